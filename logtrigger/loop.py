@@ -1,0 +1,125 @@
+"""The one event loop: file descriptors, timers and calls from other threads, over `selectors`.
+
+asyncio would cost 10 MB and 40 ms for what the daemon needs of it; see docs/architecture.md.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import os
+import selectors
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+Callback = Callable[[], None]
+
+
+class Timer:
+    """A call that is due at a monotonic time; `cancel` takes it back."""
+
+    __slots__ = ("callback", "due")
+
+    def __init__(self, due: float, callback: Callback) -> None:
+        self.due = due
+        self.callback: Callback | None = callback
+
+    def cancel(self) -> None:
+        self.callback = None
+
+
+class Loop:
+    """Runs callbacks in one thread. Only `call_threadsafe` may be used from another one."""
+
+    def __init__(self) -> None:
+        self._selector = selectors.DefaultSelector()
+        self._timers: list[tuple[float, int, Timer]] = []
+        self._order = itertools.count()
+        self._calls: deque[Callback] = deque()
+        self._thread = threading.get_ident()
+        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._running = False
+        self.watch(self._wake_read, self._drain)
+
+    @property
+    def wake_fd(self) -> int:
+        """A descriptor that wakes the loop when a byte is written to it (for signal.set_wakeup_fd)."""
+        return self._wake_write
+
+    def watch(self, fd: int, on_readable: Callback) -> None:
+        """Call on_readable whenever fd can be read, until `unwatch`."""
+        self._selector.register(fd, selectors.EVENT_READ, on_readable)
+
+    def unwatch(self, fd: int) -> None:
+        """Stop watching fd. Must come before the descriptor is closed."""
+        self._selector.unregister(fd)
+
+    def call_later(self, seconds: float, callback: Callback) -> Timer:
+        """Call once, `seconds` from now on the monotonic clock."""
+        timer = Timer(time.monotonic() + seconds, callback)
+        heapq.heappush(self._timers, (timer.due, next(self._order), timer))
+        return timer
+
+    def call_soon(self, callback: Callback) -> None:
+        """Call in the next turn of the loop."""
+        self._calls.append(callback)
+
+    def call_threadsafe(self, callback: Callback) -> None:
+        """Call in the loop's thread; may be used from any thread."""
+        self._calls.append(callback)
+        self.wake()
+
+    def wake(self) -> None:
+        """End the current wait."""
+        try:
+            os.write(self._wake_write, b"\0")
+        except BlockingIOError:
+            pass  # the pipe is full of wake-ups already
+
+    def run(self) -> None:
+        """Run until `stop`."""
+        self._running = True
+        while self._running:
+            self.turn()
+
+    def stop(self) -> None:
+        """Let `run` return after the current turn."""
+        self._running = False
+        self.wake()
+
+    def turn(self, longest: float | None = None) -> None:
+        """Wait for the next thing to do, `longest` seconds at most, and do everything that is due."""
+        for key, _ in self._selector.select(self._wait(longest)):
+            if key.fd in self._selector.get_map():  # an earlier callback of this turn may have closed it
+                key.data()
+        now = time.monotonic()
+        while self._timers and self._timers[0][0] <= now:
+            callback = heapq.heappop(self._timers)[2].callback
+            if callback is not None:
+                callback()
+        for _ in range(len(self._calls)):
+            self._calls.popleft()()
+
+    def close(self) -> None:
+        self._selector.close()
+        os.close(self._wake_read)
+        os.close(self._wake_write)
+
+    def _wait(self, longest: float | None) -> float | None:
+        if self._calls:
+            return 0.0
+        while self._timers and self._timers[0][2].callback is None:
+            heapq.heappop(self._timers)
+        if not self._timers:
+            return longest
+        wait = max(0.0, self._timers[0][0] - time.monotonic())
+        return wait if longest is None else min(wait, longest)
+
+    def _drain(self) -> None:
+        try:
+            while len(os.read(self._wake_read, 4096)) == 4096:
+                pass
+        except BlockingIOError:
+            pass

@@ -1,0 +1,88 @@
+"""The values that travel from a source to an action. They hold no behaviour and touch nothing outside themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Whole lines read from one place, as bytes.
+
+    `source` selects the rules that see the lines ("system log", or the `file` of a rule as written there); `origin` is what a
+    person would look at (a path, a socket, a command line). `stream` names the run of bytes durably: one file between its
+    creation and its deletion or truncation, one connection, one run of a command. Offsets count bytes in that stream, so
+    (stream, offset) names a line for ever.
+    """
+
+    source: str
+    origin: str
+    stream: str
+    offset: int  # of data[0] in the stream
+    end: int  # where the stream goes on after this chunk; more than offset + len(data) where a line was cut
+    data: bytes  # lines, each ending in b"\n"
+    catching_up: bool = False  # lay there when the file was opened: events happen at the time in their header
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far one followed file has been read: what a restart needs to go on there and nowhere else."""
+
+    stream: str
+    source: str
+    path: str
+    device: int
+    inode: int
+    offset: int
+    head: str = ""  # fingerprint of the first bytes, see sources/file.py
+    tail: str = ""  # fingerprint of the last bytes before offset
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What stands before a log message. None where the line does not say.
+
+    `body` is the index in the line at which the message begins.
+    """
+
+    time: float | None = None  # epoch seconds
+    host: str | None = None
+    program: str | None = None
+    pid: str | None = None
+    body: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One rule recognising one line."""
+
+    rule: str
+    time: float  # epoch seconds at which it counts
+    key: tuple[str, ...]
+    count: int  # sum of weights in the window, this event included
+    line: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """A window that filled: what actions get to see.
+
+    `fields` holds the completing event's captures, made safe (see text.py), in the order of the pattern.
+    """
+
+    id: str  # unique: rule, stream and offset of the completing line
+    rule: str
+    time: float  # epoch seconds
+    count: int
+    key: tuple[str, ...]
+    fields: Mapping[str, str]
+    message: str  # the whole line, made safe
+    body: str  # the message alone, made safe
+    source: str  # what the line was read from
+    host: str = ""
+    program: str = ""
+    pid: str = ""
+    late: int = 0  # seconds between the event and its being read
+    ignored: bool = False  # its address is on the ignore list
+    extra: Mapping[str, str] = field(default_factory=dict)  # from enrichment
