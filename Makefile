@@ -1,0 +1,55 @@
+# make run    try it: the quickstart configuration, in the foreground, from this checkout
+# make test   the tests and doctests
+# make check  format, lint, types, shell scripts, man pages
+# make bench  time from a line to its action, beside the peers that are installed
+# make clean  remove what the above made
+#
+# A Debian with git, make and python3-venv is enough. VENV=DIR uses another virtual environment.
+
+VENV ?= .venv
+PYTHON ?= python3
+
+POSIX_SCRIPTS = $(shell find scripts examples -name '*.sh' 2>/dev/null | sort)
+MAN_PAGES = $(shell find man -name '*.[1-9]' 2>/dev/null | sort)
+
+# $(call lint,TOOL,COMMAND): run it; where the tool is missing say so and go on, but fail in CI.
+lint = @if command -v $(1) >/dev/null; then $(2); \
+	elif [ "$$CI" = true ]; then echo "make check: $(1) is not installed, and CI must have it" >&2; exit 1; \
+	else echo "make check: skipped $(1): not installed (apt-get install $(1))"; fi
+
+.PHONY: run test check bench clean
+
+run: $(VENV)/.installed
+	mkdir -p run
+	$(VENV)/bin/logtrigger -c examples/quickstart/logtrigger -D 2
+
+test: $(VENV)/.installed-dev
+	$(VENV)/bin/python -m pytest
+
+check: $(VENV)/.installed-dev
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	bash -n .ci/run
+	$(call lint,dash,for script in $(POSIX_SCRIPTS); do dash -n "$$script" || exit; done)
+	$(call lint,shellcheck,shellcheck $(POSIX_SCRIPTS) .ci/run)
+	$(call lint,mandoc,for page in $(MAN_PAGES); do mandoc -T lint -W warning "$$page" || exit; done)
+
+bench: $(VENV)/.installed
+	$(VENV)/bin/python bench/latency.py
+
+clean:
+	rm -rf .venv run build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One virtual environment; the stamps say what it was last given, and for which pyproject.toml.
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@ $(VENV)/.installed

@@ -1,0 +1,32 @@
+"""What a test may ask of the machine it runs on, and how Hypothesis behaves here."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import hypothesis
+import pytest
+
+# A busy machine is slow now and then; that is no fault of the code. Bounds on time are tests of their own.
+hypothesis.settings.register_profile("logtrigger", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("logtrigger")
+
+IS_ROOT = os.geteuid() == 0
+MUST_HAVE_TOOLS = IS_ROOT and os.environ.get("CI") == "true"  # .ci/run has installed them
+
+
+def find_tool(name: str) -> str | None:
+    """The path of a program, also where only root's PATH would have it."""
+    return shutil.which(name, path=os.environ.get("PATH", os.defpath) + ":/usr/local/sbin:/usr/sbin:/sbin")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what the `root` and `tool` marks ask for and the machine lacks."""
+    if item.get_closest_marker("root") and not IS_ROOT:
+        pytest.skip("needs root")
+    missing = [name for mark in item.iter_markers("tool") for name in mark.args if find_tool(name) is None]
+    if missing and MUST_HAVE_TOOLS:
+        pytest.fail(f"CI must have {', '.join(missing)}: see the packages in .ci/run")
+    if missing:
+        pytest.skip(f"needs {', '.join(missing)}")
