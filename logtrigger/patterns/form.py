@@ -1,0 +1,217 @@
+"""The one compiled form of every pattern: literal text, tokens and gaps, and how they are laid over a line.
+
+A pattern is a row of *blocks* (literal text and tokens, whose length is settled by where they begin) with a *gap* of free text
+between each two. The reading of a line: the first block stands as far left as a match allows, the last one ends at the line's
+end, every gap is as short as a match allows - but as long as possible where an address still follows, since what stands before
+an address is the attacker's to write and the last address that fits is the daemon's own.
+
+Two ways lead to that reading and always agree: an expression for `re`, which serves nearly every line, and `layout.py`, which is
+linear in the line's length and takes over where backtracking could cost more.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from logtrigger.patterns import layout
+from logtrigger.patterns.types import WIDEST_TOKEN, FieldType
+
+_STEPS = 1_000_000  # what backtracking over one line may cost, about; the linear way serves lines that could cost more
+_WHITE = b" \t\r\n\f\v"
+_ADDRESS_TEXT = re.compile(rb"[0-9A-Fa-f:.%-]+\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """Text that stands in the line as written."""
+
+    text: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """A place where the line's own text is taken; `name` is empty where it is not kept."""
+
+    kind: FieldType
+    name: str = ""
+
+
+Element = Literal | Conversion
+
+
+@dataclass(slots=True)
+class Block:
+    """Literal text and tokens between two gaps, in the end one expression."""
+
+    elements: list[Element] = field(default_factory=list)
+
+    @property
+    def has_tokens(self) -> bool:
+        return any(isinstance(e, Conversion) for e in self.elements)
+
+    @property
+    def is_uneven(self) -> bool:
+        """Whether the block, begun further right, could end further left (an address does, and 0x1f read as %i from its 1)."""
+        return any(isinstance(e, Conversion) and (e.kind.address or e.kind.uneven) for e in self.elements)
+
+    @property
+    def has_address(self) -> bool:
+        return any(isinstance(e, Conversion) and e.kind.address for e in self.elements)
+
+    @property
+    def is_guarded(self) -> bool:
+        """Whether only text that an address could hold stands between free text and the block's address, as in %s:%s."""
+        first, second = [*self.elements, None, None][:2]
+        lead = isinstance(first, Literal) and _ADDRESS_TEXT.match(first.text)
+        return bool(lead) and isinstance(second, Conversion) and second.kind.address
+
+    @property
+    def widest(self) -> int:
+        """More bytes than the block and what it looks at behind itself can take."""
+        return sum(len(e.text) if isinstance(e, Literal) else WIDEST_TOKEN for e in self.elements) + 2
+
+    def expression(self) -> str:
+        """The block for `re`, each kept token a group."""
+        parts = []
+        for index, element in enumerate(self.elements):
+            follower = self.elements[index + 1] if index + 1 < len(self.elements) else None
+            parts.append(_expression(element, follower, after_free_text=index == 0))
+        return "".join(parts)
+
+
+def _expression(element: Element, follower: Element | None, *, after_free_text: bool) -> str:
+    if isinstance(element, Literal):
+        return re.escape(element.text.decode("latin-1"))
+    kind = element.kind
+    colon = isinstance(follower, Literal) and follower.text.startswith(b":")
+    token = kind.colon if colon and kind.colon else kind.expression
+    if element.name:
+        token = f"({token})"
+    return kind.before + token if after_free_text else token
+
+
+@dataclass(slots=True)
+class Gap:
+    """Free text of one character or more between two blocks."""
+
+    kind: FieldType
+    name: str
+    greedy: bool = False
+
+    def expression(self) -> str:
+        one = f"[^{self.kind.excludes}]" if self.kind.excludes else "."
+        free = one + ("+" if self.greedy else "+?")
+        return f"({free})" if self.name else free
+
+
+class Form:
+    """A compiled pattern; `logtrigger.rule.Pattern` says what callers may use.
+
+    Args:
+        text: the pattern as written.
+        elements: what it consists of; two gaps never stand side by side.
+        nocase: ASCII letters match in either case.
+        tagged: the pattern begins with a program's tag and matches only where the line it is given begins.
+    """
+
+    def __init__(self, text: str, elements: Sequence[Element], *, nocase: bool = False, tagged: bool = False) -> None:
+        self.text = text
+        self.nocase = nocase
+        self.tagged = tagged
+        kept = [e for e in elements if isinstance(e, Conversion) and e.name]
+        self.fields = tuple(c.name for c in kept)
+        self.types = tuple(c.kind.name for c in kept)
+        self.literal = max((e.text for e in elements if isinstance(e, Literal)), key=len, default=b"")
+        self._normalise = [(i, c.kind.normalise) for i, c in enumerate(kept) if c.kind.normalise]
+        self._blocks, self._gaps = _cut(elements)
+        self._flags = re.DOTALL | (re.IGNORECASE if nocase else 0)
+        self._prepare()
+
+    def __repr__(self) -> str:
+        return f"<pattern {self.text!r}>"
+
+    def match(self, data: bytes, start: int, end: int) -> Sequence[bytes] | None:
+        """The captures of the line data[start:end], normalised, in the order of `fields`; None where it does not match.
+
+        White space at the line's end does not count. Costs time linear in the line's length.
+        """
+        while end > start and data[end - 1] in _WHITE:
+            end -= 1
+        values = self._captures(data, start, end)
+        if values is None or not self._normalise:
+            return values
+        normal = list(values)
+        for index, normalise in self._normalise:
+            normal[index] = normalise(normal[index])
+        return normal
+
+    def match_linear(self, data: bytes, start: int, end: int) -> Sequence[bytes] | None:
+        """The same captures before normalisation, by the linear way; `end` excludes trailing white space."""
+        if self._layout is None:
+            self._layout = layout.Layout(self._blocks, self._gaps, self._flags, self.tagged)
+        return self._layout.captures(data, start, end)
+
+    def _captures(self, data: bytes, start: int, end: int) -> Sequence[bytes] | None:
+        lead = self._lead
+        at = start if self.tagged or lead is None else data.find(lead, start, end)
+        while at >= 0:
+            if end - at > self._longest:
+                return self.match_linear(data, start, end)
+            found = self._whole.match(data, at, end)
+            if found:
+                return found.groups()
+            if not self._restarts and (self._head is None or self._head.match(data, at, end)):
+                return None  # a later beginning leaves less text to the gaps: it cannot do better
+            at = data.find(lead, at + 1, end) if lead and not self.tagged else -1
+        return None
+
+    def _prepare(self) -> None:
+        first, gaps = self._blocks[0], self._gaps
+        last_address = max((i for i, b in enumerate(self._blocks) if b.has_address), default=-1)
+        for index, gap in enumerate(gaps):
+            gap.greedy = index < last_address
+        self._layout: layout.Layout | None = None
+        # Where the match may begin: at a literal that `find` finds, at the line's beginning, or where the expression says.
+        self._lead: bytes | None = None
+        anchored = self.tagged or not first.elements
+        if not anchored and not self.nocase and isinstance(first.elements[0], Literal):
+            self._lead = first.elements[0].text
+        self._restarts = not gaps or bool(gaps[0].kind.excludes) or first.is_uneven
+        seeking = self._lead is None and not anchored
+        whole = f".*?{first.expression()}" if seeking else first.expression()
+        if seeking and not self._restarts:
+            whole = f"(?>{whole})"
+        free = int(self._restarts and bool(gaps) and not anchored)  # places where backtracking may have to choose
+        for index, gap in enumerate(gaps):
+            piece, final = gap.expression() + self._blocks[index + 1].expression(), self._is_final(index)
+            whole += f"(?>{piece})" if final else piece
+            takes_rest = self._is_rest(index) and not gap.kind.excludes
+            free += not takes_rest and (not final or free > 0)
+        self._whole = re.compile((whole + r"\Z").encode("latin-1"), self._flags)
+        self._head = re.compile(first.expression().encode("latin-1"), self._flags) if first.has_tokens else None
+        self._longest = 1 << 62 if free <= 1 else int(_STEPS ** (1 / free))
+        if any(block.is_guarded for block in self._blocks):
+            self._longest = -1
+
+    def _is_rest(self, index: int) -> bool:
+        return index == len(self._gaps) - 1 and not self._blocks[-1].elements
+
+    def _is_final(self, index: int) -> bool:
+        """Whether the nearest place for the block behind gap `index` can be taken for good: no later one would do better."""
+        gap, block = self._gaps[index], self._blocks[index + 1]
+        following = self._gaps[index + 1 : index + 2]
+        return bool(following) and not (gap.greedy or gap.kind.excludes or following[0].kind.excludes or block.is_uneven)
+
+
+def _cut(elements: Sequence[Element]) -> tuple[list[Block], list[Gap]]:
+    """The row of blocks, one more than there are gaps; the first and the last may be empty."""
+    blocks, gaps = [Block()], list[Gap]()
+    for element in elements:
+        if isinstance(element, Conversion) and element.kind.is_gap:
+            gaps.append(Gap(element.kind, element.name))
+            blocks.append(Block())
+        else:
+            blocks[-1].elements.append(element)
+    return blocks, gaps

@@ -1,0 +1,152 @@
+"""Field types: what text a conversion may take, and the one form its value is given.
+
+A *token* is text whose length is settled by where it begins (a number, an address); a *gap* is free text whose length the rest
+of the pattern settles. Expressions are `re` source for bytes. Every token is bounded in length, so that trying one costs
+constant time wherever it is tried.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from dataclasses import dataclass
+
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+IPV4 = rf"{_OCTET}(?:\.{_OCTET}){{3}}"
+
+
+def _ipv6() -> str:
+    """All text forms of RFC 4291, section 2.2, longest first where one begins another."""
+    h = "[0-9A-Fa-f]{1,4}"
+    forms = [f"(?:{h}:){{6}}{IPV4}", f"(?:{h}:){{7}}{h}"]
+    for left in range(8):  # groups before the "::", which stands for at least one
+        head = f"{h}(?::{h}){{{left - 1}}}" if left else ""
+        room = 7 - left
+        if room >= 2:
+            forms.append(f"{head}::(?:{h}:){{0,{room - 2}}}{IPV4}")
+        forms.append(f"{head}::(?:{h}(?::{h}){{0,{room - 1}}})?" if room else f"{head}::")
+    return "(?=[0-9A-Fa-f]{0,4}:)(?:" + "|".join(forms) + ")"
+
+
+IPV6 = _ipv6()
+_ZONE = r"(?:%[0-9A-Za-z_.-]{1,32})?"  # RFC 4007, section 11
+_NAME = r"[0-9A-Za-z_](?:[0-9A-Za-z_.-]{0,253}[0-9A-Za-z_])?"  # a host name as logged: RFC 1123 and the underscore
+# What must not stand before or behind an address or name, because it would be a part of a longer one.
+_BEFORE = r"(?<![0-9A-Za-z_.:%-])"
+_BEHIND = r"(?![0-9A-Za-z_%])(?![.-][0-9A-Za-z_])"
+_DIGITS = 400  # digits a number may have; int() itself refuses more than 4,300
+WIDEST_TOKEN = 2 * _DIGITS + 16  # bytes
+
+
+def _number(sign: str, digits: str) -> str:
+    return rf"{sign}{digits}{{1,{_DIGITS}}}+(?!{digits})"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldType:
+    """What a field of this type may hold.
+
+    `before` stands in front of the expression where free text precedes it; `colon` is the expression to use where the pattern
+    itself goes on with a colon. A gap has no expression but may exclude characters.
+    """
+
+    name: str
+    expression: str = ""
+    before: str = ""
+    colon: str = ""
+    excludes: str = ""  # for gaps: a character class that the text must not contain
+    normalise: Callable[[bytes], bytes] | None = None
+    uneven: bool = False  # begun further right it may end further left
+    address: bool = False  # free text before it is the attacker's: read it as long as possible
+    conversions: str = "s"  # the scanf letters that may carry it
+
+    @property
+    def is_gap(self) -> bool:
+        return not self.expression
+
+
+def canonical_ip(raw: bytes) -> bytes:
+    """An address that the `ip` expression took, in its one form.
+
+    >>> canonical_ip(b"[::FFFF:192.0.2.1]"), canonical_ip(b"FE80::0:1%eth0")
+    (b'192.0.2.1', b'fe80::1')
+    """
+    if b":" not in raw:
+        return raw.strip(b"[]")
+    address = ipaddress.IPv6Address(raw.strip(b"[]").partition(b"%")[0].decode("ascii"))
+    return str(address.ipv4_mapped or address).encode("ascii")
+
+
+def _canonical_net(raw: bytes) -> bytes:
+    address, _, length = raw.decode("ascii").partition("/")
+    return str(ipaddress.ip_network(f"{address}/{length}" if length else address, strict=False)).encode("ascii")
+
+
+def _canonical_host(raw: bytes) -> bytes:
+    return canonical_ip(raw) if b":" in raw else raw.strip(b"[]").lower()
+
+
+def _canonical_mac(raw: bytes) -> bytes:
+    return raw.lower().replace(b"-", b":")
+
+
+def _address(behind6: str) -> str:
+    v6 = rf"{IPV6}{_ZONE}"
+    return rf"(?:\[(?:{v6}|{IPV4})\]|{IPV4}{_BEHIND}|{v6}{_BEHIND}{behind6})"
+
+
+def _host(behind6: str) -> str:
+    return rf"(?:\[(?:{IPV6}{_ZONE}|{IPV4})\]|{IPV6}{_ZONE}{_BEHIND}{behind6}|{_NAME}(?![0-9A-Za-z_])(?![.-][0-9A-Za-z_]))"
+
+
+_NET = rf"(?:{IPV4}(?:/(?:3[0-2]|[12]?[0-9])(?![0-9]))?{_BEHIND}|{IPV6}(?:/(?:12[0-8]|1[01][0-9]|[1-9]?[0-9])(?![0-9]))?{_BEHIND}(?!:))"
+_PORT = r"(?:6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[0-9]{1,4})(?![0-9])"
+_NO_DIGIT = "(?<![0-9])"
+
+FIELD_TYPES = {
+    kind.name: kind
+    for kind in (
+        FieldType("text"),
+        FieldType("word", excludes=r" \t\r\n\f\v"),
+        FieldType("ip", _address("(?!:)"), _BEFORE, colon=_address(""), normalise=canonical_ip, address=True),
+        FieldType("net", _NET, _BEFORE, normalise=_canonical_net, address=True),
+        FieldType("host", _host("(?!:)"), _BEFORE, colon=_host(""), normalise=_canonical_host, address=True),
+        FieldType("port", _PORT, _NO_DIGIT, conversions="sdui"),
+        FieldType("int", _number("[+-]?", "[0-9]"), _NO_DIGIT, conversions="sdui"),
+        FieldType(
+            "mac",
+            r"[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}(?![0-9A-Fa-f])(?![:-][0-9A-Fa-f])",
+            r"(?<![0-9A-Fa-f:-])",
+            normalise=_canonical_mac,
+        ),
+    )
+}
+
+# One character: UTF-8 (RFC 3629), or a byte that is none.
+_CHARACTER = (
+    r"(?>[\x00-\x7f]|[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}|[\x80-\xff])"
+)
+_INTEGER = (
+    rf"[+-]?(?:0[xX]{_number('', '[0-9A-Fa-f]')}|0[bB][01]{{1,{_DIGITS}}}+(?![0-9])"
+    rf"|0[0-7]{{0,{_DIGITS}}}+(?![0-9])|[1-9][0-9]{{0,{_DIGITS}}}+(?![0-9]))"
+)
+# Decimal fractions that are finite whatever they say: a short number may have an exponent up to 299, a long one up to 99.
+_FRACTION = rf"(?:\.[0-9]{{1,{_DIGITS}}}+)?"
+_DECIMAL = (
+    rf"[+-]?(?:(?:[0-9]{{1,8}}+(?![0-9]){_FRACTION}|\.[0-9]{{1,{_DIGITS}}}+)(?:[eE](?:-[0-9]{{1,9}}|\+?[12]?[0-9]{{1,2}})(?![0-9]))?+"
+    rf"|[0-9]{{9,200}}+{_FRACTION}(?:[eE](?:-[0-9]{{1,9}}|\+?[0-9]{{1,2}})(?![0-9]))?+)(?![0-9])"
+)
+
+# The conversions of scanf(3) by letter; the letters and bases are scanf's, the rest is ours.
+CONVERSIONS = {
+    "s": FIELD_TYPES["text"],
+    "d": FieldType("int", _number("[+-]?", "[0-9]"), _NO_DIGIT),
+    "u": FieldType("int", _number("", "[0-9]"), _NO_DIGIT),
+    "i": FieldType("int", _INTEGER, "(?<![0-9A-Za-z])", uneven=True),
+    "o": FieldType("int", rf"[0-7]{{1,{_DIGITS}}}+(?![0-9])", _NO_DIGIT),
+    "x": FieldType("int", rf"(?:0[xX])?{_number('', '[0-9A-Fa-f]')}", "(?<![0-9A-Fa-f])"),
+    "X": FieldType("int", rf"(?:0[xX])?{_number('', '[0-9A-Fa-f]')}", "(?<![0-9A-Fa-f])"),
+    "b": FieldType("int", rf"(?:0[bB])?[01]{{1,{_DIGITS}}}+(?![0-9])", _NO_DIGIT),
+    "f": FieldType("float", _DECIMAL, _NO_DIGIT),
+    "c": FieldType("text", _CHARACTER),
+}
