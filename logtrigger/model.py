@@ -43,13 +43,14 @@ class Position:
 class Header:
     """What stands before a log message. None where the line does not say.
 
-    `body` is the index in the line at which the message begins.
+    `tag` and `body` are the indexes in the line at which the program's tag and the message begin.
     """
 
     time: float | None = None  # epoch seconds
     host: str | None = None
     program: str | None = None
     pid: str | None = None
+    tag: int = 0
     body: int = 0
 
 

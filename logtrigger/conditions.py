@@ -1,0 +1,145 @@
+"""Conditions on an event's fields, the texts of `option when`: `port < 1024`, `user in root admin`, `ip not in 10.0.0.0/8`.
+
+    FIELD == VALUE   FIELD != VALUE   FIELD < NUMBER   (also <= > >=)
+    FIELD in VALUE…  FIELD not in VALUE…   (addresses and prefixes where the field is an address)
+    FIELD ~ REGEX    known FIELD      unknown FIELD
+
+A field that the line does not have is an empty text: not equal to anything, in nothing, neither above nor below.
+"""
+
+from __future__ import annotations
+
+import difflib
+import operator
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from logtrigger.addresses import AddressSet, parse_network
+from logtrigger.errors import PatternError
+
+HEADER_FIELDS = {"host": "text", "program": "text", "pid": "text"}  # known of every event whatever its rule captures
+
+Test = Callable[[str], bool]
+_COMPARISONS: dict[str, Callable[[float, float], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+_OPERATORS = "== != < <= > >= in, not in, ~"
+_CONDITION = re.compile(r"\s*(?P<field>\S+?)\s*(?P<op>==|!=|<=|>=|<|>|~|=|\bnot\s+in\b|\bin\b)(?P<gap>\s*)(?P<value>.*?)\s*\Z", re.DOTALL)
+_KNOWN = re.compile(r"\s*(known|unknown)\s+(\S+)\s*(.*)\Z", re.DOTALL)
+_LONGEST = 4096  # characters a regular expression is shown: it may backtrack, and the text is the attacker's
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One compiled condition; two of the same text are equal."""
+
+    text: str
+    field: str
+    test: Test
+
+    def holds(self, values: Mapping[str, str]) -> bool:
+        """Whether it holds for these fields; one that is missing counts as empty."""
+        return self.test(values.get(self.field, ""))
+
+
+def compile(text: str, types: Mapping[str, str]) -> Condition:
+    """A condition over fields of these types.
+
+    >>> compile("ip not in 10.0.0.0/8 2001:db8::/32", {"ip": "ip"}).holds({"ip": "192.0.2.7"})
+    True
+
+    Raises:
+        PatternError: says what is wrong, at which column, and what to write.
+    """
+    known = {**HEADER_FIELDS, **types}
+    found = _KNOWN.match(text)
+    if found:
+        word, field, rest = found.groups()
+        if rest:
+            raise PatternError(f"'{rest}' behind '{word} {field}'", f"write '{word} {field}'", found.start(3) + 1)
+        _check_field(field, known, found.start(2) + 1)
+        return Condition(text, field, bool if word == "known" else operator.not_)
+    found = _CONDITION.match(text)
+    if not found:
+        raise PatternError(f"'{text}' is no condition", f"write FIELD OPERATOR VALUE; operators are {_OPERATORS}", 1)
+    field, op, value = found["field"], " ".join(found["op"].split()), found["value"]
+    _check_field(field, known, found.start("field") + 1)
+    if op == "=":
+        raise PatternError("'=' is no operator", "write ==", found.start("op") + 1)
+    if not value:
+        raise PatternError(f"nothing stands behind '{op}'", "write a value, or 'known FIELD'", found.end("op") + 1)
+    if op.endswith("in") and not found["gap"]:
+        raise PatternError(f"'{text}' is no condition", f"operators are {_OPERATORS}", found.start("op") + 1)
+    return Condition(text, field, _test(op, value, known[field], found.start("value") + 1))
+
+
+def _check_field(field: str, known: Mapping[str, str], column: int) -> None:
+    if field not in known:
+        near = difflib.get_close_matches(field, known, 1)
+        names = ", ".join(known)
+        raise PatternError(f"unknown field '{field}'", f"did you mean '{near[0]}'?" if near else f"fields are {names}", column)
+
+
+def _test(op: str, value: str, kind: str, column: int) -> Test:
+    if op == "~":
+        return _regex(value, column)
+    if op in _COMPARISONS:
+        return _comparison(_COMPARISONS[op], value, column)
+    members = value.split() if op.endswith("in") else [value]
+    inside = _membership(members, kind, column)
+    return _negated(inside) if op in ("!=", "not in") else inside
+
+
+def _negated(test: Test) -> Test:
+    return lambda text: not test(text)
+
+
+def _regex(value: str, column: int) -> Test:
+    try:
+        search = re.compile(value).search
+    except re.error as error:
+        raise PatternError(f"the regular expression {error.msg}", "", column + (error.pos or 0)) from None
+    return lambda text: search(text[:_LONGEST]) is not None
+
+
+def _comparison(compare: Callable[[float, float], bool], value: str, column: int) -> Test:
+    limit = number(value)
+    if limit is None:
+        raise PatternError(f"'{value}' is no number", "write one such as 1024", column)
+
+    def test(text: str) -> bool:
+        found = number(text)
+        return found is not None and compare(found, limit)
+
+    return test
+
+
+def _membership(members: list[str], kind: str, column: int) -> Test:
+    if kind in ("ip", "net"):
+        for member in members:
+            try:
+                parse_network(member)
+            except ValueError as error:
+                raise PatternError(str(error), "", column) from None
+        addresses = AddressSet(members)
+        return lambda text: text.partition("/")[0] in addresses
+    if kind in ("int", "port", "float"):
+        numbers = {number(member) for member in members}
+        if None in numbers:
+            wrong = next(m for m in members if number(m) is None)
+            raise PatternError(f"'{wrong}' is no number", "the field holds one", column)
+        return lambda text: number(text) in numbers if text else False
+    texts = frozenset(members)
+    return lambda text: text in texts
+
+
+def number(text: str) -> float | None:
+    """The number a conversion's text stands for (0x and 0b prefixes, a leading 0 for octal as %i has it, exponents); None: none."""
+    try:
+        return float(text) if not re.match(r"[+-]?0[xXbB]", text) else float(int(text, 0))
+    except (ValueError, OverflowError):
+        return None

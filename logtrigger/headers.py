@@ -1,0 +1,67 @@
+"""What stands before a log message: time, host, program, pid - in the forms that daemons really write.
+
+Known are RFC 3164 (also without host, as pfSense and BusyBox write it, and with the facility.level of BusyBox and OpenWrt),
+RFC 5424, ISO time stamps as rsyslog's files have them, `logread`, `journalctl -o short`, epoch seconds, the common log format.
+A line of none of them is all body; one that begins with `program[pid]: ` still names its program.
+"""
+
+from __future__ import annotations
+
+import re
+
+from logtrigger import timestamps
+from logtrigger.model import Header
+
+_LEVEL = (
+    rb"(?:kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|security|console|local[0-7])"
+    rb"\.(?:emerg|panic|alert|crit|err|error|warn|warning|notice|info|debug)"
+)
+_TIME = rb"(?:" + timestamps.ISO + rb"|" + timestamps.BSD + rb"|" + timestamps.EPOCH + rb")"
+_TAG = rb"(?P<tag>(?P<program>[^\s:\[\]]{1,128})(?:\[(?P<pid>[^\]\s]{0,32})\])?:)(?: |\Z)"
+_HOST = rb"(?P<host>[^\s\[\]]{0,254}[^\s:\[\]])"
+_SYSLOG = re.compile(
+    rb"(?:<[0-9]{1,3}>)?(?:(?P<time>\[?" + _TIME + rb"\]?) +(?:" + _LEVEL + rb" +|" + _HOST + rb" +(?:" + _LEVEL + rb" +)?)??|"
+    + _LEVEL + rb" +)?" + _TAG
+)
+# A time, perhaps a host, and no tag: "Jan  1 00:00:00 host last message repeated 3 times".
+_TIME_ONLY = re.compile(rb"(?:<[0-9]{1,3}>)?\[?(?P<time>" + _TIME + rb")\]? +(?:(?P<host>[^\s:\[\]]{1,255}) (?=last message ))?")
+_RFC5424 = re.compile(
+    rb"<[0-9]{1,3}>1 (?P<time>\S{1,40}) (?P<host>\S{1,255}) (?P<tag>(?P<program>\S{1,48}) (?P<pid>\S{1,128})) \S{1,32} "
+    rb'(?:-|(?:\[[^\s="\]]{1,64}(?: [^\s="\]]{1,64}="(?:[^"\\\]]|\\.)*")*\])+)(?: (?:\xef\xbb\xbf)?|\Z)'
+)
+_BRACKETS = re.compile(rb"[^\[]{0,300}\[(?:(?P<common>" + timestamps.COMMON + rb")|(?P<apache>" + timestamps.BSD + rb"))\]")
+
+
+def parse(line: bytes, now: float) -> Header:
+    """The header of a line; `now` (epoch seconds) settles years that the line leaves out.
+
+    >>> header = parse(b"<29>Aug 21 15:01:32 openvpn[9739]: 1.2.3.4:39236 [me] Peer", 1700000000.0)
+    >>> header.program, header.pid, header.host, header.body
+    ('openvpn', '9739', None, 34)
+    """
+    found = _RFC5424.match(line) or _SYSLOG.match(line)
+    if found:
+        pid = _text(found["pid"])
+        return Header(
+            _time(found["time"], now),
+            _text(found["host"]),
+            _text(found["program"]),
+            None if pid == "-" else pid,
+            found.start("tag"),
+            found.end(),
+        )
+    found = _BRACKETS.match(line)
+    if found:
+        return Header(time=_time(found["common"] or found["apache"], now))
+    found = _TIME_ONLY.match(line)
+    if found:
+        return Header(_time(found["time"], now), _text(found["host"]), tag=found.end(), body=found.end())
+    return Header()
+
+
+def _time(raw: bytes | None, now: float) -> float | None:
+    return None if raw is None else timestamps.epoch(raw.strip(b"[]"), now)
+
+
+def _text(raw: bytes | None) -> str | None:
+    return None if raw is None or raw == b"-" else raw.decode("utf-8", "replace")

@@ -1,0 +1,65 @@
+"""Finding, in one scan of a chunk, the lines that some rule's pattern may match.
+
+A matcher knows nothing of fields or counters: it says which line to show to which pattern. Lines that no pattern wants are
+never split off, decoded or looked at.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from logtrigger.rule import Pattern
+
+Hit = tuple[int, int, int]  # begin and end of a line in the chunk (without its line end), index of a pattern's owner
+
+
+class Matcher(Protocol):
+    """All patterns of a source, compiled together."""
+
+    def scan(self, data: bytes) -> Iterable[Hit]:
+        """The (line, owner) pairs in which a pattern of that owner may match; each once, by line, then by owner.
+
+        Every true match is among them. `data` holds whole lines, each ending in a line feed.
+        """
+
+
+class LiteralMatcher:
+    """Looks for each pattern's longest literal text: quick wherever Python runs."""
+
+    def __init__(self, owners: Sequence[Sequence[Pattern]]) -> None:
+        exact: dict[bytes, list[int]] = {}
+        folded: dict[bytes, list[int]] = {}
+        self._always: list[int] = []
+        for owner, patterns in enumerate(owners):
+            if any(not pattern.literal for pattern in patterns):
+                self._always.append(owner)
+                continue
+            for pattern in patterns:
+                found = (folded if pattern.nocase else exact).setdefault(pattern.literal, [])
+                if owner not in found:
+                    found.append(owner)
+        self._exact = list(exact.items())
+        self._folded = [(re.compile(re.escape(text), re.IGNORECASE), found) for text, found in folded.items()]
+
+    def scan(self, data: bytes) -> Iterable[Hit]:
+        hits: set[Hit] = set()
+        for literal, owners in self._exact:
+            at = data.find(literal)
+            while at >= 0:
+                begin, end = data.rfind(b"\n", 0, at) + 1, data.find(b"\n", at)
+                hits.update((begin, end, owner) for owner in owners)
+                at = data.find(literal, end)
+        for expression, owners in self._folded:
+            found = expression.search(data)
+            while found:
+                begin, end = data.rfind(b"\n", 0, found.start()) + 1, data.find(b"\n", found.start())
+                hits.update((begin, end, owner) for owner in owners)
+                found = expression.search(data, end)
+        if self._always:
+            begin = 0
+            while (end := data.find(b"\n", begin)) >= 0:
+                hits.update((begin, end, owner) for owner in self._always)
+                begin = end + 1
+        return sorted(hits)

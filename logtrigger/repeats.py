@@ -1,0 +1,62 @@
+"""Lines that stand for several: `message repeated N times: [ … ]` and `last message repeated N times`.
+
+Only where the message itself begins so, directly behind the tag: a user name that says so counts for nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from logtrigger import headers
+from logtrigger.model import Chunk
+
+MOST = 1000  # events one such line may stand for
+
+_MARK = b"message repeated "
+_QUOTED = re.compile(rb"message repeated ([0-9]{1,9}) times: \[ ?(.*?)\]?[ \t\r]*\Z", re.DOTALL)
+_LAST = re.compile(rb"last message repeated ([0-9]{1,9}) times[ \t\r]*\Z")
+
+Piece = tuple[bytes, int, int, int]  # lines; where they begin and end in the stream; how many events each line is
+
+
+class Repeats:
+    """Takes such lines apart; remembers the last ordinary line of each stream for those that only point at it."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, bytes] = {}
+
+    def pieces(self, chunk: Chunk, now: float) -> Iterator[Piece]:
+        """The chunk in pieces: runs of ordinary lines, and each repeated line by itself, put in place of its reference."""
+        data, begin = chunk.data, 0
+        at = data.find(_MARK)
+        while at >= 0:
+            start, end = data.rfind(b"\n", 0, at) + 1, data.find(b"\n", at) + 1
+            line = data[start : end - 1]
+            body = headers.parse(line, now).body
+            repeated = self._repeated(chunk.stream, line, body, data[begin:start])
+            if repeated:
+                yield data[begin:start], chunk.offset + begin, chunk.offset + start, 1
+                yield repeated[0], chunk.offset + start, chunk.offset + end, repeated[1]
+                begin = end
+            at = data.find(_MARK, end)
+        yield data[begin:], chunk.offset + begin, chunk.end, 1
+        self._remember(chunk.stream, data[begin:])
+
+    def _repeated(self, stream: str, line: bytes, body: int, before: bytes) -> tuple[bytes, int] | None:
+        quoted = _QUOTED.match(line, body)
+        if quoted:
+            return line[:body] + quoted[2] + b"\n", min(int(quoted[1]), MOST)
+        pointer = _LAST.match(line, body)
+        if not pointer:
+            return None
+        self._remember(stream, before)
+        return self._last.get(stream, b"\n"), min(int(pointer[1]), MOST)
+
+    def _remember(self, stream: str, data: bytes) -> None:
+        if data:
+            self._last[stream] = data[data.rfind(b"\n", 0, len(data) - 1) + 1 :]
+
+    def forget(self, stream: str) -> None:
+        """The stream is over."""
+        self._last.pop(stream, None)

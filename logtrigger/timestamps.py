@@ -1,0 +1,91 @@
+"""Times as log lines write them, turned into epoch seconds.
+
+Times without a year or zone are read as local time, in the latest year that does not put them into the future. Whole minutes
+are remembered, since neighbouring lines share them.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from functools import lru_cache
+
+_DAY = 86_400.0
+_MONTHS = {m: i for i, m in enumerate((b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec").split(), 1)}
+
+# RFC 3164, section 4.1.2, with a year or a fraction as some daemons add; ctime(3), as OpenWrt's logread writes it.
+BSD = rb"(?:[A-Z][a-z]{2} )?[A-Z][a-z]{2} [ 0-3]?[0-9] [0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?: [0-9]{4}(?![0-9:.]))?"
+# RFC 3339 and RFC 5424, section 6.2.3; with a blank or a comma as program logs have it.
+ISO = rb"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})?(?:Z|[+-][0-9]{2}:?[0-9]{2})?"
+EPOCH = rb"[0-9]{10}(?:\.[0-9]{1,9})?(?![0-9])"
+# The common log format of web servers, and Apache's error log.
+COMMON = rb"[0-9]{2}/[A-Z][a-z]{2}/[0-9]{4}:[0-9]{2}:[0-9]{2}:[0-9]{2} [+-][0-9]{4}"
+
+_BSD_PARTS = re.compile(
+    rb"(?:[A-Z][a-z]{2} )?([A-Z][a-z]{2}) +([0-9]+) ([0-9]{2}):([0-9]{2}):([0-9]{2})(\.[0-9]+)?(?: ([0-9]{4}))?\Z"
+)
+_ISO_PARTS = re.compile(rb"(.{16}):([0-9]{2})(?:[.,]([0-9]+))?(.*)\Z")
+
+
+def epoch(text: bytes, now: float) -> float | None:
+    """Epoch seconds of a time in any of the forms above; None for one that does not exist (30 February, hour 25).
+
+    >>> epoch(b"2023-10-31T15:09:55.5Z", 0.0)
+    1698764995.5
+    """
+    try:
+        if b"/" in text:
+            return datetime.strptime(text.decode("ascii"), "%d/%b/%Y:%H:%M:%S %z").timestamp()
+        if text[4:5] == b"-":
+            return _iso(text)
+        if text[:1].isdigit():
+            return float(text)
+        return _bsd(text, now)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _iso(text: bytes) -> float:
+    parts = _ISO_PARTS.match(text)
+    if parts is None:
+        raise ValueError(text)
+    minute, second, fraction, zone = parts.groups()
+    if int(second) > 60:
+        raise ValueError(text)
+    return _iso_minute(minute, zone) + int(second) + float(b"0." + (fraction or b"0"))
+
+
+@lru_cache(maxsize=64)
+def _iso_minute(minute: bytes, zone: bytes) -> float:
+    return datetime.fromisoformat((minute + zone).decode("ascii")).timestamp()
+
+
+def _bsd(text: bytes, now: float) -> float:
+    parts = _BSD_PARTS.match(text)
+    if parts is None:
+        raise ValueError(text)
+    month, day, hour, minute, second, fraction, year = parts.groups()
+    if int(second) > 60:
+        raise ValueError(text)
+    start = _bsd_minute(month, day, hour, minute, year, int(now // _DAY))
+    return start + int(second) + float(fraction or 0)
+
+
+@lru_cache(maxsize=64)
+def _bsd_minute(month: bytes, day: bytes, hour: bytes, minute: bytes, year: bytes | None, today: int) -> float:
+    if month not in _MONTHS:
+        raise ValueError(month)
+    when = (_MONTHS[month], int(day), int(hour), int(minute))
+    if year:
+        return datetime(int(year), *when).timestamp()
+    latest = datetime.fromtimestamp((today + 2) * _DAY)  # clocks differ: up to a day ahead is this year still
+    for candidate in range(latest.year, latest.year - 9, -1):  # 29 February is at most eight years away
+        try:
+            at = datetime(candidate, *when)
+        except ValueError:
+            if when[:2] != (2, 29):
+                raise
+            continue
+        if at <= latest:
+            return at.timestamp()
+    raise ValueError(month)
