@@ -1,0 +1,48 @@
+"""`logtrigger check`: every mistake of a configuration, with its place and the way out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from logtrigger import config
+from logtrigger.config import DEFAULT_PATH, Unreadable
+from logtrigger.errors import ConfigError
+
+_MISTAKES, _UNREADABLE = 1, 2
+
+
+@click.command(short_help="check a configuration")
+@click.option(
+    "-c", "path", type=click.Path(path_type=Path), metavar="FILE", help=f"The configuration, by default {DEFAULT_PATH}."
+)
+@click.pass_context
+def check(context: click.Context, path: Path | None) -> None:
+    """Check a configuration and all files it includes.
+
+    Mistakes and warnings go to standard error, a summary to standard output. The exit status is 0 where there is no
+    mistake, 1 where there is one, and 2 where the file cannot be read.
+    """
+    context.exit(_check(path or context.obj or DEFAULT_PATH))
+
+
+def _check(path: Path) -> int:
+    try:
+        settings, warnings = config.load(path)
+    except ConfigError as error:
+        for complaint in error.complaints:
+            click.echo(complaint, err=True)
+        if isinstance(error, Unreadable):
+            return _UNREADABLE
+        click.echo(f"{path}: {_counted(len(error.complaints), 'mistake')}")
+        return _MISTAKES
+    for warning in warnings:
+        click.echo(warning, err=True)
+    noted = f", {_counted(len(warnings), 'warning')}" if warnings else ""
+    click.echo(f"{path}: {_counted(len(settings.rules), 'rule')}, no mistakes{noted}")
+    return 0
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

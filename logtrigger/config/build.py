@@ -1,0 +1,90 @@
+"""A configuration file to settings: read, merge, compile, settle; every mistake on the way is collected."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from logtrigger.addresses import AddressSet
+from logtrigger.config import files, merge, options, relations, rules
+from logtrigger.config.merge import Draft
+from logtrigger.config.relations import Built
+from logtrigger.config.uci import Option, Section
+from logtrigger.config.words import Report
+from logtrigger.errors import Complaint, ConfigError
+from logtrigger.rule import Settings
+
+DEFAULT_PATH = Path("/etc/config/logtrigger")
+_OPENWRT_MARK = Path("/etc/openwrt_release")
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """A configuration without mistakes, and where it all came from."""
+
+    settings: Settings
+    warnings: tuple[Complaint, ...]
+    origins: Mapping[str, Mapping[str, Option]]  # rule -> option -> its values with their places; rules not enabled too
+
+
+def read(path: Path) -> Configuration:
+    """Read and check a configuration file and all it includes.
+
+    Raises:
+        ConfigError: it has mistakes; `complaints` holds every one and the warnings, sorted by place.
+        Unreadable: the file itself cannot be read.
+    """
+    report = Report()
+    sections = _sections(path, report)
+    built = [_build(draft, report) for draft in merge.drafts(sections, report)]
+    running = relations.settle(built, report)
+    daemon = options.read(options.DaemonOptions, merge.together("logtrigger", sections, report), report)
+    if report.errors:
+        raise ConfigError(sorted(report.errors + report.warnings))
+    settings = Settings(
+        path=path,
+        rules=running,
+        state=Path(daemon.state) if daemon.state else default_state(),
+        ignore=AddressSet(daemon.ignore),
+        script_timeout=daemon.script_timeout,
+        script_parallel=daemon.script_parallel,
+        max_keys=daemon.max_keys,
+        max_line=daemon.max_line,
+        late=daemon.late,
+    )
+    return Configuration(settings, report.warnings, {one.options.name: one.draft.given for one in built})
+
+
+def load(path: Path) -> tuple[Settings, tuple[Complaint, ...]]:
+    """The settings of a configuration file, and its warnings; raises as `read` does."""
+    configuration = read(path)
+    return configuration.settings, configuration.warnings
+
+
+def default_state(
+    user: int | None = None, environ: Mapping[str, str] = os.environ, openwrt: bool | None = None
+) -> Path:
+    """Where the store lies by default: in the user's own folder; for root in the system's, which is RAM on OpenWrt."""
+    if (os.geteuid() if user is None else user) != 0:
+        home = environ.get("XDG_STATE_HOME") or os.path.join(environ.get("HOME") or "~", ".local/state")
+        return Path(home).expanduser() / "logtrigger/state.db"
+    on_openwrt = _OPENWRT_MARK.exists() if openwrt is None else openwrt
+    return Path("/tmp/logtrigger/state.db" if on_openwrt else "/var/lib/logtrigger/state.db")
+
+
+def _sections(path: Path, report: Report) -> list[Section]:
+    """All sections of a known type. Values are read once as they stand, for those that an override hides."""
+    sections = files.read_all(path, report)
+    for section in sections:
+        options.check_names(section, report)
+        for name, given in section.options.items():
+            if spec := options.SECTIONS.get(section.type, {}).get(name):
+                options.read_option(spec, given, report)
+    return [section for section in sections if section.type in options.SECTIONS]
+
+
+def _build(draft: Draft, report: Report) -> Built:
+    read = options.read(options.RuleOptions, draft.given, report, draft.place)
+    return Built(draft, read, rules.compile_rule(draft, read, report))

@@ -1,0 +1,151 @@
+"""The kinds of values an option takes: how each is read, and what to write instead of a wrong one."""
+
+from __future__ import annotations
+
+import os.path
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from logtrigger.addresses import parse_network
+from logtrigger.config.uci import Value
+from logtrigger.config.words import listed
+
+_FLAGS = {"1": True, "yes": True, "on": True, "true": True, "enabled": True}
+_FLAGS |= {"0": False, "no": False, "off": False, "false": False, "disabled": False}  # as libuci and LuCI read them
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+_BYTES = {"": 1, "k": 1 << 10, "m": 1 << 20}
+
+# At most nine digits: more would mean nothing here, and int() and float() stay harmless.
+_NUMBER = re.compile(r"[0-9]{1,9}")
+_DURATION = re.compile(r"([0-9]{1,9})([smhd]?)")
+_SIZE = re.compile(r"([0-9]{1,9})([KkMm]?)")
+# Whatever a person calls a thing, but no glob characters (`config override` finds rules by them) and no controls.
+_RULE_NAME = re.compile(r"[\w.:@-]+(?: [\w.:@-]+)*")
+_RULE_NAME_MOST = 100
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+FORBIDDEN_VARIABLES = frozenset({"PATH", "IFS", "ENV"})
+FORBIDDEN_PREFIXES = ("LD_", "BASH_", "PYTHON", "PERL", "LT_")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of value.
+
+    `read` turns a value into what the rest of the program wants and raises ValueError, whose text says what to write
+    instead. Of a kind with `many`, a section may hold a list; `read` then yields a tuple, and the tuples are joined.
+    """
+
+    name: str  # as the documentation prints it
+    read: Callable[[Value], Any]
+    many: bool = False
+    one_line: bool = True  # no control characters
+
+
+def duration(value: Value) -> float:
+    """Seconds, more than none.
+
+    >>> from logtrigger.errors import Place
+    >>> duration(Value("10m", Place("rules.conf", 1)))
+    600.0
+    """
+    seconds = duration_or_none(value)
+    if not seconds:
+        raise ValueError("write a time above 0, such as 90s, 10m or 2h")
+    return seconds
+
+
+def duration_or_none(value: Value) -> float:
+    """Seconds; `0` is none."""
+    found = _DURATION.fullmatch(value.text)
+    if not found:
+        raise ValueError("write a time such as 90s, 10m or 2h")
+    return float(int(found[1]) * _SECONDS[found[2]])
+
+
+def _flag(value: Value) -> bool:
+    if value.text not in _FLAGS:
+        raise ValueError("write 1 or 0")
+    return _FLAGS[value.text]
+
+
+def _number(least: int) -> Callable[[Value], int]:
+    def read(value: Value) -> int:
+        if not _NUMBER.fullmatch(value.text) or int(value.text) < least:
+            raise ValueError(f"write a whole number from {least} to 999999999")
+        return int(value.text)
+
+    return read
+
+
+def _size(value: Value) -> int:
+    found = _SIZE.fullmatch(value.text)
+    size = int(found[1]) * _BYTES[found[2].lower()] if found else 0
+    if not size:
+        raise ValueError("write a number of bytes such as 4096, 64K or 1M")
+    return size
+
+
+def _rule_name(value: Value) -> str:
+    if not _RULE_NAME.fullmatch(value.text):
+        raise ValueError("write letters, digits, any of _ . : @ - and single blanks between them")
+    if len(value.text) > _RULE_NAME_MOST:
+        raise ValueError(f"write at most {_RULE_NAME_MOST} characters")
+    return value.text
+
+
+def _path(value: Value) -> Path:
+    """A path; where it is relative, seen from the folder of the file it is written in."""
+    return Path(os.path.normpath(Path(value.place.path).absolute().parent / value.text))
+
+
+def _absolute(value: Value) -> str:
+    if not value.text.startswith("/"):
+        raise ValueError("write a path that begins with /")
+    return value.text
+
+
+def _lines(value: Value) -> tuple[Value, ...]:
+    return (value,)
+
+
+def _words(value: Value) -> tuple[str, ...]:
+    return tuple(value.text.split())
+
+
+def _addresses(value: Value) -> tuple[str, ...]:
+    for text in value.text.split():
+        try:
+            parse_network(text)
+        except ValueError as error:
+            raise ValueError(str(error).partition("; ")[2]) from None
+    return tuple(value.text.split())
+
+
+def _variable(value: Value) -> tuple[tuple[str, str], ...]:
+    name, equals, text = value.text.partition("=")
+    if not equals or not _VARIABLE.fullmatch(name):
+        raise ValueError("write one such as 'MAILTO=root'")
+    if name in FORBIDDEN_VARIABLES or name.startswith(FORBIDDEN_PREFIXES):
+        taken = listed([*sorted(FORBIDDEN_VARIABLES), *(f"{prefix}…" for prefix in FORBIDDEN_PREFIXES)])
+        raise ValueError(f"{taken} are not for a configuration to set; choose another name")
+    return ((name, text),)
+
+
+FLAG = Kind("flag", _flag)
+COUNT = Kind("number", _number(1))
+WEIGHT = Kind("number", _number(0))
+DURATION = Kind("duration", duration)
+DURATION_OR_NONE = Kind("duration", duration_or_none)
+SIZE = Kind("size", _size)
+RULE_NAME = Kind("name", _rule_name)
+WORDS = Kind("names", _words)
+SCRIPT = Kind("path", _path)
+FILE = Kind("absolute path", _absolute)
+LINES = Kind("list", _lines, many=True)
+WORD_LIST = Kind("list of names", _words, many=True)
+ADDRESSES = Kind("list of addresses", _addresses, many=True)
+VARIABLES = Kind("list of NAME=value", _variable, many=True, one_line=False)

@@ -1,0 +1,178 @@
+"""Every section and option there is: one line each, from which reading, checking and documentation come.
+
+An option is a field of its section's table: its name, what it becomes (the annotation), what it is written as (the
+kind), its default and a line of help. What is not here does not exist, and is a mistake in a configuration.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from logtrigger.config import kinds
+from logtrigger.config.kinds import Kind
+from logtrigger.config.uci import Option, Section, Value
+from logtrigger.config.words import Report, listed, shown, suggestion
+from logtrigger.errors import Place
+
+Table = TypeVar("Table")
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What a table says of one option."""
+
+    kind: Kind
+    help: str
+    default: str = ""  # as one would write it; empty: none
+    required: bool = False
+
+    @property
+    def default_value(self) -> Any:
+        """What the option comes to where nobody sets it."""
+        if self.default:
+            return self.kind.read(Value(self.default, Place("default", 1)))
+        return () if self.kind.many else None
+
+
+def option(kind: Kind, help: str, default: str = "", *, required: bool = False) -> Any:
+    """A row of a table."""
+    spec = Spec(kind, help, default, required)
+    return field(default=spec.default_value, metadata={"spec": spec})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaemonOptions:
+    """`config logtrigger`: what holds for the whole daemon."""
+
+    state: str | None = option(kinds.FILE, "the store file; by default a place that suits the system and the user")
+    include: tuple[Value, ...] = option(kinds.LINES, "further files or globs, seen from this file's folder")
+    ignore: tuple[str, ...] = option(kinds.ADDRESSES, "addresses and prefixes that are never banned")
+    script_timeout: float = option(kinds.DURATION, "how long a script may run", "60s")
+    script_parallel: int = option(kinds.COUNT, "how many scripts may run at once", "8")
+    max_keys: int = option(kinds.COUNT, "how many keys a rule counts at most", "100000")
+    max_line: int = option(kinds.SIZE, "how long a line may be before it is cut", "1M")
+    late: float = option(kinds.DURATION, "triggers older than this are recorded, not acted on", "1d")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleOptions:
+    """`config rule`: what to recognise, how to count it, what to do."""
+
+    name: str = option(kinds.RULE_NAME, "the rule's name, unlike any other's", required=True)
+    enabled: bool = option(kinds.FLAG, "whether the rule runs", "1")
+    pattern: tuple[Value, ...] = option(
+        kinds.LINES, "what to recognise; alternatives are tried in order", required=True
+    )
+    nocase: bool = option(kinds.FLAG, "whether upper and lower case are the same", "0")
+    excepts: tuple[Value, ...] = option(kinds.LINES, "patterns of lines that are no event all the same")
+    fields: tuple[Value, ...] = option(kinds.LINES, "names for the conversions in order: name, name:type, or - to skip")
+    program: tuple[str, ...] = option(kinds.WORD_LIST, "only lines of these programs")
+    file: str | None = option(kinds.FILE, "the file or glob to follow instead of the system log")
+    maxfail: int = option(kinds.COUNT, "how many events make a trigger", "1")
+    time: float | None = option(kinds.DURATION, "within how long; by default without limit")
+    key: tuple[str, ...] | None = option(kinds.WORDS, "the fields to count by, or none; by default the first address")
+    group: str | None = option(kinds.RULE_NAME, "rules of one group share their counters")
+    weight: int = option(kinds.WEIGHT, "how much an event counts", "1")
+    reset_by: tuple[Value, ...] = option(kinds.LINES, "rules whose events empty the counter of the same key")
+    suppress: float = option(kinds.DURATION_OR_NONE, "how long after a trigger its key does not count", "0")
+    when: tuple[Value, ...] = option(kinds.LINES, "conditions, all of which must hold")
+    ignore: tuple[str, ...] = option(kinds.ADDRESSES, "addresses and prefixes that this rule does not count")
+    script: Path | None = option(kinds.SCRIPT, "the script to run")
+    env: tuple[tuple[str, str], ...] = option(kinds.VARIABLES, "further variables for the script")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverrideOptions:
+    """`config override`, besides what it sets: the rules it changes."""
+
+    rule: tuple[Value, ...] = option(kinds.LINES, "globs for the names of the rules to change", required=True)
+
+
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # a tab may stand in a pattern
+
+# A field cannot bear a word of Python's own.
+_WRITTEN = {"excepts": "except"}
+
+
+def table(of: type[Any]) -> dict[str, Spec]:
+    """The rows of a table, by the name one writes."""
+    return {_WRITTEN.get(row.name, row.name): row.metadata["spec"] for row in fields(of)}
+
+
+DAEMON, RULE, OVERRIDE = table(DaemonOptions), table(RuleOptions), table(OverrideOptions)
+# What only a rule itself can say, and why.
+NOT_IN_DEFAULTS = dict.fromkeys(("name", "pattern", "fields"), "every rule has its own: write it into 'config rule'")
+NOT_IN_OVERRIDE = {"name": "a name stays: the rule is found by it"}
+
+# Section type -> the options it may hold.
+SECTIONS: dict[str, dict[str, Spec]] = {
+    "logtrigger": DAEMON,
+    "defaults": {name: spec for name, spec in RULE.items() if name not in NOT_IN_DEFAULTS},
+    "rule": RULE,
+    "override": OVERRIDE | {name: spec for name, spec in RULE.items() if name not in NOT_IN_OVERRIDE},
+}
+_REASONS = {"defaults": NOT_IN_DEFAULTS, "override": NOT_IN_OVERRIDE}
+
+
+def check_names(section: Section, report: Report) -> None:
+    """Report a section type or options that do not exist."""
+    if section.type not in SECTIONS:
+        remedy = suggestion(section.type, SECTIONS) or f"there are {listed(SECTIONS)}"
+        report.error(section.place, f"unknown section '{section.type}'", remedy)
+        return
+    for name, given in section.options.items():
+        if name not in SECTIONS[section.type]:
+            fault, remedy = _why_not(section.type, name)
+            report.error(given.place, fault, remedy)
+
+
+def _why_not(section: str, name: str) -> tuple[str, str]:
+    reason = _REASONS.get(section, {}).get(name)
+    if reason:
+        return f"'{name}' cannot stand in 'config {section}'", reason
+    known = SECTIONS[section]
+    homes = [f"'config {other}'" for other, options in SECTIONS.items() if name in options]
+    if homes:
+        return f"'{name}' cannot stand in 'config {section}'", f"it belongs into {listed(homes, 'or')}"
+    return f"unknown option '{name}'", suggestion(name, known) or f"'config {section}' knows {listed(known)}"
+
+
+def read(of: type[Table], options: Mapping[str, Option], report: Report, whose: Place | None = None) -> Table:
+    """The options as the table has them; what is wrong is reported and left at its default.
+
+    With `whose`, the place of the section, a missing required option is a mistake too.
+    """
+    values = {}
+    for row in fields(of):  # type: ignore[arg-type]  # TypeVar cannot say "dataclass"
+        name, spec = _WRITTEN.get(row.name, row.name), row.metadata["spec"]
+        if name in options:
+            values[row.name] = read_option(spec, options[name], report)
+        elif spec.required and whose is not None:
+            report.error(whose, f"'{name}' is missing", f"add: option {name} 'value'")
+    return of(**values)
+
+
+def read_option(spec: Spec, given: Option, report: Report) -> Any:
+    """What one option comes to, or its default where it is wrong."""
+    if given.is_list and not spec.kind.many:
+        report.error(given.place, f"'{given.name}' takes one value", f"write: option {given.name} 'value'")
+        return spec.default_value
+    read_values = list(_each(spec.kind, given, report))
+    if spec.kind.many:
+        return tuple(item for items in read_values for item in items)
+    return read_values[0] if read_values else spec.default_value
+
+
+def _each(kind: Kind, given: Option, report: Report) -> Iterator[Any]:
+    for value in given.values:
+        if kind.one_line and _CONTROL.search(value.text):
+            report.error(value.place, f"'{given.name}' holds a line break or control", "is a quote left open?")
+            continue
+        try:
+            yield kind.read(value)
+        except ValueError as error:
+            report.error(value.place, f"'{given.name}' cannot be {shown(value.text)}", str(error))

@@ -1,0 +1,152 @@
+"""One rule's options to the rule the engine runs: patterns, key and conditions, compiled as they will run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from logtrigger import conditions
+from logtrigger.addresses import AddressSet
+from logtrigger.conditions import Condition
+from logtrigger.config import trust
+from logtrigger.config.merge import Draft
+from logtrigger.config.options import RuleOptions
+from logtrigger.config.uci import Value
+from logtrigger.config.words import Report, listed, suggestion
+from logtrigger.errors import PatternError
+from logtrigger.patterns import scanf
+from logtrigger.rule import SYSTEM_LOG, Pattern, Rule
+
+# Scripts get these as LT_name and so on, whatever the rule.
+RESERVED_FIELDS = frozenset(
+    {"name", "message", "body", "count", "key", "time", "source", "id", "late", "ignored", "state", "truncated"}
+)
+NO_KEY = ("none",)
+
+Types = Mapping[str, str]  # field -> type
+
+
+def compile_rule(draft: Draft, options: RuleOptions, report: Report) -> Rule | None:
+    """The rule, or None where the report says why there is none. Other rules' names are left to relations.py."""
+    excepts = _compiled(draft, "except", [(value, None) for value in options.excepts], options.nocase, report)
+    patterns = _compiled(draft, "pattern", _with_fields(options, report), options.nocase, report)
+    _check_env(draft, options, report)
+    if options.enabled:
+        _check_script(draft, options, report)
+    if not patterns:
+        return None
+    types = {n: t for p in reversed(patterns) for n, t in zip(p.fields, p.types, strict=True)}
+    names = tuple(dict.fromkeys(name for pattern in patterns for name in pattern.fields))
+    return Rule(
+        name=options.name,
+        place=draft.place,
+        patterns=patterns,
+        excepts=excepts,
+        programs=frozenset(options.program),
+        source=options.file or SYSTEM_LOG,
+        maxfail=options.maxfail,
+        time=options.time,
+        key=_key(draft, options, names, types, report),
+        group=options.group or "",
+        weight=options.weight,
+        reset_by=tuple(value.text for value in options.reset_by),
+        suppress=options.suppress,
+        when=_conditions(options.when, types, report),
+        ignore=AddressSet(options.ignore),
+        script=options.script,
+        env=options.env,
+    )
+
+
+def _with_fields(options: RuleOptions, report: Report) -> list[tuple[Value, Value | None]]:
+    """Each pattern with its fields: the n-th for the n-th, or one for all."""
+    patterns, given = options.pattern, options.fields
+    for value in given:
+        _check_reserved(value, report)
+    if len(given) > 1 and len(given) != len(patterns):
+        fault = f"{len(given)} lists of fields for {len(patterns)} pattern{'s' if len(patterns) != 1 else ''}"
+        report.error(given[-1].place, fault, "write 'fields' once for all patterns, or once for each")
+        return [(pattern, None) for pattern in patterns]
+    if len(given) == 1:
+        return [(pattern, given[0]) for pattern in patterns]
+    return list(zip(patterns, given or [None] * len(patterns), strict=True))
+
+
+def _check_reserved(value: Value, report: Report) -> None:
+    for word in value.text.split():
+        name = word.partition(":")[0]
+        if name in RESERVED_FIELDS:
+            fault = f"a field cannot be called '{name}'"
+            report.error(value.place, fault, f"LT_{name} holds something else: choose a name such as 'my_{name}'")
+
+
+def _compiled(
+    draft: Draft, option: str, texts: Sequence[tuple[Value, Value | None]], nocase: bool, report: Report
+) -> tuple[Pattern, ...]:
+    """All patterns of an option, or none of them where one is wrong."""
+    found = [_pattern(option, text, fields, nocase, report) for text, fields in texts]
+    good = tuple(pattern for pattern in found if pattern is not None)
+    return good if len(good) == len(found) else ()
+
+
+def _pattern(option: str, text: Value, fields: Value | None, nocase: bool, report: Report) -> Pattern | None:
+    """The pattern alone first, so that a mistake is reported where it stands: in the pattern or in its fields."""
+    blamed, value = option, text
+    try:
+        pattern: Pattern = scanf.compile(text.text, nocase=nocase)
+        if fields is not None:
+            blamed, value = "fields", fields
+            pattern = scanf.compile(text.text, fields.text.split(), nocase=nocase)
+    except PatternError as error:
+        complain(blamed, value, error, report)
+        return None
+    return pattern
+
+
+def complain(option: str, value: Value, error: PatternError, report: Report) -> None:
+    """Report what a compiler says of a value."""
+    where = f"'{option}'" if error.column is None else f"'{option}', column {error.column}"
+    report.error(value.place, f"{where}: {error.fault}", error.remedy)
+
+
+def _key(draft: Draft, options: RuleOptions, names: Sequence[str], types: Types, report: Report) -> tuple[str, ...]:
+    """The fields to count by: those given, else the first address, else none."""
+    if options.key is None:
+        addresses = [name for name in names if types[name] == "ip"]
+        if not addresses and names and options.maxfail > 1:
+            fault = "no field is an address: all events of the rule are counted together"
+            report.warning(
+                draft.place, fault, f"write option key '{names[0]}' to count by a field, or 'none' to mean this"
+            )
+        return tuple(addresses[:1])
+    if options.key == NO_KEY:
+        return ()
+    place = draft.given["key"].place
+    for name in options.key:
+        if name not in names:
+            known = f"the fields are {listed(names)}" if names else "name the conversions with option fields"
+            report.error(place, f"'key' names '{name}', which is no field", suggestion(name, names) or known)
+    if len(set(options.key)) < len(options.key):
+        report.error(place, "'key' names a field twice", "name each once")
+    return options.key
+
+
+def _conditions(texts: Sequence[Value], types: Types, report: Report) -> tuple[Condition, ...]:
+    found = []
+    for value in texts:
+        try:
+            found.append(conditions.compile(value.text, types))
+        except PatternError as error:
+            complain("when", value, error, report)
+    return tuple(found)
+
+
+def _check_script(draft: Draft, options: RuleOptions, report: Report) -> None:
+    if options.script is not None:
+        for fault, remedy in trust.script_doubts(options.script):
+            report.error(draft.given["script"].place, fault, remedy)
+
+
+def _check_env(draft: Draft, options: RuleOptions, report: Report) -> None:
+    names = [name for name, _ in options.env]
+    for name in {name for name in names if names.count(name) > 1}:
+        report.error(draft.given["env"].place, f"'env' sets {name} twice", "keep one of the two")
