@@ -28,7 +28,9 @@ _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
 }
 _OPERATORS = "== != < <= > >= in, not in, ~"
-_CONDITION = re.compile(r"\s*(?P<field>\S+?)\s*(?P<op>==|!=|<=|>=|<|>|~|=|\bnot\s+in\b|\bin\b)(?P<gap>\s*)(?P<value>.*?)\s*\Z", re.DOTALL)
+_CONDITION = re.compile(
+    r"\s*(?P<field>\S+?)\s*(?P<op>==|!=|<=|>=|<|>|~|=|\bnot\s+in\b|\bin\b)(?P<gap>\s*)(?P<value>.*?)\s*\Z", re.DOTALL
+)
 _KNOWN = re.compile(r"\s*(known|unknown)\s+(\S+)\s*(.*)\Z", re.DOTALL)
 _LONGEST = 4096  # characters a regular expression is shown: it may backtrack, and the text is the attacker's
 

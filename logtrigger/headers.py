@@ -20,11 +20,23 @@ _TIME = rb"(?:" + timestamps.ISO + rb"|" + timestamps.BSD + rb"|" + timestamps.E
 _TAG = rb"(?P<tag>(?P<program>[^\s:\[\]]{1,128})(?:\[(?P<pid>[^\]\s]{0,32})\])?:)(?: |\Z)"
 _HOST = rb"(?P<host>[^\s\[\]]{0,254}[^\s:\[\]])"
 _SYSLOG = re.compile(
-    rb"(?:<[0-9]{1,3}>)?(?:(?P<time>\[?" + _TIME + rb"\]?) +(?:" + _LEVEL + rb" +|" + _HOST + rb" +(?:" + _LEVEL + rb" +)?)??|"
-    + _LEVEL + rb" +)?" + _TAG
+    rb"(?:<[0-9]{1,3}>)?(?:(?P<time>\[?"
+    + _TIME
+    + rb"\]?) +(?:"
+    + _LEVEL
+    + rb" +|"
+    + _HOST
+    + rb" +(?:"
+    + _LEVEL
+    + rb" +)?)??|"
+    + _LEVEL
+    + rb" +)?"
+    + _TAG
 )
 # A time, perhaps a host, and no tag: "Jan  1 00:00:00 host last message repeated 3 times".
-_TIME_ONLY = re.compile(rb"(?:<[0-9]{1,3}>)?\[?(?P<time>" + _TIME + rb")\]? +(?:(?P<host>[^\s:\[\]]{1,255}) (?=last message ))?")
+_TIME_ONLY = re.compile(
+    rb"(?:<[0-9]{1,3}>)?\[?(?P<time>" + _TIME + rb")\]? +(?:(?P<host>[^\s:\[\]]{1,255}) (?=last message ))?"
+)
 _RFC5424 = re.compile(
     rb"<[0-9]{1,3}>1 (?P<time>\S{1,40}) (?P<host>\S{1,255}) (?P<tag>(?P<program>\S{1,48}) (?P<pid>\S{1,128})) \S{1,32} "
     rb'(?:-|(?:\[[^\s="\]]{1,64}(?: [^\s="\]]{1,64}="(?:[^"\\\]]|\\.)*")*\])+)(?: (?:\xef\xbb\xbf)?|\Z)'

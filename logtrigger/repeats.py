@@ -12,6 +12,7 @@ from logtrigger import headers
 from logtrigger.model import Chunk
 
 MOST = 1000  # events one such line may stand for
+_LONGEST = 8192  # bytes of a line that is remembered
 
 _MARK = b"message repeated "
 _QUOTED = re.compile(rb"message repeated ([0-9]{1,9}) times: \[ ?(.*?)\]?[ \t\r]*\Z", re.DOTALL)
@@ -55,7 +56,8 @@ class Repeats:
 
     def _remember(self, stream: str, data: bytes) -> None:
         if data:
-            self._last[stream] = data[data.rfind(b"\n", 0, len(data) - 1) + 1 :]
+            begin = data.rfind(b"\n", 0, len(data) - 1) + 1
+            self._last[stream] = data[begin:] if len(data) - begin <= _LONGEST else b"\n"
 
     def forget(self, stream: str) -> None:
         """The stream is over."""

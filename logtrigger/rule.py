@@ -22,6 +22,7 @@ class Pattern(Protocol):
     types: tuple[str, ...]  # their types, see patterns/types.py
     literal: bytes  # the longest text every matching line contains; b"" where there is none
     nocase: bool
+    tagged: bool  # begins with a program's tag: to be matched from the header's tag on
 
     def match(self, data: bytes, start: int, end: int) -> Sequence[bytes] | None:
         """The captures of the line data[start:end] (no line end in it), normalised as their types say; None: no match."""

@@ -7,7 +7,7 @@ are remembered, since neighbouring lines share them.
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 
 _DAY = 86_400.0

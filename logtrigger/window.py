@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Callable, Iterable
+from itertools import islice
 
 Entry = list[tuple[float, int]]  # the (time, weight) of each event still counted, oldest first
 
@@ -131,8 +132,8 @@ class Windows:
         self._suppressed[key] = until
         if len(self._suppressed) > self._most:
             self.expire(at)
-            surplus = len(self._suppressed) - self._most
-            self._forget(self._suppressed, [key for key, _ in zip(self._suppressed, range(surplus))])
+            surplus = max(0, len(self._suppressed) - self._most)
+            self._forget(self._suppressed, list(islice(self._suppressed, surplus)))
 
     def _is_suppressed(self, key: str, at: float) -> bool:
         until = self._suppressed.get(key)

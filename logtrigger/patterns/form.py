@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from logtrigger.patterns import layout
 from logtrigger.patterns.types import WIDEST_TOKEN, FieldType
@@ -149,9 +150,11 @@ class Form:
 
     def match_linear(self, data: bytes, start: int, end: int) -> Sequence[bytes] | None:
         """The same captures before normalisation, by the linear way; `end` excludes trailing white space."""
-        if self._layout is None:
-            self._layout = layout.Layout(self._blocks, self._gaps, self._flags, self.tagged)
         return self._layout.captures(data, start, end)
+
+    @cached_property
+    def _layout(self) -> layout.Layout:
+        return layout.Layout(self._blocks, self._gaps, self._flags, self.tagged)
 
     def _captures(self, data: bytes, start: int, end: int) -> Sequence[bytes] | None:
         lead = self._lead
@@ -172,7 +175,6 @@ class Form:
         last_address = max((i for i, b in enumerate(self._blocks) if b.has_address), default=-1)
         for index, gap in enumerate(gaps):
             gap.greedy = index < last_address
-        self._layout: layout.Layout | None = None
         # Where the match may begin: at a literal that `find` finds, at the line's beginning, or where the expression says.
         self._lead: bytes | None = None
         anchored = self.tagged or not first.elements

@@ -17,7 +17,8 @@ _LONGEST_ADDRESS = 45  # characters: six groups and an IPv4 address
 
 
 class _Kind(Protocol):
-    excludes: str
+    @property
+    def excludes(self) -> str: ...
 
 
 class _Block(Protocol):
@@ -29,9 +30,10 @@ class _Block(Protocol):
 
 
 class _Gap(Protocol):
-    name: str
-    greedy: bool
-
+    @property
+    def name(self) -> str: ...
+    @property
+    def greedy(self) -> bool: ...
     @property
     def kind(self) -> _Kind: ...
 

@@ -56,9 +56,7 @@ def _pieces(text: str) -> Iterator[tuple[str, bool]]:
         if literal:
             yield literal, False
         elif letter == "s" and after_gap:
-            raise PatternError(
-                "two %s with nothing between them", "where would the first one end? write one %s", percent + 1
-            )
+            raise PatternError("two %s with nothing between them", "where would the first one end? write one %s", percent + 1)
         yield letter, True
         literal, after_gap = "", letter == "s"
     literal += text[position:]
@@ -82,9 +80,7 @@ def _unknown(text: str, percent: int) -> PatternError:
         return PatternError("a lone '%'", "write %% for a percent sign", column)
     if letter in _LENGTH_MODIFIERS:
         return PatternError(f"'%{letter}' is not known", "a number of any size is %d", column)
-    return PatternError(
-        f"'%{letter}' is not known", f"conversions are %{' %'.join(_LETTERS)}; %% is a percent sign", column
-    )
+    return PatternError(f"'%{letter}' is not known", f"conversions are %{' %'.join(_LETTERS)}; %% is a percent sign", column)
 
 
 def _conversions(letters: Sequence[str], fields: Sequence[str]) -> Iterator[Conversion]:

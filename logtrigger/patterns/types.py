@@ -123,9 +123,7 @@ FIELD_TYPES = {
 }
 
 # One character: UTF-8 (RFC 3629), or a byte that is none.
-_CHARACTER = (
-    r"(?>[\x00-\x7f]|[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}|[\x80-\xff])"
-)
+_CHARACTER = r"(?>[\x00-\x7f]|[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}|[\x80-\xff])"
 _INTEGER = (
     rf"[+-]?(?:0[xX]{_number('', '[0-9A-Fa-f]')}|0[bB][01]{{1,{_DIGITS}}}+(?![0-9])"
     rf"|0[0-7]{{0,{_DIGITS}}}+(?![0-9])|[1-9][0-9]{{0,{_DIGITS}}}+(?![0-9]))"
