@@ -1,0 +1,31 @@
+"""What an action is to the queue of work, and what it tells when it has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from logtrigger.model import Trigger
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How an action ended."""
+
+    ok: bool
+    text: str  # such as "exit 0"
+    seconds: float = 0.0
+    output: tuple[str, ...] = ()  # lines, made safe
+
+
+class Action(Protocol):
+    """Something a trigger causes."""
+
+    name: str
+
+    def start(self, trigger: Trigger, done: Callable[[Result], None]) -> None:
+        """Begin, without waiting, and call `done` once: now or later, in the loop's thread.
+
+        What goes wrong is a Result, never an exception.
+        """

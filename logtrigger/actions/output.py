@@ -1,0 +1,39 @@
+"""What a script writes: the beginning is kept, the rest counted."""
+
+from __future__ import annotations
+
+from logtrigger.text import safe
+
+MAX_LINES = 64
+MAX_BYTES = 16 << 10
+
+
+class Output:
+    """Takes bytes as they come, in bounded memory.
+
+    >>> output = Output()
+    >>> output.feed(b"blocked 1.2.")
+    >>> output.feed(b"3.4\\n\\x1b[2Jgone\\n")
+    >>> output.lines()
+    ('blocked 1.2.3.4', '?[2Jgone')
+    """
+
+    __slots__ = ("_kept", "_lines", "_size")
+
+    def __init__(self) -> None:
+        self._kept = bytearray()
+        self._size = 0
+        self._lines = 0
+
+    def feed(self, data: bytes) -> None:
+        self._kept += data[: MAX_BYTES - len(self._kept)]
+        self._size += len(data)
+        self._lines += data.count(b"\n")
+
+    def lines(self) -> tuple[str, ...]:
+        """The lines, made safe, without their ends; a last one tells how much is missing, if any is."""
+        lines = bytes(self._kept).removesuffix(b"\n").split(b"\n") if self._kept else []
+        shown = tuple(safe(line.removesuffix(b"\r")) for line in lines[:MAX_LINES])
+        if self._size == len(self._kept) and len(lines) <= MAX_LINES:
+            return shown
+        return (*shown, f"(cut off here; it wrote {self._lines} lines, {self._size} bytes in all)")

@@ -1,0 +1,392 @@
+"""The only durable state: how far files are read, open windows, triggers and what is still to be done about them.
+
+SQLite in WAL mode with synchronous=NORMAL. A commit is then one write(2) to the log, without an fsync, and survives
+kill -9; a power cut may take the last commits but never the file. The locking mode is EXCLUSIVE: a second daemon is
+refused, and no shared memory file is needed, which some flash file systems cannot map. One thread owns the connection;
+whatever is called here goes through its queue, so commits and reads happen in the order in which they were asked for.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, fields
+from itertools import groupby
+from pathlib import Path
+from queue import SimpleQueue
+from typing import TypeVar
+
+from logtrigger.errors import StoreError
+from logtrigger.model import Position, Trigger
+
+T = TypeVar("T")
+Undone = tuple[int, Trigger, tuple[str, ...]]  # seq, trigger, names of the actions that are still to be done
+
+VERSION = 1  # PRAGMA user_version
+KEEP = 10_000  # triggers kept as history
+PRUNE_EVERY = 1_000  # new triggers
+
+# Text that may hold a file name is kept as bytes: a name need not be UTF-8. Inode numbers may be over 63 bits: text.
+_SCHEMA = f"""
+BEGIN;
+CREATE TABLE stream (
+    id BLOB PRIMARY KEY, source BLOB, path BLOB, device TEXT, inode TEXT, "offset" INTEGER, head TEXT, tail TEXT);
+CREATE TABLE "window" (namespace TEXT, signature TEXT, key TEXT, data BLOB, PRIMARY KEY (namespace, key)) WITHOUT ROWID;
+CREATE TABLE "trigger" (seq INTEGER PRIMARY KEY, id BLOB UNIQUE, rule TEXT, time REAL, body TEXT);
+CREATE TABLE "action" (
+    "trigger" INTEGER REFERENCES "trigger" ON DELETE CASCADE, name TEXT,
+    state TEXT CHECK (state IN ('undone', 'done')), result TEXT, duration REAL,
+    UNIQUE ("trigger", name));
+CREATE INDEX undone ON "action" ("trigger") WHERE state = 'undone';
+PRAGMA user_version = {VERSION};
+COMMIT;
+"""
+_UNDONE = """
+SELECT t.seq, t.body, a.name
+FROM (SELECT DISTINCT "trigger" FROM "action" WHERE state = 'undone' AND "trigger" > ? ORDER BY "trigger" LIMIT ?) AS u
+JOIN "trigger" AS t ON t.seq = u."trigger" JOIN "action" AS a ON a."trigger" = t.seq AND a.state = 'undone'
+ORDER BY t.seq, a.rowid
+"""
+_END = """UPDATE "action" SET state = 'done', result = ?, duration = ? WHERE "trigger" = ? AND name = ?"""
+
+
+@dataclass(frozen=True, slots=True)
+class WindowRow:
+    """One open window as the engine wrote it down. `signature` says which version of the rule could go on with it."""
+
+    namespace: str  # rule or group
+    signature: str
+    key: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How an action of a trigger ended."""
+
+    seq: int
+    name: str
+    result: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """What changed since the last commit. It belongs to the store once handed over: nothing in it may change any more.
+
+    A stream or window is in one list only, the changed or the forgotten.
+    """
+
+    positions: Sequence[Position] = ()
+    forgotten_streams: Sequence[str] = ()
+    windows: Sequence[WindowRow] = ()
+    dropped_windows: Sequence[tuple[str, str]] = ()  # namespace, key
+    triggers: Sequence[Undone] = ()
+    results: Sequence[Done] = ()
+
+    def then(self, later: Batch) -> Batch:
+        """Both as one: of each stream and window the later word counts."""
+        positions = {p.stream: p for p in (*self.positions, *later.positions)}
+        windows = {(w.namespace, w.key): w for w in (*self.windows, *later.windows)}
+        for stream in later.forgotten_streams:
+            positions.pop(stream, None)
+        for window in later.dropped_windows:
+            windows.pop(window, None)
+        return Batch(
+            positions=tuple(positions.values()),
+            forgotten_streams=tuple({*self.forgotten_streams, *later.forgotten_streams} - positions.keys()),
+            windows=tuple(windows.values()),
+            dropped_windows=tuple({*self.dropped_windows, *later.dropped_windows} - windows.keys()),
+            triggers=(*self.triggers, *later.triggers),
+            results=(*self.results, *later.results),
+        )
+
+
+_NOTHING = Batch()
+
+
+class Store:
+    """The state file and its thread. `Store(None)` keeps everything in memory, for dry runs.
+
+    Raises:
+        StoreError: the file is in use, damaged, somebody else's, newer than we are, or cannot be created.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._tasks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._closed = False
+        self._kept = _NOTHING  # handed over but not written, because writing failed
+        self._handed = 0  # triggers ever handed over; changed by the callers' thread only
+        self._written = 0  # triggers ever written; changed by the store's thread only
+        self._unpruned = 0
+        self._thread = threading.Thread(target=self._run, name="store", daemon=True)
+        self._thread.start()
+        try:
+            self._db = self._call(self._open)
+        except StoreError:
+            self._end()
+            raise
+
+    @property
+    def pending(self) -> int:
+        """How many triggers wait for a commit: where these become many, sources should pause."""
+        return self._handed - self._written
+
+    def commit(self, batch: Batch, done: Callable[[StoreError | None], None]) -> None:
+        """Write the batch in one transaction, soon. `done` is called in the store's thread.
+
+        Where writing fails, `done` gets the error, and the batch is kept and written together with the next one.
+        """
+        self._hand_over(batch)
+
+        def task() -> None:
+            try:
+                self._write(batch)
+            except StoreError as error:
+                done(error)
+            else:
+                done(None)
+
+        self._submit(task)
+
+    def commit_now(self, batch: Batch) -> None:
+        """Write the batch and return when it is written. Raises StoreError, and keeps the batch as `commit` does."""
+        self._hand_over(batch)
+        self._call(lambda: self._write(batch))
+
+    def register(self, position: Position) -> None:
+        """Write the position of a new stream and return when it is written. Raises StoreError."""
+        self._call(lambda: self._write_alone(Batch(positions=(position,))))
+
+    def load_positions(self) -> list[Position]:
+        """Every stream that was not forgotten."""
+        return self._call(lambda: [_position(row) for row in self._db.execute("SELECT * FROM stream")])
+
+    def load_windows(self) -> list[WindowRow]:
+        """Every window that was not dropped."""
+        return self._call(lambda: [WindowRow(*row) for row in self._db.execute('SELECT * FROM "window"')])
+
+    def next_seq(self) -> int:
+        """The number for the next trigger: one more than the highest written so far."""
+        return self._call(lambda: _number(self._db, 'SELECT coalesce(max(seq), 0) + 1 FROM "trigger"'))
+
+    def undone(self, after_seq: int = 0, limit: int = 1_000) -> list[Undone]:
+        """The first `limit` triggers numbered above after_seq with something left to do, in order."""
+        return self._call(lambda: self._undone(after_seq, limit))
+
+    def undone_later(self, after_seq: int, limit: int, done: Callable[[list[Undone] | StoreError], None]) -> None:
+        """As `undone`, without waiting: `done` is called in the store's thread."""
+
+        def task() -> None:
+            try:
+                rows = self._undone(after_seq, limit)
+            except StoreError as error:
+                done(error)
+            else:
+                done(rows)
+
+        self._submit(task)
+
+    def prune(self, keep: int = KEEP) -> None:
+        """Delete triggers with nothing left to do, all but the newest `keep`; done by itself now and then."""
+        self._call(lambda: self._prune(keep))
+
+    def close(self) -> None:
+        """Finish what was handed over, and close the file."""
+        if not self._closed:
+            self._tasks.put(self._db.close)
+            self._end()
+
+    # Callers' side of the queue
+
+    def _end(self) -> None:
+        self._closed = True
+        self._tasks.put(None)
+        self._thread.join()
+
+    def _hand_over(self, batch: Batch) -> None:
+        self._handed += len(batch.triggers)
+
+    def _submit(self, task: Callable[[], None]) -> None:
+        if self._closed:
+            raise StoreError(f"{self._name}: the store is closed")
+        self._tasks.put(task)
+
+    def _call(self, work: Callable[[], T]) -> T:
+        answer: SimpleQueue[tuple[T] | StoreError] = SimpleQueue()
+
+        def task() -> None:
+            try:
+                answer.put((work(),))
+            except StoreError as error:
+                answer.put(error)
+            except Exception as error:  # the thread's outer edge: the caller waits for an answer, whatever it is
+                answer.put(self._explained(error))
+
+        self._submit(task)
+        result = answer.get()
+        if isinstance(result, StoreError):
+            raise result
+        return result[0]
+
+    # The store's thread
+
+    def _run(self) -> None:
+        while (task := self._tasks.get()) is not None:
+            task()
+
+    def _open(self) -> sqlite3.Connection:
+        if self._path is not None:
+            _create(self._path)
+        db = sqlite3.connect(self._path or ":memory:", timeout=0, isolation_level=None, check_same_thread=False)
+        try:
+            db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            version = self._version(db)
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = NORMAL")
+            db.execute("PRAGMA journal_size_limit = 4194304")
+            db.execute("PRAGMA foreign_keys = ON")
+            if version == 0:
+                db.executescript(_SCHEMA)
+            db.execute("BEGIN EXCLUSIVE")  # takes the lock, and tells whether the file can be written
+            db.execute("COMMIT")
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    def _version(self, db: sqlite3.Connection) -> int:
+        version = _number(db, "PRAGMA user_version")
+        tables = _number(db, "SELECT count(*) FROM sqlite_master")
+        if version > VERSION:
+            fault = f"written by a newer logtrigger (its version {version}, ours {VERSION})"
+            raise StoreError(f"{self._name}: {fault}: install that one again, or {self._way_out}")
+        if (version == 0) != (tables == 0):
+            raise StoreError(f"{self._name}: a database, but not logtrigger's: name another file in 'option state'")
+        if (verdict := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+            raise sqlite3.DatabaseError(verdict)
+        return version
+
+    def _write(self, batch: Batch) -> None:
+        self._kept = batch = batch if self._kept is _NOTHING else self._kept.then(batch)
+        self._write_alone(batch)
+        self._kept = _NOTHING
+        self._written += len(batch.triggers)
+        self._unpruned += len(batch.triggers)
+        if self._unpruned >= PRUNE_EVERY:
+            with suppress(StoreError):  # the batch is written, that is what the caller asked about
+                self._prune(KEEP)
+
+    def _write_alone(self, batch: Batch) -> None:
+        with self._transaction() as db:
+            db.executemany("DELETE FROM stream WHERE id = ?", [(_raw(s),) for s in batch.forgotten_streams])
+            db.executemany("REPLACE INTO stream VALUES (?, ?, ?, ?, ?, ?, ?, ?)", map(_stream_row, batch.positions))
+            db.executemany('DELETE FROM "window" WHERE namespace = ? AND key = ?', batch.dropped_windows)
+            rows = ((w.namespace, w.signature, w.key, w.data) for w in batch.windows)
+            db.executemany('REPLACE INTO "window" VALUES (?, ?, ?, ?)', rows)
+            for seq, trigger, names in batch.triggers:
+                _insert(db, seq, trigger, names)
+            ends = ((d.result, d.seconds, d.seq, d.name) for d in batch.results)
+            db.executemany(_END, ends)
+
+    def _undone(self, after_seq: int, limit: int) -> list[Undone]:
+        try:
+            rows = self._db.execute(_UNDONE, (after_seq, limit)).fetchall()
+            return [
+                (seq, _trigger(body), tuple(name for _, _, name in group))
+                for (seq, body), group in groupby(rows, key=lambda row: (row[0], row[1]))
+            ]
+        except (sqlite3.Error, ValueError, TypeError) as error:
+            raise self._explained(error) from error
+
+    def _prune(self, keep: int) -> None:
+        self._unpruned = 0
+        with self._transaction() as db:
+            db.execute(
+                """DELETE FROM "trigger"
+                WHERE seq <= (SELECT seq FROM "trigger" ORDER BY seq DESC LIMIT 1 OFFSET ?)
+                AND seq NOT IN (SELECT "trigger" FROM "action" WHERE state = 'undone')""",
+                (keep,),
+            )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            yield self._db
+            self._db.execute("COMMIT")
+        except Exception as error:  # the thread's outer edge: a batch that cannot be written must not end it
+            with suppress(sqlite3.Error):
+                self._db.rollback()
+            raise self._explained(error) from error
+
+    # What to tell the operator
+
+    @property
+    def _name(self) -> str:
+        return str(self._path or "store in memory")
+
+    @property
+    def _way_out(self) -> str:
+        return "move the file away to start afresh (counters and reading positions begin anew)"
+
+    def _explained(self, error: Exception) -> StoreError:
+        text = str(error)
+        if "locked" in text:
+            fault = "in use, probably by another logtrigger"
+            return StoreError(f"{self._name}: {fault}: stop it, or set another 'option state'")
+        if isinstance(error, OSError | sqlite3.OperationalError):
+            return StoreError(f"{self._name}: {text}: see that the folder exists, can be written and has room")
+        return StoreError(f"{self._name}: damaged, or no logtrigger store ({text}): {self._way_out}")
+
+
+def _create(path: Path) -> None:
+    """An empty file that only we can read, where there is none yet."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        pass
+
+
+def _number(db: sqlite3.Connection, query: str) -> int:
+    return int(db.execute(query).fetchone()[0])
+
+
+def _insert(db: sqlite3.Connection, seq: int, trigger: Trigger, names: Sequence[str]) -> None:
+    """A trigger and its actions; nothing where its id was taken before."""
+    row = (seq, _raw(trigger.id), trigger.rule, trigger.time, _body(trigger))
+    if db.execute('INSERT OR IGNORE INTO "trigger" VALUES (?, ?, ?, ?, ?)', row).rowcount == 1:
+        rows = ((seq, name) for name in names)
+        db.executemany("""INSERT INTO "action" VALUES (?, ?, 'undone', NULL, NULL)""", rows)
+
+
+_TRIGGER_FIELDS = tuple(f.name for f in fields(Trigger))
+
+
+def _body(trigger: Trigger) -> str:
+    values = {name: getattr(trigger, name) for name in _TRIGGER_FIELDS}
+    return json.dumps({**values, "fields": dict(trigger.fields), "extra": dict(trigger.extra)})
+
+
+def _trigger(body: str) -> Trigger:
+    values = json.loads(body)
+    return Trigger(**{**values, "key": tuple(values["key"])})
+
+
+def _raw(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _stream_row(p: Position) -> tuple[bytes, bytes, bytes, str, str, int, str, str]:
+    return (_raw(p.stream), _raw(p.source), _raw(p.path), str(p.device), str(p.inode), p.offset, p.head, p.tail)
+
+
+def _position(row: tuple[bytes, bytes, bytes, str, str, int, str, str]) -> Position:
+    stream, source, path = (part.decode("utf-8", "surrogateescape") for part in row[:3])
+    return Position(stream, source, path, int(row[3]), int(row[4]), *row[5:])
