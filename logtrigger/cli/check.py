@@ -35,7 +35,7 @@ def _check(path: Path) -> int:
             click.echo(complaint, err=True)
         if isinstance(error, Unreadable):
             return _UNREADABLE
-        click.echo(f"{path}: {_counted(len(error.complaints), 'mistake')}")
+        click.echo(f"{path}: {_counted(sum(c.severity == 'error' for c in error.complaints), 'mistake')}")
         return _MISTAKES
     for warning in warnings:
         click.echo(warning, err=True)

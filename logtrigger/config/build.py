@@ -63,9 +63,7 @@ def load(path: Path) -> tuple[Settings, tuple[Complaint, ...]]:
     return configuration.settings, configuration.warnings
 
 
-def default_state(
-    user: int | None = None, environ: Mapping[str, str] = os.environ, openwrt: bool | None = None
-) -> Path:
+def default_state(user: int | None = None, environ: Mapping[str, str] = os.environ, openwrt: bool | None = None) -> Path:
     """Where the store lies by default: in the user's own folder; for root in the system's, which is RAM on OpenWrt."""
     if (os.geteuid() if user is None else user) != 0:
         home = environ.get("XDG_STATE_HOME") or os.path.join(environ.get("HOME") or "~", ".local/state")

@@ -59,9 +59,7 @@ def _override(section: Section, rules: Sequence[Draft], report: Report) -> None:
         for rule in chosen:
             rule.given.update(changes)
         if not chosen:
-            remedy = (
-                suggestion(glob.text, [rule.name for rule in rules]) or "write a rule's name or a glob such as sshd*"
-            )
+            remedy = suggestion(glob.text, [rule.name for rule in rules]) or "write a rule's name or a glob such as sshd*"
             report.error(glob.place, f"no rule is called '{glob.text}'", remedy)
 
 

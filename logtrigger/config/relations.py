@@ -10,6 +10,7 @@ from logtrigger.config.merge import Draft
 from logtrigger.config.options import RuleOptions
 from logtrigger.config.uci import Value
 from logtrigger.config.words import Report, listed, suggestion
+from logtrigger.durations import spoken
 from logtrigger.errors import Place
 from logtrigger.rule import Rule
 
@@ -99,7 +100,8 @@ def _check_groups(running: Sequence[tuple[Built, Rule]], report: Report) -> None
         for option, of_rule, of_other in _shared(rule, other):
             if of_rule != of_other:
                 fault = f"rules '{other.name}' and '{rule.name}' of group '{rule.group}' differ in {option}"
-                report.error(built.place(option.split()[-1]), fault, f"one has {of_other}, the other {of_rule}")
+                remedy = f"'{other.name}' has {of_other}, '{rule.name}' has {of_rule}: write the same in both"
+                report.error(built.place(option.split()[-1]), fault, remedy)
 
 
 def _shared(rule: Rule, other: Rule) -> list[tuple[str, Any, Any]]:
@@ -112,7 +114,7 @@ def _shared(rule: Rule, other: Rule) -> list[tuple[str, Any, Any]]:
 
 
 def _seconds(time: float | None) -> str:
-    return "no limit" if time is None else f"{time:.0f}s"
+    return "no limit" if time is None else spoken(time)
 
 
 def _check_uses(running: Sequence[tuple[Built, Rule]], report: Report) -> None:

@@ -114,9 +114,7 @@ def _key(draft: Draft, options: RuleOptions, names: Sequence[str], types: Types,
         addresses = [name for name in names if types[name] == "ip"]
         if not addresses and names and options.maxfail > 1:
             fault = "no field is an address: all events of the rule are counted together"
-            report.warning(
-                draft.place, fault, f"write option key '{names[0]}' to count by a field, or 'none' to mean this"
-            )
+            report.warning(draft.place, fault, f"write option key '{names[0]}' to count by a field, or 'none' to mean this")
         return tuple(addresses[:1])
     if options.key == NO_KEY:
         return ()

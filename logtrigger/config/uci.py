@@ -31,6 +31,9 @@ _PART = re.compile(
 )
 _ESCAPE = re.compile(r"\\(?:\r?\n|(.?))", re.DOTALL)
 _KIND = {True: "a list", False: "an option"}
+# A quote left open takes in the next statement and closes where that one's value opens.
+_SWALLOWED = re.compile(r"\n[ \t]*(?:package|config|option|list|[pcol])[ \t]")
+_VALUE_TEXT = re.compile(r"[^ \t\r\v\f\n\\#;]")
 _BYTE_ORDER_MARK = "\ufeff"
 
 
@@ -166,6 +169,8 @@ class _Parser:
         while found := _PART.match(self._text, at):
             if spans is None and found.lastgroup in ("single", "double") and "\n" in found[0]:
                 spans = at
+                if _SWALLOWED.search(found[0]) and _VALUE_TEXT.match(self._text, found.end()):
+                    raise _Unclosed(at)
             parts.append(self._part(found))
             at = found.end()
         if self._text[at : at + 1] in ("'", '"'):

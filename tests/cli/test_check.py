@@ -1,0 +1,65 @@
+"""`logtrigger check`: what it prints where, and its exit status."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from logtrigger.cli.check import check
+
+RULE = "config rule\n option name {}\n option pattern x\n option script /bin/sh\n"
+
+
+def run(*arguments: str, group: Path | None = None) -> Result:
+    """The command as the group calls it; `group` is the file given before its name."""
+    return CliRunner().invoke(check, arguments, obj=group)
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text)
+    path.chmod(0o600)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_good_configuration() -> None:
+    write(Path("rules.conf"), RULE.format("a") + RULE.format("b"))
+    done = run("-c", "rules.conf")
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "rules.conf: 2 rules, no mistakes\n", "")
+
+
+def test_warning_is_no_mistake() -> None:
+    write(Path("rules.conf"), "config rule\n option name a\n option pattern x\n")
+    done = run("-c", "rules.conf")
+    assert (done.exit_code, done.stdout) == (0, "rules.conf: 1 rule, no mistakes, 1 warning\n")
+    assert done.stderr.startswith("rules.conf:1: warning: rule 'a' does nothing")
+
+
+def test_mistakes_are_counted_without_warnings() -> None:
+    write(Path("rules.conf"), "config rule\n option name a\n option pattern x\n option maxfial 5\n")
+    done = run("-c", "rules.conf")
+    assert (done.exit_code, done.stdout) == (1, "rules.conf: 1 mistake\n")
+    assert [line.split(": ")[1] for line in done.stderr.splitlines()] == ["warning", "error"]
+
+
+def test_missing_file() -> None:
+    done = run("-c", "none.conf")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr == ("none.conf:1: error: cannot be read: No such file or directory (name another file with -c)\n")
+
+
+def test_usage() -> None:
+    assert run("extra").exit_code == 2
+
+
+def test_file_given_before_the_command() -> None:
+    write(Path("a.conf"), RULE.format("a"))
+    write(Path("b.conf"), RULE.format("a"))
+    assert run(group=Path("a.conf")).stdout == "a.conf: 1 rule, no mistakes\n"
+    assert run("-c", "b.conf", group=Path("a.conf")).stdout == "b.conf: 1 rule, no mistakes\n"
