@@ -218,7 +218,7 @@ class Run:
         command = peer.prepare(bench)
         with (folder / "output").open("wb") as output:
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
             )
         return cls(peer, bench, process, number)
 
