@@ -121,6 +121,7 @@ class _Parser:
         self._report = report
         self._line_ends = [found.start() for found in re.finditer("\n", text)]
         self._found: list[Section] = []
+        self._named: dict[str, Section] = {}
         self._current: Section | None = None
 
     def sections(self) -> list[Section]:
@@ -243,13 +244,13 @@ class _Parser:
             self._found.append(self._current)
 
     def _check_unique(self, section: Section) -> None:
-        for other in self._found:
-            if section.name and section.name == other.name:
-                self._report.error(
-                    section.place,
-                    f"a section is called '{section.name}' on line {other.place.line} already",
-                    "uci would merge the two: choose another name or none",
-                )
+        first = self._named.setdefault(section.name, section)
+        if section.name and first is not section:
+            self._report.error(
+                section.place,
+                f"a section is called '{section.name}' on line {first.place.line} already",
+                "uci would merge the two: choose another name or none",
+            )
 
     def _option(self, place: Place, keyword: str, words: list[_Word]) -> None:
         if self._current is None:

@@ -6,8 +6,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from logtrigger import config
+from logtrigger.config.options import SECTIONS
+from logtrigger.config.uci import quote
 from logtrigger.errors import ConfigError
 
 Write = Callable[[str, str], Path]
@@ -48,3 +52,21 @@ def test_all_mistakes_in_order(write: Write) -> None:
 )
 def test_default_state(user: int, environ: Mapping[str, str], openwrt: bool, state: str) -> None:
     assert config.default_state(user, environ, openwrt) == Path(state)
+
+
+OPTIONS = [(section, name) for section, options in SECTIONS.items() for name in options]
+VALUES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1) | st.text(
+    "0159smhdK%su :,./*[]{}()=!<>~-ip", min_size=1, max_size=12
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.sampled_from(OPTIONS), VALUES), max_size=8))
+def test_any_values_are_settings_or_mistakes(write: Write, chosen: list[tuple[tuple[str, str], str]]) -> None:
+    """Whatever stands in an option, what comes of it is a configuration or complaints with a place, and nothing else."""
+    lines = [f"config {section}\n list {name} {quote(value)}\n" for (section, name), value in chosen]
+    lines += [f" option {name} {quote(value)}\n" for (_, name), value in chosen]
+    try:
+        config.load(write("rules.conf", "".join(lines)))
+    except ConfigError as error:
+        assert all(str(one).startswith("rules.conf:") for one in error.complaints)
