@@ -95,6 +95,7 @@ class _Watch:
         self.rule = rule
         self.windows = windows
         self.resets: list[tuple[Windows, tuple[str, ...]]] = []  # windows an event of this rule empties, and their key's fields
+        self.events = 0
         self.own_lines = OWN_PROGRAM in rule.programs
         self._readings = [_Reading(rule, pattern) for pattern in rule.patterns]
         self._names = rule.fields
@@ -158,7 +159,7 @@ class Engine:
         self._windows: dict[str, Windows] = {}
         self._signatures: dict[str, str] = {}
         self.observer: Callable[[Event], None] | None = None  # is shown every event, for those who debug
-        watches = [_Watch(rule, self._windows_of(rule)) for rule in settings.rules]
+        self._watches = watches = [_Watch(rule, self._windows_of(rule)) for rule in settings.rules]
         _connect_resets(watches)
         lanes: dict[str, list[_Watch]] = {}
         for watch in watches:
@@ -194,6 +195,7 @@ class Engine:
     def _count(self, watch: _Watch, found: _Match, line: _Line, chunk: Chunk, offset: int, times: int) -> Iterator[Trigger]:
         """Let an event count; the trigger, if that fills the window."""
         rule, key = watch.rule, found.reading.key(found.values)
+        watch.events += times
         time = self._time(line, chunk)
         for windows, names in watch.resets:
             fields = watch.fields(found)
@@ -228,6 +230,7 @@ class Engine:
             message=safe(raw),
             body=safe(raw[line.header.body :]),
             source=chunk.origin,
+            offset=offset,
             late=0 if self._every_source else max(0, int(line.now - time)),
             ignored=found.reading.address(found.values) in self._settings.ignore,
             host=header["host"],
@@ -243,6 +246,10 @@ class Engine:
         """Forget counters whose events are all too old. For the daemon to call now and then."""
         for windows in self._windows.values():
             windows.expire(now)
+
+    def events(self) -> dict[str, int]:
+        """How many events each rule has had, since the engine was made."""
+        return {watch.rule.name: watch.events for watch in self._watches}
 
     def evictions(self) -> dict[str, int]:
         """How many counters each rule or group had to give up for others, where it had to."""

@@ -81,6 +81,7 @@ class Trigger:
     message: str  # the whole line, made safe
     body: str  # the message alone, made safe
     source: str  # what the line was read from
+    offset: int = 0  # of the completing line, in its stream
     host: str = ""
     program: str = ""
     pid: str = ""

@@ -15,7 +15,7 @@ HEAD = 1_000  # triggers
 Undone = tuple[int, Trigger, tuple[str, ...]]  # seq, trigger, names of its actions that are still to be done
 Find = Callable[[str, str], Action | None]  # rule, name of the action
 Refill = Callable[[int, int, Callable[[Sequence[Undone] | StoreError], None]], None]  # after seq, limit, receiver
-Finished = Callable[[int, str, Result], None]  # seq, name of the action, how it ended
+Finished = Callable[[int, Trigger, str, Result], None]  # seq, trigger, name of the action, how it ended
 
 
 class Work:
@@ -100,13 +100,13 @@ class Work:
         action = self._find(trigger.rule, name)
         self._running += 1
         if action is None:
-            self._ended(seq, name, Result(False, "not configured any more"))
+            self._ended(seq, trigger, name, Result(False, "not configured any more"))
         else:
-            action.start(trigger, partial(self._ended, seq, name))
+            action.start(trigger, partial(self._ended, seq, trigger, name))
 
-    def _ended(self, seq: int, name: str, result: Result) -> None:
+    def _ended(self, seq: int, trigger: Trigger, name: str, result: Result) -> None:
         self._running -= 1
-        self._finished(seq, name, result)
+        self._finished(seq, trigger, name, result)
         if self._drained is None:
             self._pump()
         elif not self._running:

@@ -1,0 +1,5 @@
+"""`python -m logtrigger`."""
+
+from logtrigger.cli import main
+
+main(prog_name="logtrigger")

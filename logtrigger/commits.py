@@ -1,0 +1,109 @@
+"""What is to be stored, collected until the next commit: at most one a second, and one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from logtrigger.engine import WindowState
+from logtrigger.errors import StoreError
+from logtrigger.loop import Loop
+from logtrigger.model import Position, Trigger
+from logtrigger.store import Batch, Done, Store
+from logtrigger.windowrows import to_row
+
+_EVERY = 1.0  # seconds
+
+Snapshot = Callable[[], tuple[Sequence[Position], Sequence[WindowState]]]
+
+
+class Commits:
+    """Collects changes and hands them to the store, all of one moment together.
+
+    Args:
+        snapshot: gives the positions and counters that changed since it was last called.
+        committed: is told the number of the last trigger that is in the table now.
+        failed: is told of an error when it first appears, and with None when commits work again.
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        store: Store,
+        snapshot: Snapshot,
+        committed: Callable[[int], None],
+        failed: Callable[[StoreError | None], None],
+    ) -> None:
+        self._loop, self._store, self._snapshot = loop, store, snapshot
+        self._committed, self._failed = committed, failed
+        self._triggers: list[tuple[int, Trigger, tuple[str, ...]]] = []
+        self._results: list[Done] = []
+        self._forgotten: list[str] = []
+        self._dropped: list[tuple[str, str]] = []
+        self._scheduled = self._writing = self._failing = False
+
+    def trigger(self, seq: int, trigger: Trigger, names: tuple[str, ...]) -> None:
+        """A new trigger, and the actions that are to be done for it."""
+        self._triggers.append((seq, trigger, names))
+        self.changed()
+
+    def result(self, done: Done) -> None:
+        """An action has ended."""
+        self._results.append(done)
+        self.changed()
+
+    def forget(self, stream: str) -> None:
+        """A stream is over."""
+        self._forgotten.append(stream)
+        self.changed()
+
+    def drop(self, states: Iterable[WindowState]) -> None:
+        """Counters that no rule goes on with."""
+        self._dropped += [(state.namespace, state.key) for state in states]
+        self.changed()
+
+    def changed(self) -> None:
+        """Something is to be stored, within a second."""
+        if not self._scheduled and not self._writing:
+            self._scheduled = True
+            self._loop.call_later(_EVERY, self._commit)
+
+    def last(self) -> None:
+        """Store everything now and wait for it. Raises StoreError."""
+        self._store.commit_now(self._batch())
+
+    def _commit(self) -> None:
+        self._scheduled = False
+        if self._writing:
+            return
+        self._writing = True
+        batch = self._batch()
+        newest = batch.triggers[-1][0] if batch.triggers else 0
+        self._store.commit(batch, lambda error: self._loop.call_threadsafe(lambda: self._written(newest, error)))
+
+    def _written(self, newest: int, error: StoreError | None) -> None:
+        self._writing = False
+        if bool(error) != self._failing:
+            self._failing = bool(error)
+            self._failed(error)
+        if error is None and newest:
+            self._committed(newest)
+        if error or self._triggers or self._results or self._forgotten or self._dropped:
+            self.changed()
+
+    def _batch(self) -> Batch:
+        positions, states = self._snapshot()
+        kept = [state for state in states if state.events or state.suppressed]
+        dropped = [(state.namespace, state.key) for state in states if not (state.events or state.suppressed)]
+        gone = set(self._forgotten)
+        windows = [to_row(state) for state in kept]
+        present = {(row.namespace, row.key) for row in windows}
+        batch = Batch(
+            positions=tuple(position for position in positions if position.stream not in gone),
+            forgotten_streams=tuple(gone),
+            windows=tuple(windows),
+            dropped_windows=tuple(pair for pair in dict.fromkeys([*self._dropped, *dropped]) if pair not in present),
+            triggers=tuple(self._triggers),
+            results=tuple(self._results),
+        )
+        self._triggers, self._results, self._forgotten, self._dropped = [], [], [], []
+        return batch

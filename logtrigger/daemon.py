@@ -1,0 +1,284 @@
+"""The daemon: the shell around the engine. It reads sources, starts actions and keeps the store."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from logtrigger.actions.base import Action, Result
+from logtrigger.actions.environment import environment
+from logtrigger.actions.queue import Undone, Work
+from logtrigger.actions.script import ScriptAction, Scripts
+from logtrigger.commits import Commits
+from logtrigger.console import Console
+from logtrigger.engine import Engine, WindowState
+from logtrigger.errors import ConfigError, SourceError, StoreError
+from logtrigger.loop import Loop
+from logtrigger.model import Chunk, Event, Position, Trigger
+from logtrigger.rule import SYSTEM_LOG, Rule, Settings
+from logtrigger.sources.base import Source
+from logtrigger.store import Done, Store
+from logtrigger.windowrows import from_row
+
+SCRIPT = "script"  # the name of a rule's script among its actions
+_LAGGING, _CAUGHT_UP = 20_000, 5_000  # triggers waiting for a commit: where sources pause, where they go on
+_TIDY_EVERY = 60.0  # seconds
+
+Load = Callable[[], Settings]
+
+
+class Daemon:
+    """One running logtrigger.
+
+    Args:
+        settings: the checked configuration.
+        console: what is told to the operator.
+        load: reads the configuration again, for a reload. Raises ConfigError.
+        dry_run: run no script and remember nothing.
+        clock: epoch seconds.
+
+    Raises:
+        StoreError: the state cannot be used.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        console: Console,
+        load: Load,
+        *,
+        dry_run: bool = False,
+        clock: Callable[[], float] = time.time,  # noqa: TID251 - the daemon is where the wall clock is read
+    ) -> None:
+        self.loop = Loop()
+        self.max_line = settings.max_line
+        self.report = console.report
+        self._settings, self._console, self._load, self._dry_run, self._clock = settings, console, load, dry_run, clock
+        self._store = Store(None if dry_run else settings.state)
+        self._commits = Commits(self.loop, self._store, self._snapshot, self._on_committed, self._on_store_error)
+        self._known = self._store.load_positions()
+        self._sources: dict[str, Source] = {}
+        self._moved: set[str] = set()  # sources that delivered since the last commit
+        self._paused = False
+        self._stopping = False
+        self._seq = self._store.next_seq()
+        self._evictions: dict[str, int] = {}  # reported so far
+        self._scripts = Scripts(self.loop, settings.script_timeout, lambda level, text: None)
+        self._work = Work(settings.script_parallel, self._action, self._refill, self._on_done)
+        self._engine = self._take_up(settings)
+        self._commits.drop(self._engine.restore(from_row(row) for row in self._store.load_windows()))
+
+    # From the cradle to the grave
+
+    def run(self) -> None:
+        """Work until `stop`. Raises SourceError where a source cannot be opened at the start."""
+        os.chdir("/")
+        os.umask(0o077)
+        try:
+            self._open_sources()
+            self._work.resume(self._store.undone(), self._seq - 1)
+            self._tidy()
+            self.report(1, "ready")
+            self.loop.run()
+        finally:
+            for source in self._sources.values():
+                source.close()
+            self._store.close()
+            self.loop.close()
+
+    def watch_signals(self) -> None:
+        """SIGTERM and SIGINT stop, SIGHUP reloads, SIGCHLD tells of scripts."""
+        handlers = {
+            signal.SIGTERM: self.stop,
+            signal.SIGINT: self.stop,
+            signal.SIGHUP: self.reload,
+            signal.SIGCHLD: self._scripts.reap,
+        }
+        signal.set_wakeup_fd(self.loop.wake_fd, warn_on_full_buffer=False)
+        for number, act in handlers.items():
+            signal.signal(number, self._handler(act))
+
+    def _handler(self, act: Callable[[], None]) -> Callable[[int, object], None]:
+        return lambda _number, _frame: self.loop.call_soon(act)
+
+    def stop(self) -> None:
+        """End in order: read nothing more, wait for running scripts, store everything. A second time: end scripts now."""
+        if self._stopping:
+            self._scripts.terminate()
+            return
+        self._stopping = True
+        for source in self._sources.values():
+            source.pause()
+        if self._work.running:
+            self.report(1, f"stopping; waiting for scripts, {self._work.running} running (again to end them)")
+        self._work.drain(self._finish)
+
+    def _finish(self) -> None:
+        try:
+            self._commits.last()
+        except StoreError as error:
+            self.report(0, str(error))
+        self.loop.stop()
+
+    def reload(self) -> None:
+        """Read the configuration again; one with mistakes changes nothing."""
+        if self._stopping:
+            return
+        try:
+            settings = self._load()
+        except ConfigError as error:
+            self.report(0, f"{error}\nnot reloaded; the old configuration stays in force")
+            return
+        if settings.state != self._settings.state:
+            self.report(0, f"the state stays in {self._settings.state} until a restart")
+        older, self._settings, self.max_line = self._engine, settings, settings.max_line
+        self._engine = self._take_up(settings)
+        self._commits.drop(self._engine.adopt(older))
+        self._scripts.timeout, self._work.parallel = settings.script_timeout, settings.script_parallel
+        self._change_sources(older.sources)
+        self.report(1, f"reloaded, {len(settings.rules)} rules")
+
+    def _take_up(self, settings: Settings) -> Engine:
+        """Rules, actions and an engine for these settings."""
+        engine = Engine(settings)
+        self._rules = {rule.name: rule for rule in settings.rules}
+        self._script_actions = {
+            rule.name: ScriptAction(self._scripts, rule.script, rule.env) for rule in settings.rules if rule.script
+        }
+        if self._console.level >= 3:
+            engine.observer = self._on_event
+        return engine
+
+    # Sources, as their host
+
+    def deliver(self, chunk: Chunk) -> None:
+        """Count the lines of a chunk and start what they cause."""
+        self._console.chunk(chunk)
+        self._moved.add(chunk.source)
+        for trigger in self._engine.feed(chunk, self._clock()):
+            self._on_trigger(trigger)
+        self._commits.changed()
+        if self._store.pending > _LAGGING and not self._paused:
+            self._pause()
+
+    def register(self, position: Position) -> None:
+        """Make a new stream durable, before its first chunk."""
+        try:
+            self._store.register(position)
+        except StoreError as error:
+            self._on_store_error(error)
+
+    def forget(self, stream: str) -> None:
+        """A stream is over."""
+        self._engine.forget(stream)
+        self._commits.forget(stream)
+
+    def positions(self, source: str) -> Iterable[Position]:
+        """What was known of a source's streams when the daemon started, or when the source was last closed."""
+        return [position for position in self._known if position.source == source]
+
+    def _open_sources(self) -> None:
+        for name in self._engine.sources:
+            self._open_source(name)
+
+    def _open_source(self, name: str) -> None:
+        source = self._source(name)
+        source.open()
+        self._sources[name] = source
+
+    def _source(self, name: str) -> Source:
+        if name == SYSTEM_LOG:
+            from logtrigger.sources.syslog import SystemLog
+
+            return SystemLog(self)
+        from logtrigger.sources.file import FileSource
+
+        return FileSource(self, name, [name])
+
+    def _change_sources(self, before: Sequence[str]) -> None:
+        for name in before:
+            if name not in self._engine.sources and name in self._sources:
+                self._known = [p for p in self._known if p.source != name] + list(self._sources[name].positions())
+                self._sources.pop(name).close()
+        for name in self._engine.sources:
+            if name not in self._sources:
+                try:
+                    self._open_source(name)
+                except SourceError as error:
+                    self.report(0, str(error))
+
+    def _pause(self) -> None:
+        self._paused = True
+        self.report(0, "the store lags behind; reading pauses until it has caught up")
+        for source in self._sources.values():
+            source.pause()
+
+    def _go_on(self) -> None:
+        self._paused = False
+        for source in self._sources.values():
+            source.resume()
+
+    # Triggers and what they cause
+
+    def _on_trigger(self, trigger: Trigger) -> None:
+        rule = self._rules[trigger.rule]
+        note, names = self._plan(trigger, rule)
+        variables = environment(trigger, rule.env) if self._console.level >= 2 else {}
+        self._console.trigger(trigger, rule, variables, note)
+        seq, self._seq = self._seq, self._seq + 1
+        self._commits.trigger(seq, trigger, names)
+        if names:
+            self._work.add(seq, trigger, names)
+
+    def _plan(self, trigger: Trigger, rule: Rule) -> tuple[str, tuple[str, ...]]:
+        """What is done about a trigger, in words and as names of actions."""
+        if rule.script is None:
+            return "nothing to run", ()
+        if trigger.late > self._settings.late:
+            return f"too late to run {rule.script}", ()
+        if self._dry_run:
+            return f"dry run: {rule.script} is not run", ()
+        return f"running {rule.script}", (SCRIPT,)
+
+    def _action(self, rule: str, name: str) -> Action | None:
+        return self._script_actions.get(rule) if name == SCRIPT else None
+
+    def _refill(self, after: int, limit: int, done: Callable[[Sequence[Undone] | StoreError], None]) -> None:
+        self._store.undone_later(after, limit, lambda rows: self.loop.call_threadsafe(lambda: done(rows)))
+
+    def _on_done(self, seq: int, trigger: Trigger, name: str, result: Result) -> None:
+        rule = self._rules.get(trigger.rule)
+        self._console.result(trigger, str(rule.script) if rule else name, result)
+        self._commits.result(Done(seq, name, result.text, result.seconds))
+
+    def _on_event(self, event: Event) -> None:
+        self._console.event(event, self._rules[event.rule])
+
+    # The store
+
+    def _snapshot(self) -> tuple[Sequence[Position], Sequence[WindowState]]:
+        moved = [source for name, source in self._sources.items() if name in self._moved]
+        self._moved = set()
+        return [position for source in moved for position in source.positions()], self._engine.changes()
+
+    def _on_committed(self, seq: int) -> None:
+        self._work.committed(seq)
+        if self._paused and self._store.pending < _CAUGHT_UP:
+            self._go_on()
+
+    def _on_store_error(self, error: StoreError | None) -> None:
+        if error is None:
+            self.report(0, f"{self._settings.state} can be written again; nothing was lost")
+        else:
+            self.report(0, f"{error}; work goes on, but a crash now would repeat or miss what is not stored")
+
+    def _tidy(self) -> None:
+        """Now and then: forget what is over."""
+        self._engine.expire(self._clock())
+        for name, count in self._engine.evictions().items():
+            if count != self._evictions.get(name, 0):
+                self.report(0, f"{name}: {count} counters given up for others (max_keys {self._settings.max_keys})")
+                self._evictions[name] = count
+        self.loop.call_later(_TIDY_EVERY, self._tidy)

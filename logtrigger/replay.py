@@ -1,0 +1,70 @@
+"""Running the rules over old logs, in the time of the logs. Nothing is done about the triggers but to tell them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from logtrigger.engine import Engine
+from logtrigger.model import Chunk, Trigger
+from logtrigger.rule import Settings
+from logtrigger.sources.lines import Lines
+
+_READ = 1 << 18  # bytes
+
+Tell = Callable[[Trigger, int], None]  # a trigger, and the number of its line, from 1
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """A log to be read: what to call it, and how to open it. `open` raises OSError."""
+
+    name: str
+    open: Callable[[], BinaryIO]
+
+
+@dataclass(slots=True)
+class Summary:
+    """What a replay came to."""
+
+    lines: int
+    events: dict[str, int]
+    triggers: dict[str, int]
+
+
+def replay(settings: Settings, logs: Sequence[Log], now: float, tell: Tell) -> Summary:
+    """Feed the logs, in this order, to every enabled rule; counters run on from one to the next.
+
+    Args:
+        settings: the configuration.
+        logs: what to read.
+        now: epoch seconds that no event may be later than.
+        tell: gets each trigger as it happens.
+
+    Raises:
+        OSError: a log cannot be read; its filename says which.
+    """
+    engine = Engine(settings, every_source=True)
+    triggers = dict.fromkeys((rule.name for rule in settings.rules), 0)
+    lines = 0
+    for log in logs:
+        number, at = 1, 0  # the line that begins at an offset
+        for chunk in _chunks(log, settings.max_line):
+            for trigger in engine.feed(chunk, now):
+                within = trigger.offset - chunk.offset
+                tell(trigger, number + chunk.data.count(b"\n", at, within))
+                triggers[trigger.rule] += 1
+            number += chunk.data.count(b"\n")
+        lines += number - 1
+    return Summary(lines, engine.events(), triggers)
+
+
+def _chunks(log: Log, max_line: int) -> Iterator[Chunk]:
+    splitter = Lines(max_line)
+    with log.open() as stream:
+        while data := stream.read1(_READ) if hasattr(stream, "read1") else stream.read(_READ):
+            for piece in splitter.feed(data):
+                yield Chunk("", log.name, log.name, piece.offset, piece.end, piece.data, catching_up=True)
+        for piece in splitter.finish():
+            yield Chunk("", log.name, log.name, piece.offset, piece.end, piece.data, catching_up=True)
