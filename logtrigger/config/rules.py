@@ -89,17 +89,25 @@ def _compiled(
 
 
 def _pattern(option: str, text: Value, fields: Value | None, nocase: bool, report: Report) -> Pattern | None:
-    """The pattern alone first, so that a mistake is reported where it stands: in the pattern or in its fields."""
-    blamed, value = option, text
+    names = fields.text.split() if fields else ()
     try:
-        pattern: Pattern = scanf.compile(text.text, nocase=nocase)
-        if fields is not None:
-            blamed, value = "fields", fields
-            pattern = scanf.compile(text.text, fields.text.split(), nocase=nocase)
+        return scanf.compile(text.text, names, nocase=nocase)
     except PatternError as error:
-        complain(blamed, value, error, report)
+        alone = _mistake_alone(text)
+        if alone is None and fields is not None:
+            complain("fields", fields, error, report)
+        else:
+            complain(option, text, alone or error, report)
         return None
-    return pattern
+
+
+def _mistake_alone(text: Value) -> PatternError | None:
+    """What is wrong with a pattern whatever its fields; None where the mistake lies in these."""
+    try:
+        scanf.compile(text.text)
+    except PatternError as error:
+        return error
+    return None
 
 
 def complain(option: str, value: Value, error: PatternError, report: Report) -> None:

@@ -96,6 +96,7 @@ def test_nocase_holds_for_exceptions_too(rule: RuleOf) -> None:
             "option pattern 'load %d% now'",
             "4: error: 'pattern', column 8: a lone '%' (write %% for a percent sign)",
         ),
+        ("option pattern '%q'\noption fields 'a a a'", "4: error: 'pattern', column 1: '%q' is not known"),
         ("option pattern x\noption except '%q'", "5: error: 'except', column 1: '%q' is not known"),
         ("option pattern '%d'\noption fields 'a b'", "5: error: 'fields': 2 fields but 1 conversion"),
         ("option pattern '%s x %s'\noption fields 'a a'", "5: error: 'fields': the field 'a' is named twice"),
