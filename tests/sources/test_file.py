@@ -1,0 +1,550 @@
+"""No line that reached a followed file is missed, and none is seen twice."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from logtrigger.sources import file as file_module
+from logtrigger.sources.file import FileSource
+from logtrigger.sources.inotify import Watcher
+from tests.sources.host import TestHost, running, until
+
+
+@pytest.fixture
+def host() -> Iterator[TestHost]:
+    host = TestHost()
+    yield host
+    host.loop.close()
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "app.log"
+
+
+def source(host: TestHost, *globs: Path | str, from_start: bool = False) -> FileSource:
+    return FileSource(host, "app", [str(path) for path in globs], from_start=from_start, linger=0.1)
+
+
+def add(path: Path, text: bytes | str) -> None:
+    with path.open("ab") as out:
+        out.write(text.encode() if isinstance(text, str) else text)
+
+
+# Beginning
+
+
+def test_the_first_start_begins_at_the_end(host: TestHost, log: Path) -> None:
+    add(log, "old\n")
+    with running(source(host, log), host):
+        host.settle(0.1)
+        add(log, "new\n")
+        host.wait_for(b"new")
+    chunk = host.chunks[0]
+    assert (chunk.source, chunk.origin, chunk.offset, chunk.end) == ("app", str(log), 4, 8)
+    assert not chunk.catching_up
+
+
+def test_a_half_written_line_at_the_first_start_is_seen_whole(host: TestHost, log: Path) -> None:
+    add(log, "old\nhalf")
+    with running(source(host, log), host):
+        host.settle(0.1)
+        add(log, " done\n")
+        host.wait_for(b"half done")
+
+
+def test_from_start_reads_what_is_there(host: TestHost, log: Path) -> None:
+    add(log, "old\n")
+    with running(source(host, log, from_start=True), host):
+        host.wait_for(b"old")
+    assert host.chunks[0].catching_up
+
+
+def test_a_file_that_appears_later_is_read_from_its_beginning(host: TestHost, log: Path) -> None:
+    with running(source(host, log), host):
+        assert host.said(f"{log}: does not exist yet")
+        add(log, "one\n")
+        host.wait_for(b"one")
+        add(log, "two\n")
+        host.wait_for(b"one", b"two")
+    assert len(host.reports) == 1
+
+
+def test_a_folder_that_appears_later(host: TestHost, tmp_path: Path) -> None:
+    deep = tmp_path / "a" / "b" / "app.log"
+    with running(source(host, deep), host):
+        deep.parent.mkdir(parents=True)
+        host.settle(0.1)
+        add(deep, "one\n")
+        host.wait_for(b"one")
+
+
+def test_a_folder_and_its_file_that_appear_at_once(host: TestHost, tmp_path: Path) -> None:
+    (tmp_path / "made").mkdir()
+    add(tmp_path / "made" / "app.log", "one\n")
+    with running(source(host, tmp_path / "a" / "*" / "app.log"), host):
+        (tmp_path / "a").mkdir()
+        (tmp_path / "made").rename(tmp_path / "a" / "b")
+        host.wait_for(b"one")
+
+
+def test_a_glob_takes_up_new_files(host: TestHost, tmp_path: Path) -> None:
+    add(tmp_path / "a.log", "old\n")
+    with running(source(host, tmp_path / "*.log"), host):
+        add(tmp_path / "b.log", "b\n")
+        host.wait_for(b"b")
+        add(tmp_path / "a.log", "a\n")
+        host.wait_for(b"b", b"a")
+        add(tmp_path / "c.txt", "no\n")
+        add(tmp_path / "c.log.gz", "no\n")
+        host.settle()
+    assert host.lines == [b"b", b"a"]
+
+
+def test_a_glob_without_files_says_so(host: TestHost, tmp_path: Path) -> None:
+    with running(source(host, tmp_path / "*.log"), host):
+        assert host.said("no file has such a name yet")
+
+
+def test_one_file_under_two_names_is_read_once(host: TestHost, tmp_path: Path) -> None:
+    (tmp_path / "b.log").symlink_to(tmp_path / "a.log")
+    (tmp_path / "a.log").touch()
+    with running(source(host, tmp_path / "*.log"), host):
+        add(tmp_path / "a.log", "one\n")
+        host.wait_for(b"one")
+        host.settle(0.1)
+    assert host.lines == [b"one"]
+
+
+def test_a_link_is_followed_and_so_is_its_target(host: TestHost, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    target = tmp_path / "real" / "data.log"
+    target.touch()
+    (tmp_path / "app.log").symlink_to(target)
+    with running(source(host, tmp_path / "app.log"), host):
+        add(target, "one\n")
+        host.wait_for(b"one")
+        target.rename(tmp_path / "real" / "data.log.1")
+        add(target, "two\n")
+        host.wait_for(b"one", b"two")
+
+
+def test_no_regular_file_is_reported_and_left_alone(host: TestHost, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "app.log").touch()
+    with running(source(host, tmp_path / "fifo", tmp_path, tmp_path / "app.log"), host):
+        assert len(host.said("is no regular file")) == 2
+        add(tmp_path / "app.log", "one\n")
+        host.wait_for(b"one")
+
+
+def test_an_unreadable_file_is_reported_once_and_read_later(host: TestHost, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    add(log, "old\n")
+
+    def refuse(path: str) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(file_module, "open_file", refuse)
+    with running(source(host, log), host):
+        add(log, "new\n")
+        log.chmod(0o600)
+        host.settle(0.1)
+        assert len(host.said("cannot be read: Permission denied")) == 1
+        monkeypatch.undo()
+        log.chmod(0o644)
+        host.wait_for(b"new")
+
+
+# Content
+
+
+def test_nul_cr_and_invalid_utf8_pass_through(host: TestHost, log: Path) -> None:
+    log.touch()
+    with running(source(host, log), host):
+        add(log, b"\0a\0\r\n\xff\xfe\n")
+        until(host.loop, lambda: host.chunks)
+    assert host.chunks[0].data == b"\0a\0\r\n\xff\xfe\n"
+
+
+def test_a_half_written_line_waits_for_its_end(host: TestHost, log: Path) -> None:
+    log.touch()
+    follower = source(host, log)
+    with running(follower, host):
+        add(log, "one\ntw")
+        host.wait_for(b"one")
+        host.settle(0.1)
+        assert [position.offset for position in follower.positions()] == [4]
+        add(log, "o\n")
+        host.wait_for(b"one", b"two")
+
+
+def test_a_long_line_is_cut_and_its_true_end_counted(log: Path) -> None:
+    host = TestHost(max_line=100)
+    log.touch()
+    follower = source(host, log)
+    with running(follower, host):
+        add(log, b"a\n" + b"x" * 1_000_000 + b"end\nb\n")
+        until(host.loop, lambda: host.lines[-1:] == [b"b"])
+        assert [position.offset for position in follower.positions()] == [1_000_008]
+    assert host.lines == [b"a", b"x" * 97 + b"end", b"b"]
+    host.loop.close()
+
+
+def test_many_files_are_read_in_turn(host: TestHost, tmp_path: Path) -> None:
+    """A file with much to read does not keep the others waiting."""
+    add(tmp_path / "big.log", (b"x" * 99 + b"\n") * 50_000)
+    add(tmp_path / "small.log", "small\n")
+    with running(source(host, tmp_path / "big.log", tmp_path / "small.log", from_start=True), host):
+        until(host.loop, lambda: sum(chunk.end - chunk.offset for chunk in host.chunks) == 5_000_006)
+    assert b"small\n" in [chunk.data for chunk in host.chunks[:3]]
+    assert max(len(chunk.data) for chunk in host.chunks) <= (1 << 18) + 100
+
+
+def test_a_paused_source_delivers_nothing_and_loses_nothing(host: TestHost, log: Path) -> None:
+    log.touch()
+    follower = source(host, log)
+    with running(follower, host):
+        follower.pause()
+        add(log, "one\n")
+        log.rename(log.with_suffix(".1"))
+        add(log, "two\n")
+        host.settle(0.4)
+        assert host.chunks == []
+        follower.resume()
+        host.wait_for(b"one", b"two")
+
+
+# Rotation while it is followed
+
+
+def test_rename_and_create(host: TestHost, log: Path) -> None:
+    log.touch()
+    with running(source(host, log), host):
+        add(log, "one\n")
+        log.rename(log.with_suffix(".log.1"))
+        add(log, "two\n")
+        host.wait_for(b"one", b"two")
+    first, second = host.chunks
+    assert first.stream != second.stream
+    assert second.offset == 0
+
+
+def test_slow_rotation_is_read_to_its_end(host: TestHost, log: Path) -> None:
+    """A daemon that has not been told yet goes on writing to the renamed file, however long that takes."""
+    rotated = log.with_suffix(".log.1")
+    with log.open("ab", buffering=0) as writer, running(source(host, log), host):
+        writer.write(b"one\n")
+        log.rename(rotated)
+        add(log, "two\n")
+        host.wait_for(b"one", b"two")
+        host.settle(0.5)  # five times the time after which a file without a writer is over
+        writer.write(b"late\n")
+        host.wait_for(b"one", b"two", b"late")
+        assert len(list(host.positions("app"))) == 3  # two streams and the followed name
+        writer.close()
+        until(host.loop, lambda: len(list(host.positions("app"))) == 2)
+
+
+def test_the_unterminated_rest_of_a_rotated_file_is_a_line(host: TestHost, log: Path) -> None:
+    log.touch()
+    with running(source(host, log), host):
+        add(log, "one\nrest")
+        host.wait_for(b"one")
+        log.rename(log.with_suffix(".log.1"))
+        host.wait_for(b"one", b"rest")
+        until(host.loop, lambda: host.events[-1].startswith("forget"))
+
+
+def test_delete_and_recreate(host: TestHost, log: Path) -> None:
+    log.touch()
+    with running(source(host, log), host):
+        add(log, "one\n")
+        log.unlink()
+        add(log, "two\n")
+        host.wait_for(b"one", b"two")
+        until(host.loop, lambda: any(event.startswith("forget") for event in host.events))
+    assert len(host.reports) <= 2
+
+
+def test_a_file_that_is_moved_away_and_back_goes_on(host: TestHost, log: Path) -> None:
+    log.touch()
+    aside = log.with_suffix(".aside")
+    with log.open("ab"), running(source(host, log), host):
+        add(log, "one\n")
+        host.wait_for(b"one")
+        log.rename(aside)
+        host.settle(0.1)
+        aside.rename(log)
+        host.settle(0.1)
+        add(log, "two\n")
+        host.wait_for(b"one", b"two")
+    assert len({chunk.stream for chunk in host.chunks}) == 1
+
+
+def test_a_glob_that_names_the_rotated_file_too(host: TestHost, tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.touch()
+    with running(source(host, tmp_path / "app.log*"), host):
+        add(log, "one\n")
+        host.wait_for(b"one")
+        for text in ("two\n", "three\n"):
+            if (tmp_path / "app.log.1").exists():
+                (tmp_path / "app.log.1").rename(tmp_path / "app.log.2")
+            log.rename(tmp_path / "app.log.1")
+            add(log, text)
+            host.settle(0.1)
+        host.wait_for(b"one", b"two", b"three")
+
+
+def test_copytruncate(host: TestHost, log: Path) -> None:
+    log.touch()
+    with running(source(host, log), host):
+        add(log, "one, a long one\n")
+        host.wait_for(b"one, a long one")
+        shutil.copy(log, log.with_suffix(".log.1"))
+        os.truncate(log, 0)
+        add(log, "two\n")
+        host.wait_for(b"one, a long one", b"two")
+        first, second = host.chunks
+        assert first.stream != second.stream
+        assert (second.offset, second.catching_up) == (0, False)
+        until(host.loop, lambda: f"forget {first.stream}" in host.events)
+
+
+def test_copytruncate_before_everything_was_read(host: TestHost, log: Path) -> None:
+    """What had not been read when the file was emptied is read from the copy."""
+    log.touch()
+    follower = source(host, log)
+    with running(follower, host):
+        add(log, "one\nha")
+        host.wait_for(b"one")
+        host.settle(0.1)
+        follower.pause()
+        add(log, "lf\ntwo\n")
+        shutil.copy(log, log.with_suffix(".log.1"))
+        os.truncate(log, 0)
+        add(log, "three\n")
+        host.settle(0.1)
+        follower.resume()
+        host.wait_for(b"one", b"half", b"two", b"three")
+
+
+def test_a_truncated_file_that_has_grown_again_is_noticed(host: TestHost, log: Path) -> None:
+    log.touch()
+    follower = source(host, log)
+    with running(follower, host):
+        add(log, "one\n")
+        host.wait_for(b"one")
+        follower.pause()
+        os.truncate(log, 0)
+        add(log, "two\nthree\n")
+        host.settle(0.1)
+        follower.resume()
+        host.wait_for(b"one", b"two", b"three")
+
+
+def test_the_hole_a_careless_writer_leaves_after_a_truncation_is_skipped(host: TestHost, log: Path) -> None:
+    with log.open("wb", buffering=0) as writer, running(source(host, log), host):  # no O_APPEND
+        writer.write(b"one\n")
+        host.wait_for(b"one")
+        os.truncate(log, 0)
+        host.settle(0.1)
+        writer.write(b"two\n")
+        host.wait_for(b"one", b"two")
+    assert (host.chunks[-1].offset, host.chunks[-1].end) == (4, 8)
+
+
+def test_polling_where_inotify_fails(host: TestHost, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Watcher, path: str, mask: int) -> None:
+        self.fault = "No space left on device"
+
+    monkeypatch.setattr(Watcher, "_add", refuse)
+    monkeypatch.setattr(file_module, "POLL", 0.05)
+    log.touch()
+    with running(source(host, log), host):
+        assert host.said("inotify fails: No space left")
+        add(log, "one\n")
+        host.wait_for(b"one")
+        log.rename(log.with_suffix(".1"))
+        add(log, "two\n")
+        host.wait_for(b"one", b"two")
+
+
+# Restart
+
+
+def restart(host: TestHost, log: Path | str, *expected: bytes) -> None:
+    """A second run must see exactly these lines, all of them caught up."""
+    host.chunks.clear()
+    with running(source(host, log), host):
+        host.wait_for(*expected)
+        host.settle(0.1)
+        assert host.lines == list(expected)
+    assert all(chunk.catching_up for chunk in host.chunks)
+
+
+@pytest.fixture
+def stopped(host: TestHost, log: Path) -> TestHost:
+    """A host whose first run has read "one" and stands before a half-written line."""
+    log.touch()
+    with running(source(host, log), host):
+        add(log, "one\nha")
+        host.wait_for(b"one")
+    return host
+
+
+def test_restart_goes_on_where_it_stopped(stopped: TestHost, log: Path) -> None:
+    stream = stopped.chunks[0].stream
+    add(log, "lf\ntwo\n")
+    restart(stopped, log, b"half", b"two")
+    assert {chunk.stream for chunk in stopped.chunks} == {stream}
+    assert stopped.chunks[0].offset == 4
+
+
+def test_after_catching_up_lines_are_new(stopped: TestHost, log: Path) -> None:
+    add(log, "lf\n")
+    stopped.chunks.clear()
+    with running(source(stopped, log), stopped):
+        stopped.wait_for(b"half")
+        add(log, "two\n")
+        stopped.wait_for(b"half", b"two")
+    assert [chunk.catching_up for chunk in stopped.chunks] == [True, False]
+
+
+def test_a_crash_rereads_from_the_stored_position(host: TestHost, log: Path) -> None:
+    log.touch()
+    follower = source(host, log)
+    with running(follower, host, crash=True):
+        add(log, "one\n")
+        host.wait_for(b"one")
+        host.commit(follower)
+        add(log, "two\n")
+        host.wait_for(b"one", b"two")
+    ids = [(chunk.stream, chunk.offset) for chunk in host.chunks]
+    restart(host, log, b"two")
+    assert (host.chunks[0].stream, host.chunks[0].offset) == ids[1]
+
+
+def test_a_crash_before_the_first_commit_forgets_no_file(host: TestHost, log: Path) -> None:
+    with running(source(host, log), host, crash=True):
+        add(log, "one\n")
+        host.wait_for(b"one")
+    restart(host, log, b"one")
+
+
+def test_rotated_while_stopped(stopped: TestHost, log: Path) -> None:
+    add(log, "lf\n")
+    log.rename(log.with_suffix(".log.1"))
+    add(log, "new\n")
+    restart(stopped, log, b"half", b"new")
+    assert stopped.chunks[0].origin.endswith(".log.1")
+
+
+def test_rotated_while_stopped_and_nothing_new_yet(stopped: TestHost, log: Path) -> None:
+    add(log, "lf\n")
+    log.rename(log.with_suffix(".log.1"))
+    restart(stopped, log, b"half")
+
+
+def test_rotated_twice_while_stopped(stopped: TestHost, log: Path) -> None:
+    add(log, "lf\n")
+    log.rename(log.with_suffix(".log.2"))
+    add(log.with_suffix(".log.1"), "between\n")
+    os.utime(log.with_suffix(".log.2"), (1, 1))
+    add(log, "new\n")
+    restart(stopped, log, b"half", b"between", b"new")
+
+
+def test_copytruncate_while_stopped(stopped: TestHost, log: Path) -> None:
+    add(log, "lf\n")
+    shutil.copy(log, log.with_suffix(".log.1"))
+    os.truncate(log, 0)
+    add(log, "new\n")
+    restart(stopped, log, b"half", b"new")
+
+
+def test_truncated_and_regrown_while_stopped(stopped: TestHost, log: Path) -> None:
+    stream = stopped.chunks[0].stream
+    os.truncate(log, 0)
+    add(log, "new\nand more\n")
+    restart(stopped, log, b"new", b"and more")
+    assert stopped.chunks[0].stream != stream
+    assert stopped.said("was replaced while nobody watched")
+
+
+def test_deleted_and_recreated_while_stopped(stopped: TestHost, log: Path) -> None:
+    log.unlink()
+    add(log, "new\n")
+    restart(stopped, log, b"new")
+
+
+def test_a_known_file_that_is_away_for_a_while_goes_on_when_it_is_back(stopped: TestHost, log: Path) -> None:
+    """A file system that is mounted late."""
+    aside = log.parent.with_name("aside")
+    add(log, "lf\n")
+    log.parent.rename(aside)
+    stopped.chunks.clear()
+    with running(source(stopped, log), stopped):
+        stopped.settle(0.1)
+        aside.rename(log.parent)
+        stopped.wait_for(b"half")
+
+
+def test_rotation_through_the_names_of_a_glob_while_stopped(host: TestHost, tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.touch()
+    add(tmp_path / "app.log.1", "older\n")
+    with running(source(host, tmp_path / "app.log*"), host):
+        add(log, "one\n")
+        host.wait_for(b"one")
+    add(log, "two\n")
+    (tmp_path / "app.log.1").rename(tmp_path / "app.log.2")
+    log.rename(tmp_path / "app.log.1")
+    add(log, "three\n")
+    host.chunks.clear()
+    with running(source(host, tmp_path / "app.log*"), host):
+        until(host.loop, lambda: len(host.lines) == 2)
+        host.settle(0.1)
+    assert sorted(host.lines) == [b"three", b"two"]
+
+
+def test_what_a_glob_names_for_the_first_time_after_a_restart_is_new(host: TestHost, tmp_path: Path) -> None:
+    with running(source(host, tmp_path / "*.log"), host):
+        pass
+    add(tmp_path / "a.log", "one\n")
+    restart(host, str(tmp_path / "*.log"), b"one")
+
+
+def test_an_abandoned_source_begins_at_the_end_again(stopped: TestHost, log: Path) -> None:
+    follower = source(stopped, log)
+    follower.open()
+    follower.abandon()
+    assert stopped.stored == {}
+    add(log, "lf\nold\n")
+    stopped.chunks.clear()
+    with running(source(stopped, log), stopped):
+        add(log, "new\n")
+        stopped.wait_for(b"new")
+
+
+def test_a_stream_is_registered_before_its_first_line(host: TestHost, log: Path) -> None:
+    with running(source(host, log), host):
+        add(log, "one\n")
+        host.wait_for(b"one")
+    stream = host.chunks[0].stream
+    assert host.events.index(f"register {stream}") < host.events.index(f"deliver {stream}")
+
+
+def test_closing_leaves_no_descriptor_open(host: TestHost, log: Path) -> None:
+    before = os.listdir("/proc/self/fd")
+    log.touch()
+    with running(source(host, log), host):
+        log.rename(log.with_suffix(".1"))
+        add(log, "one\n")
+        host.wait_for(b"one")
+    assert os.listdir("/proc/self/fd") == before
