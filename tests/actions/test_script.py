@@ -1,0 +1,262 @@
+"""Scripts run as the contract says, whatever was captured, and end when their time is over."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from logtrigger.actions import script
+from logtrigger.actions.base import Action, Result
+from logtrigger.actions.script import ScriptAction, Scripts
+from logtrigger.loop import Loop
+from logtrigger.model import Trigger
+
+MakeTrigger = Callable[..., Trigger]
+MakeScript = Callable[..., Path]
+Until = Callable[[Callable[[], bool]], None]
+OnChild = Callable[[Callable[[], None]], None]
+Run = Callable[..., Result]
+
+LIBC_OWN = 0b11 << 31  # signals 32 and 33 are the C library's, nptl(7): nobody else can set them
+
+
+@pytest.fixture
+def reports() -> list[tuple[int, str]]:
+    return []
+
+
+@pytest.fixture
+def scripts(loop: Loop, on_child: OnChild, reports: list[tuple[int, str]]) -> Scripts:
+    scripts = Scripts(loop, 20.0, lambda level, text: reports.append((level, text)))
+    on_child(scripts.reap)
+    return scripts
+
+
+@pytest.fixture
+def run(scripts: Scripts, until: Until, make_trigger: MakeTrigger) -> Run:
+    """Run a script to its end."""
+
+    def run_it(path: Path, trigger: Trigger | None = None, env: tuple[tuple[str, str], ...] = ()) -> Result:
+        results: list[Result] = []
+        action: Action = ScriptAction(scripts, path, env)
+        action.start(trigger or make_trigger(), results.append)
+        until(lambda: bool(results))
+        assert len(results) == 1
+        assert not scripts.pids
+        return results[0]
+
+    return run_it
+
+
+def is_gone(pid: int) -> bool:
+    """Whether a process has ended; one nobody has waited for counts as ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def test_variables_arrive(run: Run, make_script: MakeScript) -> None:
+    path = make_script('#!/bin/sh\necho "$LT_name|$LT_user|$LT_ip|$LT_key|$MODE|$PATH"\nenv | grep -c "^HOME="\n')
+    result = run(path, env=(("MODE", "test"),))
+    assert result.output == ("sshd|root|1.2.3.4|1.2.3.4 root|test|/usr/sbin:/usr/bin:/sbin:/bin", "0")
+    assert (result.ok, result.text) == (False, "exit 1"), "grep found nothing"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "$(touch pwned)`touch pwned`;touch pwned|touch pwned&",
+        "'\"\\\n\r\0",
+        "() { :;}; touch pwned",
+        "-rf * ~ $HOME ${IFS}",
+        "\x1b[2J\x9b31m\u202e\u2066",
+        "\udcff\ud800",
+        "x" * 130_000,
+        "ä" * 130_000,
+    ],
+)
+def test_hostile_value_arrives_and_does_nothing(
+    run: Run, make_script: MakeScript, make_trigger: MakeTrigger, tmp_path: Path, value: str
+) -> None:
+    path = make_script('#!/bin/sh\nprintf "%s" "$LT_user" | tee "$OUT" | wc -l\n')
+    out = tmp_path / "out"
+    fields = {"user": value, "ip": "1.2.3.4"}
+    trigger = make_trigger(fields=fields, message=value, body=value, key=(value,), source=value, host=value)
+    result = run(path, trigger, (("OUT", str(out)),))
+    assert (result.text, result.output) == ("exit 0", ("0",))
+    arrived = out.read_text("utf-8")
+    assert arrived.isprintable()
+    assert len(arrived) >= min(len(value), 8 << 10), "replaced, never deleted"
+    assert not (tmp_path / "pwned").exists() and not Path("pwned").exists()
+
+
+def test_many_long_values_never_break_the_start(run: Run, make_script: MakeScript, make_trigger: MakeTrigger) -> None:
+    trigger = make_trigger(fields={f"text{n}": "x" * 130_000 for n in range(50)} | {"ip": "1.2.3.4"})
+    result = run(make_script('#!/bin/sh\necho "$LT_ip $LT_truncated"\n'), trigger)
+    assert result.output == ("1.2.3.4 1",)
+
+
+@pytest.mark.parametrize(
+    ("text", "mode"),
+    [("echo ran\n", 0o600), ("#!/bin/sh\necho ran\n", 0o600), ("echo ran\n", 0o700), ("#!/bin/sh\necho ran\n", 0o700)],
+    ids=["no run bit, no #!", "no run bit", "no #!", "usual"],
+)
+def test_ways_to_run(run: Run, make_script: MakeScript, text: str, mode: int) -> None:
+    result = run(make_script(text, mode))
+    assert (result.text, result.output) == ("exit 0", ("ran",))
+
+
+def test_surroundings(run: Run, make_script: MakeScript) -> None:
+    """Its own process group, nothing on standard input, no signal ignored or blocked."""
+    path = make_script(
+        "#!/bin/sh\ncat\nset -- $(cat /proc/self/stat); echo $5 = $$\ngrep -E '^Sig(Blk|Ign)' /proc/self/status\n"
+    )
+    old = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+    try:
+        result = run(path)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR1])
+        signal.signal(signal.SIGHUP, old)
+    group, blocked, ignored = result.output
+    assert group.split(" = ")[0] == group.split(" = ")[1]
+    assert int(blocked.split()[1], 16) == 0
+    assert int(ignored.split()[1], 16) & ~LIBC_OWN == 0
+
+
+def test_exit_status_and_output_are_reported(run: Run, make_script: MakeScript, reports: list[tuple[int, str]]) -> None:
+    path = make_script("#!/bin/sh\nprintf 'to out\\n'\nprintf 'to \\033err\\n' >&2\nexit 3\n")
+    result = run(path)
+    assert (result.ok, result.text, result.output) == (False, "exit 3", ("to out", "to ?err"))
+    assert 0 < result.seconds < 20
+    assert reports == [
+        (0, f"rule sshd: {path}: exit 3 ({result.seconds:.3f} s)"),
+        (0, f"rule sshd: {path} | to out"),
+        (0, f"rule sshd: {path} | to ?err"),
+    ]
+
+
+def test_success_is_reported_at_a_higher_level(run: Run, make_script: MakeScript, reports: list[tuple[int, str]]) -> None:
+    assert run(make_script("#!/bin/sh\necho fine\n")).ok
+    assert [level for level, _ in reports] == [2, 1]
+
+
+def test_end_by_signal(run: Run, make_script: MakeScript) -> None:
+    result = run(make_script("#!/bin/sh\nkill -9 $$\n"))
+    assert (result.ok, result.text) == (False, "ended by signal 9")
+
+
+def test_large_output_is_read_and_counted(run: Run, make_script: MakeScript) -> None:
+    result = run(make_script("#!/bin/sh\nhead -c 3000000 /dev/zero | tr '\\0' x\n"))
+    assert result.ok
+    assert result.output[1] == "(cut off here; it wrote 0 lines, 3000000 bytes in all)"
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "fault"),
+    [
+        (None, 0, "No such file or directory"),
+        ("#!/no/such/interpreter\n", 0o700, "the program named in its first line does not exist"),
+        ("#!/etc/passwd\n", 0o700, "Permission denied"),
+    ],
+    ids=["missing", "no interpreter", "interpreter cannot run"],
+)
+def test_what_cannot_start_is_a_result(
+    run: Run, make_script: MakeScript, tmp_path: Path, text: str | None, mode: int, fault: str
+) -> None:
+    before = os.listdir("/proc/self/fd")
+    result = run(tmp_path / "none" if text is None else make_script(text, mode))
+    assert result == Result(False, f"cannot be started: {fault}")
+    assert os.listdir("/proc/self/fd") == before
+
+
+def test_folder_is_no_script(run: Run, tmp_path: Path) -> None:
+    assert run(tmp_path).text == "cannot be started: Permission denied"
+
+
+def test_background_child_does_not_hold_it(run: Run, make_script: MakeScript) -> None:
+    """A script that leaves a process behind, with its output open, has ended when itself has."""
+    result = run(make_script("#!/bin/sh\nsleep 100 &\necho $!\n"))
+    assert result.text == "exit 0"
+    child = int(result.output[0])
+    assert not is_gone(child)
+    os.kill(child, signal.SIGKILL)
+
+
+def test_time_limit_ends_the_whole_group(
+    run: Run, make_script: MakeScript, scripts: Scripts, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One child ignores SIGTERM, the script itself goes at once: the child is still ended."""
+    monkeypatch.setattr(script, "GRACE", 0.2)
+    scripts.timeout = 0.5
+    result = run(make_script("#!/bin/sh\nsh -c 'trap \"\" TERM; echo $$; while :; do sleep 1; done' &\nwait\n"))
+    assert (result.ok, result.text) == (False, "took too long, ended by signal 15")
+    assert result.seconds >= 0.7
+    until(lambda: is_gone(int(result.output[0])))
+
+
+def test_deaf_script_is_killed(run: Run, make_script: MakeScript, scripts: Scripts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(script, "GRACE", 0.2)
+    scripts.timeout = 0.3
+    result = run(make_script("#!/bin/sh\ntrap '' TERM\nwhile :; do sleep 0.1; done\n"))
+    assert result.text == "took too long, ended by signal 9"
+
+
+def test_each_has_its_own_limit(
+    make_script: MakeScript, make_trigger: MakeTrigger, scripts: Scripts, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shorter limit, from a reload say, holds for scripts that start later, and the longer one is not forgotten."""
+    monkeypatch.setattr(script, "GRACE", 0.0)
+    ended: list[str] = []
+    path = make_script("#!/bin/sh\nexec sleep 100\n")
+    for name, timeout in (("long", 1.0), ("short", 0.3)):
+        scripts.timeout = timeout
+        scripts.run(path, make_trigger(), (), lambda _, name=name: ended.append(name))  # type: ignore[misc]
+    until(lambda: len(ended) == 2)
+    assert ended == ["short", "long"]
+
+
+def test_terminate_ends_all(
+    make_script: MakeScript, make_trigger: MakeTrigger, scripts: Scripts, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(script, "GRACE", 0.1)
+    results: list[Result] = []
+    for _ in range(3):
+        scripts.run(make_script("#!/bin/sh\nexec sleep 100\n"), make_trigger(), (), results.append)
+    scripts.terminate()
+    until(lambda: len(results) == 3)
+    assert {result.text for result in results} == {"took too long, ended by signal 15"}
+
+
+def test_other_children_are_left_alone(run: Run, make_script: MakeScript) -> None:
+    other = os.posix_spawn("/bin/true", ["true"], {})
+    run(make_script("#!/bin/sh\n"))
+    assert os.waitpid(other, 0) == (other, 0)
+
+
+def test_lost_status_ends_it_all_the_same(
+    make_script: MakeScript, make_trigger: MakeTrigger, scripts: Scripts, until: Until
+) -> None:
+    results: list[Result] = []
+    scripts.run(make_script("#!/bin/sh\n"), make_trigger(), (), results.append)
+    os.waitpid(next(iter(scripts.pids)), 0)
+    until(lambda: bool(results))
+    assert results[0].text == "exit 255"
+
+
+def test_start_costs_the_loop_little(make_script: MakeScript, make_trigger: MakeTrigger, scripts: Scripts) -> None:
+    path, trigger = make_script("#!/bin/sh\n"), make_trigger()
+    costs = []
+    for _ in range(20):
+        begin = time.perf_counter()
+        scripts.run(path, trigger, (), lambda _: None)
+        costs.append(time.perf_counter() - begin)
+    while scripts.pids:
+        scripts.reap()
+    assert min(costs) < 0.005, "the bound is for a busy machine; usual are 0.2 ms"
