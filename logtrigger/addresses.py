@@ -70,4 +70,6 @@ def parse_network(text: str) -> Network:
         if "host bits" in str(error):
             wanted = ipaddress.ip_network(text, strict=False)
             raise ValueError(f"'{text}' has bits set behind its prefix; write {wanted}") from None
-        raise ValueError(f"'{text}' is no address or prefix; write one such as 192.0.2.7, 10.0.0.0/8 or 2001:db8::/32") from None
+        raise ValueError(
+            f"'{text}' is no address or prefix; write one such as 192.0.2.7, 10.0.0.0/8 or 2001:db8::/32"
+        ) from None

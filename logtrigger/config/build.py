@@ -46,7 +46,7 @@ def read(path: Path) -> Configuration:
     settings = Settings(
         path=path,
         rules=running,
-        state=Path(daemon.state) if daemon.state else default_state(),
+        state=daemon.state or default_state(),
         ignore=AddressSet(daemon.ignore),
         script_timeout=daemon.script_timeout,
         script_parallel=daemon.script_parallel,

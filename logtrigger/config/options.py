@@ -48,7 +48,7 @@ def option(kind: Kind, help: str, default: str = "", *, required: bool = False) 
 class DaemonOptions:
     """`config logtrigger`: what holds for the whole daemon."""
 
-    state: str | None = option(kinds.FILE, "the store file; by default a place that suits the system and the user")
+    state: Path | None = option(kinds.PATH, "the store file; by default a place that suits the system and the user")
     include: tuple[Value, ...] = option(kinds.LINES, "further files or globs, seen from this file's folder")
     ignore: tuple[str, ...] = option(kinds.ADDRESSES, "addresses and prefixes that are never banned")
     script_timeout: float = option(kinds.DURATION, "how long a script may run", "60s")
@@ -79,7 +79,7 @@ class RuleOptions:
     suppress: float = option(kinds.DURATION_OR_NONE, "how long after a trigger its key does not count", "0")
     when: tuple[Value, ...] = option(kinds.LINES, "conditions, all of which must hold")
     ignore: tuple[str, ...] = option(kinds.ADDRESSES, "addresses and prefixes that this rule does not count")
-    script: Path | None = option(kinds.SCRIPT, "the script to run")
+    script: Path | None = option(kinds.PATH, "the script to run")
     env: tuple[tuple[str, str], ...] = option(kinds.VARIABLES, "further variables for the script")
 
 

@@ -152,10 +152,6 @@ class Form:
         """The same captures before normalisation, by the linear way; `end` excludes trailing white space."""
         return self._layout.captures(data, start, end)
 
-    @cached_property
-    def _layout(self) -> layout.Layout:
-        return layout.Layout(self._blocks, self._gaps, self._flags, self.tagged)
-
     def _captures(self, data: bytes, start: int, end: int) -> Sequence[bytes] | None:
         lead = self._lead
         at = start if self.tagged or lead is None else data.find(lead, start, end)
@@ -191,11 +187,25 @@ class Form:
             whole += f"(?>{piece})" if final else piece
             takes_rest = self._is_rest(index) and not gap.kind.excludes
             free += not takes_rest and (not final or free > 0)
-        self._whole = re.compile((whole + r"\Z").encode("latin-1"), self._flags)
-        self._head = re.compile(first.expression().encode("latin-1"), self._flags) if first.has_tokens else None
+        self._expression = whole + r"\Z"
         self._longest = 1 << 62 if free <= 1 else int(_STEPS ** (1 / free))
         if any(block.is_guarded for block in self._blocks):
             self._longest = -1
+
+    # Compiled when a line first asks for it: that costs milliseconds, and most rules of a large configuration never see a line.
+
+    @cached_property
+    def _whole(self) -> re.Pattern[bytes]:
+        return re.compile(self._expression.encode("latin-1"), self._flags)
+
+    @cached_property
+    def _head(self) -> re.Pattern[bytes] | None:
+        first = self._blocks[0]
+        return re.compile(first.expression().encode("latin-1"), self._flags) if first.has_tokens else None
+
+    @cached_property
+    def _layout(self) -> layout.Layout:
+        return layout.Layout(self._blocks, self._gaps, self._flags, self.tagged)
 
     def _is_rest(self, index: int) -> bool:
         return index == len(self._gaps) - 1 and not self._blocks[-1].elements
