@@ -39,6 +39,7 @@ class Commits:
         self._results: list[Done] = []
         self._forgotten: list[str] = []
         self._dropped: list[tuple[str, str]] = []
+        self._newest = 0  # number of the last trigger handed over
         self._scheduled = self._writing = self._failing = False
 
     def trigger(self, seq: int, trigger: Trigger, names: tuple[str, ...]) -> None:
@@ -77,7 +78,7 @@ class Commits:
             return
         self._writing = True
         batch = self._batch()
-        newest = batch.triggers[-1][0] if batch.triggers else 0
+        newest = self._newest = batch.triggers[-1][0] if batch.triggers else self._newest
         self._store.commit(batch, lambda error: self._loop.call_threadsafe(lambda: self._written(newest, error)))
 
     def _written(self, newest: int, error: StoreError | None) -> None:
@@ -85,8 +86,8 @@ class Commits:
         if bool(error) != self._failing:
             self._failing = bool(error)
             self._failed(error)
-        if error is None and newest:
-            self._committed(newest)
+        if error is None:
+            self._committed(newest)  # what an earlier, failed commit held is written too
         if error or self._triggers or self._results or self._forgotten or self._dropped:
             self.changed()
 

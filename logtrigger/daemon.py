@@ -65,7 +65,7 @@ class Daemon:
         self._stopping = False
         self._seq = self._store.next_seq()
         self._evictions: dict[str, int] = {}  # reported so far
-        self._scripts = Scripts(self.loop, settings.script_timeout, lambda level, text: None)
+        self._scripts = Scripts(self.loop, settings.script_timeout)
         self._work = Work(settings.script_parallel, self._action, self._refill, self._on_done)
         self._engine = self._take_up(settings)
         self._commits.drop(self._engine.restore(from_row(row) for row in self._store.load_windows()))
@@ -225,12 +225,17 @@ class Daemon:
     def _on_trigger(self, trigger: Trigger) -> None:
         rule = self._rules[trigger.rule]
         note, names = self._plan(trigger, rule)
-        variables = environment(trigger, rule.env) if self._console.level >= 2 else {}
-        self._console.trigger(trigger, rule, variables, note)
+        self._console.trigger(trigger, rule, self._shown(trigger, rule), note)
         seq, self._seq = self._seq, self._seq + 1
         self._commits.trigger(seq, trigger, names)
         if names:
             self._work.add(seq, trigger, names)
+
+    def _shown(self, trigger: Trigger, rule: Rule) -> dict[str, str]:
+        """The variables that the script gets, where somebody looks."""
+        if self._console.level < 2:
+            return {}
+        return {name: value for name, value in environment(trigger, rule.env).items() if name != "PATH"}
 
     def _plan(self, trigger: Trigger, rule: Rule) -> tuple[str, tuple[str, ...]]:
         """What is done about a trigger, in words and as names of actions."""

@@ -14,11 +14,13 @@ from logtrigger.matcher import LiteralMatcher, Matcher
 from logtrigger.model import Chunk, Event, Header, Trigger
 from logtrigger.repeats import Repeats
 from logtrigger.rule import Pattern, Rule, Settings
-from logtrigger.text import safe
+from logtrigger.text import safe, safe_start
 from logtrigger.window import Entry, Windows
 
 OWN_PROGRAM = "logtrigger"  # lines of ours are for rules that ask for them only, so that no rule can set itself off
 _OWN_MARK = OWN_PROGRAM.encode("ascii")
+MAX_VALUE = 16_384  # bytes of a line or field that a trigger carries; a little more tells that it was cut
+_KEY_PART = 256  # bytes of a field that stand in a key as they are
 _KEY_JOINT = "\x1f"  # cannot stand in a field that was made safe
 
 MatcherFactory = Callable[[Sequence[Sequence[Pattern]]], Matcher]
@@ -66,18 +68,30 @@ class _Reading:
     def __init__(self, rule: Rule, pattern: Pattern) -> None:
         self.pattern = pattern
         self._index = {name: i for i, name in enumerate(pattern.fields)}
-        self._key = [self._index.get(name, -1) for name in rule.key]
+        self._key = rule.key
         self._address = next((i for i, kind in enumerate(pattern.types) if kind == "ip"), -1)
 
-    def key(self, values: Sequence[bytes]) -> str:
-        return _KEY_JOINT.join([safe(values[i]) if i >= 0 else "" for i in self._key])
+    def key(self, values: Sequence[bytes], names: Sequence[str] | None = None) -> str:
+        """What the event is counted by: the rule's key, or the fields of these names."""
+        index = self._index
+        return _KEY_JOINT.join(
+            [_key_part(values[index[n]]) if n in index else "" for n in (self._key if names is None else names)]
+        )
 
     def address(self, values: Sequence[bytes]) -> str:
         """The first field of type ip; empty where the pattern has none."""
         return values[self._address].decode("ascii") if self._address >= 0 else ""
 
     def fields(self, values: Sequence[bytes], names: Iterable[str]) -> dict[str, str]:
-        return {name: safe(values[self._index[name]]) if name in self._index else "" for name in names}
+        index = self._index
+        return {name: safe_start(values[index[name]], MAX_VALUE) if name in index else "" for name in names}
+
+
+def _key_part(value: bytes) -> str:
+    """A field as part of a key: whole, or the beginning and a digest of a long one, so that keys stay small."""
+    if len(value) <= _KEY_PART:
+        return safe(value)
+    return f"{safe(value[:_KEY_PART])}#{hashlib.blake2s(value, digest_size=16).hexdigest()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +212,7 @@ class Engine:
         watch.events += times
         time = self._time(line, chunk)
         for windows, names in watch.resets:
-            fields = watch.fields(found)
-            windows.reset(_KEY_JOINT.join(fields[name] for name in names))
+            windows.reset(found.reading.key(found.values, names))
         count, full = watch.windows.add(key, time, rule.weight * times, suppress=rule.suppress)
         if self.observer:
             self.observer(Event(rule.name, time, tuple(key.split(_KEY_JOINT)) if rule.key else (), count, line.raw))
@@ -227,8 +240,8 @@ class Engine:
             count=count,
             key=tuple(fields[name] for name in rule.key),
             fields=fields,
-            message=safe(raw),
-            body=safe(raw[line.header.body :]),
+            message=safe_start(raw, MAX_VALUE),
+            body=safe_start(raw[line.header.body :], MAX_VALUE),
             source=chunk.origin,
             offset=offset,
             late=0 if self._every_source else max(0, int(line.now - time)),

@@ -23,3 +23,8 @@ def cut(text: str, most: int) -> str:
     if len(text) * 4 <= most or len(raw := text.encode()) <= most:
         return text
     return raw[:most].decode("utf-8", "ignore")
+
+
+def safe_start(raw: bytes, most: int) -> str:
+    """`safe` of as much of the text's beginning as takes `most` bytes, and a few more where there is more."""
+    return safe(raw if len(raw) <= most else raw[: most + 4])

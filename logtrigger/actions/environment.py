@@ -30,22 +30,23 @@ def environment(trigger: Trigger, env: Iterable[tuple[str, str]] = ()) -> dict[s
 
 
 def _values(trigger: Trigger) -> dict[str, str]:
-    """Later ones win: a field replaces the header's host, program or pid, but nothing that scripts rely on."""
-    values = {"host": trigger.host, "program": trigger.program, "pid": trigger.pid, **trigger.extra, **trigger.fields}
-    values |= {
+    """In the order in which one looks for them. A field replaces the header's host, program or pid, never the rest."""
+    line = {"host": trigger.host, "program": trigger.program, "pid": trigger.pid}
+    values = {
         "name": trigger.rule,
+        **trigger.fields,
+        **trigger.extra,
+        "key": " ".join(trigger.key),
+        "count": str(trigger.count),
         "message": trigger.message,
         "body": trigger.body,
-        "count": str(trigger.count),
-        "key": " ".join(trigger.key),
-        "time": str(int(trigger.time)),
+        **{name: value for name, value in line.items() if name not in trigger.fields},
         "source": trigger.source,
-        "id": trigger.id,
+        "time": str(int(trigger.time)),
         "late": str(trigger.late),
+        "id": trigger.id,
     }
-    if trigger.ignored:
-        values["ignored"] = "1"
-    return values
+    return {**values, "ignored": "1"} if trigger.ignored else values
 
 
 def _safe(value: str) -> str:

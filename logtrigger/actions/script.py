@@ -28,16 +28,14 @@ _PIPE = 65_536  # bytes that fit into a pipe, pipe(7)
 _SIGNALS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 
 Finished = Callable[[Result], None]
-Report = Callable[[int, str], None]  # debug level, text
 
 
 class Scripts:
     """Runs scripts. Whoever owns SIGCHLD must call `reap` when it arrives."""
 
-    def __init__(self, loop: Loop, timeout: float, report: Report) -> None:
+    def __init__(self, loop: Loop, timeout: float) -> None:
         self.timeout = timeout  # seconds, for scripts that start from now on
         self._loop = loop
-        self._report = report
         self._running: dict[int, _Run] = {}
         self._timer: Timer | None = None  # one for all: a cancelled timer stays in the loop until it is due
 
@@ -48,13 +46,13 @@ class Scripts:
 
     def run(self, path: Path, trigger: Trigger, env: Iterable[tuple[str, str]], done: Finished) -> None:
         """Start the script. `done` gets its end once; at once, if it cannot be started."""
-        label = f"rule {trigger.rule}: {path}"
+        started = time.monotonic()
         try:
             pid, fd = spawn(str(path), environment(trigger, env))
         except (OSError, ValueError) as error:
-            self._tell(label, Result(False, f"cannot be started: {_why(error)}"), done)
+            done(Result(False, f"cannot be started: {_why(error)}"))
             return
-        run = self._running[pid] = _Run(pid, fd, label, done, self.timeout)
+        run = self._running[pid] = _Run(pid, fd, done, started, self.timeout)
         self._loop.watch(fd, lambda: self._read(run))
         self._arm()
 
@@ -117,13 +115,7 @@ class Scripts:
         self._read(run)
         self._close(run)
         del self._running[run.pid]
-        self._tell(run.label, run.result(status), run.done)
-
-    def _tell(self, label: str, result: Result, done: Finished) -> None:
-        self._report(2 if result.ok else 0, f"{label}: {result.text} ({result.seconds:.3f} s)")
-        for line in result.output:
-            self._report(1 if result.ok else 0, f"{label} | {line}")
-        done(result)
+        run.done(run.result(status))
 
 
 class ScriptAction:
@@ -143,15 +135,14 @@ class ScriptAction:
 class _Run:
     """One running script."""
 
-    __slots__ = ("done", "due", "fd", "label", "output", "over", "pid", "started")
+    __slots__ = ("done", "due", "fd", "output", "over", "pid", "started")
 
-    def __init__(self, pid: int, fd: int, label: str, done: Finished, timeout: float) -> None:
+    def __init__(self, pid: int, fd: int, done: Finished, started: float, timeout: float) -> None:
         self.pid = pid
         self.fd = fd  # where its output is read; -1: no more
-        self.label = label
         self.done = done
         self.output = Output()
-        self.started = time.monotonic()
+        self.started = started
         self.due = self.started + timeout  # when its group gets the next signal
         self.over = False  # it has got SIGTERM
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
 from logtrigger import config
 from logtrigger.config import DEFAULT_PATH, Unreadable
-from logtrigger.errors import ConfigError
+from logtrigger.errors import Complaint, ConfigError
 
 _MISTAKES, _UNREADABLE = 1, 2
 
@@ -29,19 +30,27 @@ def check(context: click.Context, path: Path | None) -> None:
 
 def _check(path: Path) -> int:
     try:
-        settings, warnings = config.load(path)
+        settings, complaints = config.load(path)
     except ConfigError as error:
         for complaint in error.complaints:
             click.echo(complaint, err=True)
         if isinstance(error, Unreadable):
             return _UNREADABLE
-        click.echo(f"{path}: {_counted(sum(c.severity == 'error' for c in error.complaints), 'mistake')}")
+        click.echo(f"{path}: {_counted(_errors(error.complaints), 'mistake')}")
         return _MISTAKES
-    for warning in warnings:
-        click.echo(warning, err=True)
-    noted = f", {_counted(len(warnings), 'warning')}" if warnings else ""
-    click.echo(f"{path}: {_counted(len(settings.rules), 'rule')}, no mistakes{noted}")
-    return 0
+    for complaint in complaints:
+        click.echo(complaint, err=True)
+    wrong = _errors(complaints)
+    warnings = len(complaints) - wrong
+    noted = f", {_counted(warnings, 'warning')}" if warnings else ""
+    click.echo(
+        f"{path}: {_counted(len(settings.rules), 'rule')}, {_counted(wrong, 'mistake') if wrong else 'no mistakes'}{noted}"
+    )
+    return _MISTAKES if wrong else 0
+
+
+def _errors(complaints: Iterable[Complaint]) -> int:
+    return sum(complaint.severity == "error" for complaint in complaints)
 
 
 def _counted(count: int, noun: str) -> str:

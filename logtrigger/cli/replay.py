@@ -34,13 +34,13 @@ def replay(context: click.Context, logs: Sequence[str], path: Path | None, form:
     Triggers go to standard output, a summary to standard error. The exit status is 2 for mistakes, else 0.
     """
     try:
-        settings, warnings = config.load(path or context.obj or DEFAULT_PATH)
+        settings, complaints = config.load(path or context.obj or DEFAULT_PATH)
     except ConfigError as error:
         for complaint in error.complaints:
             click.echo(complaint, err=True)
         context.exit(_ERROR)
-    for warning in warnings:
-        click.echo(warning, err=True)
+    for complaint in complaints:
+        click.echo(complaint, err=True)
     context.exit(_replay(settings, [_log(name) for name in logs or ["-"]], form))
 
 

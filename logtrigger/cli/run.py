@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 import time
 from pathlib import Path
@@ -19,12 +21,14 @@ _ERROR = 2
 def run(path: Path, level: int | None, dry_run: bool) -> int:
     """Run until stopped; the exit status."""
     path = path.absolute()  # the daemon works in /
+    _keep_descriptors()
     console = Console.on(sys.stderr, level, time.time)  # noqa: TID251 - the outer shell
 
     def load() -> Settings:
-        settings, warnings = config.load(path)
-        for warning in warnings:
-            console.report(0, str(warning))
+        settings, complaints = config.load(path)
+        for complaint in complaints:
+            off = "; the rule is off" if complaint.severity == "error" else ""
+            console.report(0, f"{complaint}{off}")
         return settings
 
     try:
@@ -37,3 +41,11 @@ def run(path: Path, level: int | None, dry_run: bool) -> int:
             print("give a configuration with -c FILE", file=sys.stderr)
         return _ERROR
     return 0
+
+
+def _keep_descriptors() -> None:
+    """Scripts inherit nothing that we were started with but standard output and error."""
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            if int(name) > 2:
+                os.set_inheritable(int(name), False)

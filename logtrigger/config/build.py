@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from logtrigger.addresses import AddressSet
-from logtrigger.config import files, merge, options, relations, rules
+from logtrigger.config import files, merge, options, relations, rules, samples
 from logtrigger.config.merge import Draft
 from logtrigger.config.relations import Built
 from logtrigger.config.uci import Option, Section
@@ -22,10 +22,13 @@ _OPENWRT_MARK = Path("/etc/openwrt_release")
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """A configuration without mistakes, and where it all came from."""
+    """A configuration that can be used, and where it all came from.
+
+    `complaints` are warnings, and errors of rules whose samples failed: those rules are not among the settings' rules.
+    """
 
     settings: Settings
-    warnings: tuple[Complaint, ...]
+    complaints: tuple[Complaint, ...]
     origins: Mapping[str, Mapping[str, Option]]  # rule -> option -> its values with their places; rules not enabled too
 
 
@@ -43,9 +46,11 @@ def read(path: Path) -> Configuration:
     daemon = options.read(options.DaemonOptions, merge.together("logtrigger", sections, report), report)
     if report.errors:
         raise ConfigError(sorted(report.errors + report.warnings))
+    failed = samples.failures(built, running)
+    off = {name for name, _ in failed}
     settings = Settings(
         path=path,
-        rules=running,
+        rules=tuple(rule for rule in running if rule.name not in off),
         state=daemon.state or default_state(),
         ignore=AddressSet(daemon.ignore),
         script_timeout=daemon.script_timeout,
@@ -54,13 +59,14 @@ def read(path: Path) -> Configuration:
         max_line=daemon.max_line,
         late=daemon.late,
     )
-    return Configuration(settings, report.warnings, {one.options.name: one.draft.given for one in built})
+    complaints = tuple(sorted({*report.warnings, *(complaint for _, complaint in failed)}))
+    return Configuration(settings, complaints, {one.options.name: one.draft.given for one in built})
 
 
 def load(path: Path) -> tuple[Settings, tuple[Complaint, ...]]:
-    """The settings of a configuration file, and its warnings; raises as `read` does."""
+    """The settings of a configuration file, and what is to be said of it all the same; raises as `read` does."""
     configuration = read(path)
-    return configuration.settings, configuration.warnings
+    return configuration.settings, configuration.complaints
 
 
 def default_state(user: int | None = None, environ: Mapping[str, str] = os.environ, openwrt: bool | None = None) -> Path:

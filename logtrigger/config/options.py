@@ -69,6 +69,8 @@ class RuleOptions:
     excepts: tuple[Value, ...] = option(kinds.LINES, "patterns of lines that are no event all the same")
     fields: tuple[Value, ...] = option(kinds.LINES, "names for the conversions in order: name, name:type, or - to skip")
     program: tuple[str, ...] = option(kinds.WORD_LIST, "only lines of these programs")
+    expect: tuple[Value, ...] = option(kinds.LINES, "sample lines that are events, and the fields they give: LINE -> user=bob")
+    reject: tuple[Value, ...] = option(kinds.LINES, "sample lines that are no events")
     file: str | None = option(kinds.FILE, "the file or glob to follow instead of the system log")
     maxfail: int = option(kinds.COUNT, "how many events make a trigger", "1")
     time: float | None = option(kinds.DURATION, "within how long; by default without limit")
@@ -103,7 +105,9 @@ def table(of: type[Any]) -> dict[str, Spec]:
 
 DAEMON, RULE, OVERRIDE = table(DaemonOptions), table(RuleOptions), table(OverrideOptions)
 # What only a rule itself can say, and why.
-NOT_IN_DEFAULTS = dict.fromkeys(("name", "pattern", "fields"), "every rule has its own: write it into 'config rule'")
+NOT_IN_DEFAULTS = dict.fromkeys(
+    ("name", "pattern", "fields", "expect", "reject"), "every rule has its own: write it into 'config rule'"
+)
 NOT_IN_OVERRIDE = {"name": "a name stays: the rule is found by it"}
 
 # Section type -> the options it may hold.

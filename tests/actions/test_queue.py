@@ -225,7 +225,7 @@ class Daemon:
     def __init__(self, loop: Loop, on_child: OnChild, path: Path, script: Path, head: int) -> None:
         self.store = Store(path)
         self.loop = loop
-        self.scripts = Scripts(loop, 20.0, lambda level, text: None)
+        self.scripts = Scripts(loop, 20.0)
         on_child(self.scripts.reap)
         action = ScriptAction(self.scripts, script, (("OUT", str(path.parent)),))
         self.done: list[Done] = []
