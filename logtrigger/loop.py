@@ -91,8 +91,9 @@ class Loop:
 
     def turn(self, longest: float | None = None) -> None:
         """Wait for the next thing to do, `longest` seconds at most, and do everything that is due."""
+        watched = self._selector.get_map()
         for key, _ in self._selector.select(self._wait(longest)):
-            if key.fd in self._selector.get_map():  # an earlier callback of this turn may have closed it
+            if watched.get(key.fd) is key:  # an earlier callback of this turn may have closed it, or given it to another
                 key.data()
         now = time.monotonic()
         while self._timers and self._timers[0][0] <= now:

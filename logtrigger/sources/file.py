@@ -34,13 +34,21 @@ class FileSource:
     """
 
     def __init__(
-        self, host: Host, name: str, globs: Sequence[str], *, from_start: bool = False, linger: float = LINGER
+        self,
+        host: Host,
+        name: str,
+        globs: Sequence[str],
+        *,
+        from_start: bool = False,
+        linger: float = LINGER,
+        missing_level: int = 0,
     ) -> None:
         self.name = name
         self._host = host
         self._globs = [os.path.abspath(pattern) for pattern in globs]
         self._from_start = from_start
         self._linger = linger
+        self._missing_level = missing_level  # at which a file that is not there at the start is reported
         self._watcher: Watcher | None = None
         self._tails: dict[Inode, Tail] = {}
         self._at: dict[str, Tail] = {}
@@ -97,13 +105,20 @@ class FileSource:
     # What the last run knew
 
     def _recall(self) -> None:
-        known = list(self._host.positions(self.name))
+        known = [position for position in self._host.positions(self.name) if not self._is_foreign(position)]
         self._known = [position for position in known if position.inode]
         for pattern in self._globs:
             if any(p.path == pattern or fnmatch.fnmatch(p.path, pattern) for p in known):
                 self._before.add(pattern)
             if not any(p.stream == self._mark(pattern) for p in known):
                 self._host.register(Position(self._mark(pattern), self.name, pattern, 0, 0, 0))
+
+    def _is_foreign(self, position: Position) -> bool:
+        """Whether no glob names it any more; then it is forgotten."""
+        if any(position.path == glob or fnmatch.fnmatch(position.path, glob) for glob in self._globs):
+            return False
+        self._host.forget(position.stream)
+        return True
 
     def _mark(self, pattern: str) -> str:
         return f"followed {self.name} {pattern}"
@@ -154,7 +169,7 @@ class FileSource:
             if tail is None:
                 self._open_file(path, fresh)
         except FileNotFoundError:
-            self._complain(path, "does not exist yet; waiting for it", level=0 if self._starting else 3)
+            self._complain(path, "does not exist yet; waiting for it", level=self._missing_level if self._starting else 3)
             return None
         except OSError as error:
             self._complain_unreadable(path, error)
