@@ -190,9 +190,9 @@ class Daemon:
 
     def _source(self, name: str) -> Source:
         if name == SYSTEM_LOG:
-            from logtrigger.sources.syslog import SystemLog
+            from logtrigger.sources.syslog import SystemLogSource
 
-            return SystemLog(self)
+            return SystemLogSource(self)
         from logtrigger.sources.file import FileSource
 
         return FileSource(self, name, [name])
