@@ -184,10 +184,10 @@ esac
 
 # One at a time from here on. The log is the lock, since nobody else may open it; where it cannot be, blocking matters more.
 mkdir -p "$logdir" 2>/dev/null
-if { exec 9>>"$logdir/blockedIPs.log"; } 2>/dev/null; then
+if (: >>"$logdir/blockedIPs.log") 2>/dev/null; then
+    exec 9>>"$logdir/blockedIPs.log"
     flock 9 2>/dev/null
 else
-    say "$logdir/blockedIPs.log cannot be written" >&2
     exec 9>/dev/null
 fi
 
@@ -201,4 +201,6 @@ else
     say "$ip was blocked already"
 fi
 message=$(one_line "$LT_message")
-[ -z "$message" ] || printf '%s\n' "$message" >>"$logdir/failed_logins.log"
+if ! (printf '%s\n' "${message:-?}" >>"$logdir/failed_logins.log") 2>/dev/null; then
+    fail "the address is blocked, but nothing can be written in $logdir"
+fi

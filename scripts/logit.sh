@@ -23,10 +23,10 @@ Dropbear_*) file=dropbear.log ;;
     ;;
 esac
 
-mkdir -p "$logdir" || exit 1
+mkdir -p "$logdir"
 
 # One line, whatever stands in it; and one at a time, since several of these may run at once.
 line=$(printf '%s' "$LT_message" | tr '\001-\037\177' '?')
-exec 9>>"$logdir/$file" || exit 1
+exec 9>>"$logdir/$file" # or end here, saying why
 flock 9 2>/dev/null
 printf '%s\n' "$line" >&9
