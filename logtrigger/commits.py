@@ -39,8 +39,14 @@ class Commits:
         self._results: list[Done] = []
         self._forgotten: list[str] = []
         self._dropped: list[tuple[str, str]] = []
+        self._left: list[Position] = []
         self._newest = 0  # number of the last trigger handed over
-        self._scheduled = self._writing = self._failing = False
+        self._changed = self._scheduled = self._writing = self._failing = False
+
+    @property
+    def pending(self) -> int:
+        """How many triggers wait for a commit: where these become many, sources should pause."""
+        return len(self._triggers) + self._store.pending
 
     def trigger(self, seq: int, trigger: Trigger, names: tuple[str, ...]) -> None:
         """A new trigger, and the actions that are to be done for it."""
@@ -50,6 +56,11 @@ class Commits:
     def result(self, done: Done) -> None:
         """An action has ended."""
         self._results.append(done)
+        self.changed()
+
+    def leave(self, positions: Iterable[Position]) -> None:
+        """Where the streams of a source stand that is closed now."""
+        self._left += positions
         self.changed()
 
     def forget(self, stream: str) -> None:
@@ -64,6 +75,7 @@ class Commits:
 
     def changed(self) -> None:
         """Something is to be stored, within a second."""
+        self._changed = True
         if not self._scheduled and not self._writing:
             self._scheduled = True
             self._loop.call_later(_EVERY, self._commit)
@@ -74,8 +86,6 @@ class Commits:
 
     def _commit(self) -> None:
         self._scheduled = False
-        if self._writing:
-            return
         self._writing = True
         batch = self._batch()
         newest = self._newest = batch.triggers[-1][0] if batch.triggers else self._newest
@@ -88,11 +98,12 @@ class Commits:
             self._failed(error)
         if error is None:
             self._committed(newest)  # what an earlier, failed commit held is written too
-        if error or self._triggers or self._results or self._forgotten or self._dropped:
+        if error or self._changed:
             self.changed()
 
     def _batch(self) -> Batch:
-        positions, states = self._snapshot()
+        moved, states = self._snapshot()
+        positions = [*self._left, *moved]
         kept = [state for state in states if state.events or state.suppressed]
         dropped = [(state.namespace, state.key) for state in states if not (state.events or state.suppressed)]
         gone = set(self._forgotten)
@@ -106,5 +117,6 @@ class Commits:
             triggers=tuple(self._triggers),
             results=tuple(self._results),
         )
-        self._triggers, self._results, self._forgotten, self._dropped = [], [], [], []
+        self._triggers, self._results, self._forgotten, self._dropped, self._left = [], [], [], [], []
+        self._changed = False
         return batch

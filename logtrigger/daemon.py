@@ -77,8 +77,9 @@ class Daemon:
         os.chdir("/")
         os.umask(0o077)
         try:
-            self._open_sources()
-            self._work.resume(self._store.undone(), self._seq - 1)
+            for name in self._engine.sources:
+                self._open_source(name)
+            self._take_up_work()
             self._tidy()
             self.report(1, "ready")
             self.loop.run()
@@ -87,6 +88,12 @@ class Daemon:
                 source.close()
             self._store.close()
             self.loop.close()
+
+    def _take_up_work(self) -> None:
+        undone = self._store.undone()
+        if undone:
+            self.report(1, "running what the last run left undone")
+        self._work.resume(undone, self._seq - 1)
 
     def watch_signals(self) -> None:
         """SIGTERM and SIGINT stop, SIGHUP reloads, SIGCHLD tells of scripts."""
@@ -112,7 +119,7 @@ class Daemon:
         for source in self._sources.values():
             source.pause()
         if self._work.running:
-            self.report(1, f"stopping; waiting for scripts, {self._work.running} running (again to end them)")
+            self.report(1, f"stopping; waiting for scripts, {self._work.running} running (Ctrl-C or SIGTERM again ends them)")
         self._work.drain(self._finish)
 
     def _finish(self) -> None:
@@ -120,6 +127,7 @@ class Daemon:
             self._commits.last()
         except StoreError as error:
             self.report(0, str(error))
+        self.report(1, "stopped")
         self.loop.stop()
 
     def reload(self) -> None:
@@ -129,7 +137,9 @@ class Daemon:
         try:
             settings = self._load()
         except ConfigError as error:
-            self.report(0, f"{error}\nnot reloaded; the old configuration stays in force")
+            for complaint in error.complaints:
+                self.report(0, str(complaint))
+            self.report(0, "not reloaded; the old configuration stays in force")
             return
         if settings.state != self._settings.state:
             self.report(0, f"the state stays in {self._settings.state} until a restart")
@@ -157,11 +167,19 @@ class Daemon:
         """Count the lines of a chunk and start what they cause."""
         self._console.chunk(chunk)
         self._moved.add(chunk.source)
-        for trigger in self._engine.feed(chunk, self._clock()):
+        for trigger in self._feed(chunk):
             self._on_trigger(trigger)
         self._commits.changed()
-        if self._store.pending > _LAGGING and not self._paused:
+        if self._commits.pending > _LAGGING and not self._paused:
             self._pause()
+
+    def _feed(self, chunk: Chunk) -> Sequence[Trigger]:
+        try:
+            return self._engine.feed(chunk, self._clock())
+        except Exception as error:  # no line may end the daemon, which would read it again at the next start
+            where = f"{chunk.origin}, bytes {chunk.offset} to {chunk.end}"
+            self.report(0, f"{where}: passed over, through a fault of logtrigger's own: {error!r}")
+            return ()
 
     def register(self, position: Position) -> None:
         """Make a new stream durable, before its first chunk."""
@@ -179,12 +197,10 @@ class Daemon:
         """What was known of a source's streams when the daemon started, or when the source was last closed."""
         return [position for position in self._known if position.source == source]
 
-    def _open_sources(self) -> None:
-        for name in self._engine.sources:
-            self._open_source(name)
-
     def _open_source(self, name: str) -> None:
         source = self._source(name)
+        if self._paused:
+            source.pause()
         source.open()
         self._sources[name] = source
 
@@ -200,8 +216,11 @@ class Daemon:
     def _change_sources(self, before: Sequence[str]) -> None:
         for name in before:
             if name not in self._engine.sources and name in self._sources:
-                self._known = [p for p in self._known if p.source != name] + list(self._sources[name].positions())
-                self._sources.pop(name).close()
+                source = self._sources.pop(name)
+                left = list(source.positions())
+                self._known = [p for p in self._known if p.source != name] + left
+                self._commits.leave(left)
+                source.close()
         for name in self._engine.sources:
             if name not in self._sources:
                 try:
@@ -217,6 +236,7 @@ class Daemon:
 
     def _go_on(self) -> None:
         self._paused = False
+        self.report(0, "the store has caught up; reading goes on")
         for source in self._sources.values():
             source.resume()
 
@@ -255,7 +275,7 @@ class Daemon:
 
     def _on_done(self, seq: int, trigger: Trigger, name: str, result: Result) -> None:
         rule = self._rules.get(trigger.rule)
-        self._console.result(trigger, str(rule.script) if rule else name, result)
+        self._console.result(trigger, str(rule.script) if rule and rule.script else name, result)
         self._commits.result(Done(seq, name, result.text, result.seconds))
 
     def _on_event(self, event: Event) -> None:
@@ -270,7 +290,7 @@ class Daemon:
 
     def _on_committed(self, seq: int) -> None:
         self._work.committed(seq)
-        if self._paused and self._store.pending < _CAUGHT_UP:
+        if self._paused and not self._stopping and self._commits.pending < _CAUGHT_UP:
             self._go_on()
 
     def _on_store_error(self, error: StoreError | None) -> None:

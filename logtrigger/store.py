@@ -45,6 +45,10 @@ CREATE INDEX undone ON "action" ("trigger") WHERE state = 'undone';
 PRAGMA user_version = {VERSION};
 COMMIT;
 """
+_REGISTER = """
+INSERT INTO stream VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET path = excluded.path, device = excluded.device, inode = excluded.inode
+"""
 _UNDONE = """
 SELECT t.seq, t.body, a.name
 FROM (SELECT DISTINCT "trigger" FROM "action" WHERE state = 'undone' AND "trigger" > ? ORDER BY "trigger" LIMIT ?) AS u
@@ -160,8 +164,12 @@ class Store:
         self._call(lambda: self._write(batch))
 
     def register(self, position: Position) -> None:
-        """Write the position of a new stream and return when it is written. Raises StoreError."""
-        self._call(lambda: self._write_alone(Batch(positions=(position,))))
+        """Write the position of a new stream and return when it is written. Raises StoreError.
+
+        Of a known stream only where its file is now is written: its offset belongs to a commit, with the counters and
+        triggers that reading up to there has brought.
+        """
+        self._call(lambda: self._register(position))
 
     def load_positions(self) -> list[Position]:
         """Every stream that was not forgotten."""
@@ -293,6 +301,10 @@ class Store:
                 _insert(db, seq, trigger, names)
             ends = ((d.result, d.seconds, d.seq, d.name) for d in batch.results)
             db.executemany(_END, ends)
+
+    def _register(self, position: Position) -> None:
+        with self._transaction() as db:
+            db.execute(_REGISTER, _stream_row(position))
 
     def _undone(self, after_seq: int, limit: int) -> list[Undone]:
         try:

@@ -66,7 +66,7 @@ class Scripts:
         """End all that run, as if their time were over."""
         for run in self._running.values():
             if not run.over:
-                run.due = 0.0
+                run.due, run.fault = 0.0, "did not end by itself when logtrigger did"
         self._check()
 
     def _arm(self) -> None:
@@ -135,7 +135,7 @@ class ScriptAction:
 class _Run:
     """One running script."""
 
-    __slots__ = ("done", "due", "fd", "output", "over", "pid", "started")
+    __slots__ = ("done", "due", "fault", "fd", "output", "over", "pid", "started")
 
     def __init__(self, pid: int, fd: int, done: Finished, started: float, timeout: float) -> None:
         self.pid = pid
@@ -145,6 +145,7 @@ class _Run:
         self.started = started
         self.due = self.started + timeout  # when its group gets the next signal
         self.over = False  # it has got SIGTERM
+        self.fault = "took too long"  # why
 
     @property
     def dying(self) -> bool:
@@ -155,7 +156,7 @@ class _Run:
         code = os.waitstatus_to_exitcode(status)
         text = f"exit {code}" if code >= 0 else f"ended by signal {-code}"
         if self.over:
-            text = f"took too long, {text}"
+            text = f"{self.fault}, {text}"
         ok = code == 0 and not self.over
         return Result(ok, text, time.monotonic() - self.started, self.output.lines())
 

@@ -21,8 +21,9 @@ _ERROR = 2
 def run(path: Path, level: int | None, dry_run: bool) -> int:
     """Run until stopped; the exit status."""
     path = path.absolute()  # the daemon works in /
+    _fill_standard_descriptors()
     _keep_descriptors()
-    console = Console.on(sys.stderr, level, time.time)  # noqa: TID251 - the outer shell
+    console = Console.on(sys.stderr or open(os.devnull, "w"), level, time.time)  # noqa: TID251 - the outer shell
 
     def load() -> Settings:
         settings, complaints = config.load(path)
@@ -43,9 +44,20 @@ def run(path: Path, level: int | None, dry_run: bool) -> int:
     return 0
 
 
+def _fill_standard_descriptors() -> None:
+    """Where we were started without some of 0, 1 and 2, no file of ours may get such a number: others write to those."""
+    while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(fd)
+
+
 def _keep_descriptors() -> None:
     """Scripts inherit nothing that we were started with but standard output and error."""
-    for name in os.listdir("/proc/self/fd"):
-        with contextlib.suppress(OSError):
-            if int(name) > 2:
-                os.set_inheritable(int(name), False)
+    try:
+        numbers = [int(name) for name in os.listdir("/proc/self/fd")]
+    except OSError:
+        numbers = list(range(256))  # no /proc here
+    for number in numbers:
+        if number > 2:
+            with contextlib.suppress(OSError):
+                os.set_inheritable(number, False)
