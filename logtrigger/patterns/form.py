@@ -78,11 +78,12 @@ class Block:
         parts = []
         for index, element in enumerate(self.elements):
             follower = self.elements[index + 1] if index + 1 < len(self.elements) else None
-            parts.append(_expression(element, follower, after_free_text=index == 0))
+            parts.append(expression(element, follower, after_free_text=index == 0))
         return "".join(parts)
 
 
-def _expression(element: Element, follower: Element | None, *, after_free_text: bool) -> str:
+def expression(element: Element, follower: Element | None, *, after_free_text: bool) -> str:
+    """Literal text or a token for `re`, where `follower` stands behind it in its block; a kept token is a group."""
     if isinstance(element, Literal):
         return re.escape(element.text.decode("latin-1"))
     kind = element.kind
@@ -121,6 +122,7 @@ class Form:
         self.text = text
         self.nocase = nocase
         self.tagged = tagged
+        self.elements = tuple(elements)
         kept = [e for e in elements if isinstance(e, Conversion) and e.name]
         self.fields = tuple(c.name for c in kept)
         self.types = tuple(c.kind.name for c in kept)
