@@ -149,9 +149,9 @@ def _columns(stream: TextIO) -> int:
 
 
 def _wrapped(text: str, room: int) -> list[str]:
-    """The text in lines that fit, broken behind blanks where there are any."""
+    """The text in lines that fit, broken at blanks where there are any."""
     room = room // 2 if _has_wide(text) else room
-    return textwrap.wrap(text, room, drop_whitespace=False, break_on_hyphens=False) or [""]
+    return textwrap.wrap(text, room, break_on_hyphens=False) or [""]
 
 
 def _has_wide(text: str) -> bool:
