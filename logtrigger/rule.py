@@ -21,6 +21,7 @@ class Pattern(Protocol):
     fields: tuple[str, ...]  # names of the captures, in order
     types: tuple[str, ...]  # their types, see patterns/types.py
     literal: bytes  # the longest text every matching line contains; b"" where there is none
+    coarse: str  # an expression that every matching line matches, Latin-1 for bytes, without lookaround; "": none is known
     nocase: bool
     tagged: bool  # begins with a program's tag: to be matched from the header's tag on
 

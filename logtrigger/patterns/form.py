@@ -5,8 +5,8 @@ between each two. The reading of a line: the first block stands as far left as a
 end, every gap is as short as a match allows - but as long as possible where an address still follows, since what stands before
 an address is the attacker's to write and the last address that fits is the daemon's own.
 
-Two ways lead to that reading and always agree: an expression for `re`, which serves nearly every line, and `layout.py`, which is
-linear in the line's length and takes over where backtracking could cost more.
+Two ways lead to that reading and always agree: an expression for `re`, which serves nearly every line, and `layout.py`, which
+is linear in the line's length and takes over where backtracking could cost more.
 """
 
 from __future__ import annotations
@@ -62,19 +62,26 @@ class Block:
         return any(isinstance(e, Conversion) and e.kind.address for e in self.elements)
 
     @property
-    def is_guarded(self) -> bool:
-        """Whether only text that an address could hold stands between free text and the block's address, as in %s:%s."""
+    def guard(self) -> int:
+        """Bytes between free text and the block's address that an address could hold, as in %s:%s; 0: there are none."""
         first, second = [*self.elements, None, None][:2]
-        lead = isinstance(first, Literal) and _ADDRESS_TEXT.match(first.text)
-        return bool(lead) and isinstance(second, Conversion) and second.kind.address
+        if not isinstance(first, Literal) or not isinstance(second, Conversion) or not second.kind.address:
+            return 0
+        return len(first.text) if _ADDRESS_TEXT.match(first.text) else 0
 
     @property
     def widest(self) -> int:
         """More bytes than the block and what it looks at behind itself can take."""
         return sum(len(e.text) if isinstance(e, Literal) else WIDEST_TOKEN for e in self.elements) + 2
 
+    def coarse(self) -> str:
+        """The block for an engine that scans many lines, without lookaround; it takes what the block takes, or more."""
+        return "".join(
+            re.escape(e.text.decode("latin-1")) if isinstance(e, Literal) else e.kind.coarse for e in self.elements
+        )
+
     def expression(self) -> str:
-        """The block for `re`, each kept token a group."""
+        """The block for `re`, each kept token a group; an address is as long as the block allows, whatever comes after it."""
         parts = []
         for index, element in enumerate(self.elements):
             follower = self.elements[index + 1] if index + 1 < len(self.elements) else None
@@ -106,6 +113,11 @@ class Gap:
         one = f"[^{self.kind.excludes}]" if self.kind.excludes else "."
         free = one + ("+" if self.greedy else "+?")
         return f"({free})" if self.name else free
+
+
+    def coarse(self) -> str:
+        """As `expression`, for an engine that scans many lines."""
+        return f"[^{self.kind.excludes}\\n]+" if self.kind.excludes else r"[^\n]+"
 
 
 class Form:
@@ -154,6 +166,19 @@ class Form:
         """The same captures before normalisation, by the linear way; `end` excludes trailing white space."""
         return self._layout.captures(data, start, end)
 
+    @cached_property
+    def coarse(self) -> str:
+        """An expression that every matching line matches, for an engine that scans many lines for many patterns at once.
+
+        It ends at the line's end, or with the first character of free text that goes on to it, so that it is found once a line.
+        """
+        parts = [self._blocks[0].coarse()]
+        for gap, block in zip(self._gaps, self._blocks[1:], strict=True):
+            parts += [gap.coarse(), block.coarse()]
+        rest = bool(self._gaps) and not self._blocks[-1].elements
+        text = "".join(parts)
+        return text.removesuffix("+") if rest else text + r"[ \t\r\f\v]*$"
+
     def _captures(self, data: bytes, start: int, end: int) -> Sequence[bytes] | None:
         lead = self._lead
         at = start if self.tagged or lead is None else data.find(lead, start, end)
@@ -175,24 +200,29 @@ class Form:
             gap.greedy = index < last_address
         # Where the match may begin: at a literal that `find` finds, at the line's beginning, or where the expression says.
         self._lead: bytes | None = None
-        anchored = self.tagged or not first.elements
-        if not anchored and not self.nocase and isinstance(first.elements[0], Literal):
+        anchored = self._anchored = self.tagged or not (first.elements or gaps and gaps[0].kind.excludes)
+        if not anchored and not self.nocase and first.elements and isinstance(first.elements[0], Literal):
             self._lead = first.elements[0].text
         self._restarts = not gaps or bool(gaps[0].kind.excludes) or first.is_uneven
         seeking = self._lead is None and not anchored
-        whole = f".*?{first.expression()}" if seeking else first.expression()
+        whole = f".*?{self._settled(0)}" if seeking else self._settled(0)
         if seeking and not self._restarts:
             whole = f"(?>{whole})"
         free = int(self._restarts and bool(gaps) and not anchored)  # places where backtracking may have to choose
         for index, gap in enumerate(gaps):
-            piece, final = gap.expression() + self._blocks[index + 1].expression(), self._is_final(index)
+            piece, final = gap.expression() + self._settled(index + 1), self._is_final(index)
             whole += f"(?>{piece})" if final else piece
             takes_rest = self._is_rest(index) and not gap.kind.excludes
             free += not takes_rest and (not final or free > 0)
         self._expression = whole + r"\Z"
         self._longest = 1 << 62 if free <= 1 else int(_STEPS ** (1 / free))
-        if any(block.is_guarded for block in self._blocks):
+        if any(block.guard for block in self._blocks):
             self._longest = -1
+
+    def _settled(self, index: int) -> str:
+        """The expression of a block; one before the last takes what it takes, as the linear way has it."""
+        block = self._blocks[index]
+        return f"(?>{block.expression()})" if block.is_uneven and index < len(self._gaps) else block.expression()
 
     # Compiled when a line first asks for it: that costs milliseconds, and most rules of a large configuration never see a line.
 
@@ -207,7 +237,7 @@ class Form:
 
     @cached_property
     def _layout(self) -> layout.Layout:
-        return layout.Layout(self._blocks, self._gaps, self._flags, self.tagged)
+        return layout.Layout(self._blocks, self._gaps, self._flags, self._anchored)
 
     def _is_rest(self, index: int) -> bool:
         return index == len(self._gaps) - 1 and not self._blocks[-1].elements

@@ -7,13 +7,17 @@ the reading asks for, among those from which the rest fits.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+from logtrigger.patterns.types import FIELD_TYPES
+
 _LONGEST_ADDRESS = 45  # characters: six groups and an IPv4 address
+_ADDRESS = re.compile(FIELD_TYPES["ip"].colon.encode("latin-1"))
+_ADDRESS_END = re.compile(rb"[0-9A-Fa-f:.]*\Z")
+_WINDOW = 1 << 16  # bytes of a line whose blocks are held at once
 
 
 class _Kind(Protocol):
@@ -23,7 +27,7 @@ class _Kind(Protocol):
 
 class _Block(Protocol):
     @property
-    def is_guarded(self) -> bool: ...
+    def guard(self) -> int: ...
     @property
     def widest(self) -> int: ...
     def expression(self) -> str: ...
@@ -41,16 +45,15 @@ class _Gap(Protocol):
 class Layout:
     """A pattern's blocks and gaps, ready to be laid over lines."""
 
-    def __init__(self, blocks: Sequence[_Block], gaps: Sequence[_Gap], flags: int, tagged: bool) -> None:
+    def __init__(self, blocks: Sequence[_Block], gaps: Sequence[_Gap], flags: int, anchored: bool) -> None:
         expressions = [b.expression().encode("latin-1") for b in blocks]
         self._flags = flags
         self._gaps = gaps
-        self._anchored = tagged or not expressions[0]
+        self._anchored = anchored
         self._open_end = not expressions[-1] and bool(gaps)
-        self._here = [re.compile(e, flags) for e in expressions]
+        self._here = [re.compile(e, flags) for e in [*expressions[:-1], expressions[-1] + rb"\Z"]]
         self._widths = [b.widest for b in blocks]
-        self._at_end = re.compile(expressions[-1] + rb"\Z", flags)
-        self._guarded = [b.is_guarded for b in blocks]
+        self._guards = [b.guard for b in blocks]
         self._runs = [re.compile(f"[^{g.kind.excludes}]*".encode("latin-1")) if g.kind.excludes else None for g in gaps]
 
     def captures(self, data: bytes, start: int, end: int) -> Sequence[bytes] | None:
@@ -109,7 +112,7 @@ class _Line:
         if k == self._last:
             if self._form._open_end:
                 return [self._end]
-            return [m.start() for m in self._blocks_from_left(k, self._start, self._form._at_end)]
+            return [m.start() for m in self._blocks_from_left(k, self._start)]
         places = (m.start() for m in self._blocks_from_right(k) if self._rest_fits(k, m.end()))
         if self._form._gaps[k - 1].kind.excludes:
             return sorted(places)
@@ -129,28 +132,29 @@ class _Line:
         if run is None:
             return self._end
         known, begin, end = self._run
-        if known != gap or not begin <= at <= end:
-            found = run.match(self._data, at, self._end)
-            end = found.end() if found else at
-            self._run = (gap, at, end)
+        if known == gap and begin <= at <= end:
+            return end
+        before = known == gap and at < begin  # places come in order: what was looked at once is not looked at again
+        found = run.match(self._data, at, begin if before else self._end)
+        assert found is not None  # it may be empty
+        if not before or found.end() < begin:
+            end = found.end()
+        self._run = (gap, at, end)
         return end
 
     def _block_at(self, k: int, at: int) -> re.Match[bytes] | None:
         found = self._form._here[k].match(self._data, at, self._end)
-        return found if found and not (self._form._guarded[k] and self._is_extended(found)) else None
+        return found if found and not self._is_extended(k, found) else None
 
-    def _blocks_from_left(
-        self, k: int, at: int, expression: re.Pattern[bytes] | None = None, end: int | None = None
-    ) -> Iterator[re.Match[bytes]]:
-        expression = expression or self._form._here[k]
+    def _blocks_from_left(self, k: int, at: int, end: int | None = None) -> Iterator[re.Match[bytes]]:
         end = self._end if end is None else end
-        while found := expression.search(self._data, at, end):
-            if not (self._form._guarded[k] and self._is_extended(found)):
+        while found := self._form._here[k].search(self._data, at, end):
+            if not self._is_extended(k, found):
                 yield found
             at = found.start() + 1
 
     def _blocks_from_right(self, k: int) -> Iterator[re.Match[bytes]]:
-        """Every place of block k, the last one first: windows of the line, each twice as wide, searched from the left."""
+        """Every place of block k, the last one first: windows of the line, each wider, searched from the left."""
         high, width = self._end, 1024
         while high > self._start:
             low = max(self._start, high - width)
@@ -161,22 +165,17 @@ class _Line:
                     break
                 window.append(found)
             yield from reversed(window)
-            high, width = low, width * 2
+            high, width = low, min(width * 2, _WINDOW)
 
-    def _is_extended(self, block: re.Match[bytes]) -> bool:
+    def _is_extended(self, k: int, block: re.Match[bytes]) -> bool:
         """Whether the text before the block makes its address part of a longer one, as `2001:` does before `db8::1`."""
-        begin = max(self._start, block.start() - _LONGEST_ADDRESS)
-        before = re.search(rb"[0-9A-Fa-f:.]*\Z", self._data[begin : block.start()])
-        own = re.match(rb"[0-9A-Fa-f:.]+", self._data[block.start() : block.start() + _LONGEST_ADDRESS])
-        if not before or not before[0] or not own:
+        guard = self._form._guards[k]
+        if not guard:
             return False
-        text = (before[0] + own[0]).decode("ascii")
-        return any(_is_address(text[i:]) for i in range(len(before[0])))
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
+        address, begin = block.start() + guard, max(self._start, block.start() - _LONGEST_ADDRESS)
+        before = _ADDRESS_END.search(self._data, begin, block.start())
+        for at in range(before.start() if before else begin, block.start()):
+            longer = _ADDRESS.match(self._data, at, self._end)
+            if longer and longer.end() > address:
+                return True
         return False
-    return True

@@ -33,7 +33,7 @@ def compile(text: str, fields: Sequence[str] = (), *, nocase: bool = False) -> F
     """
     pieces = list(_pieces(text))
     letters = [piece for piece, is_conversion in pieces if is_conversion]
-    if not letters and not any(piece for piece, _ in pieces):
+    if not letters and not any(piece.strip() for piece, _ in pieces):
         raise PatternError("the pattern is empty", "write the text to look for")
     conversions = iter(_conversions(letters, fields))
     elements: list[Element] = []
@@ -117,11 +117,10 @@ def _kind(letter: str, name: str, kind_name: str, given: bool) -> FieldType:
         near = difflib.get_close_matches(kind_name, FIELD_TYPES, 1)
         hint = f"did you mean '{near[0]}'?" if near else f"types are {', '.join(FIELD_TYPES)}"
         raise PatternError(f"unknown type '{kind_name}' of field '{name}'", hint)
-    if kind.name == "text":
-        return CONVERSIONS[letter]
-    if letter not in kind.conversions:
+    if letter not in kind.conversions and kind.name != "text":
         raise PatternError(f"%{letter} cannot hold the type '{kind_name}' of field '{name}'", "write %s in the pattern")
-    return kind
+    wider = kind.name == "text" or (kind.name == "int" and letter != "s")
+    return CONVERSIONS[letter] if wider else kind
 
 
 def _without_trailing_blanks(elements: Sequence[Element]) -> list[Element]:

@@ -29,7 +29,7 @@ def _ipv6() -> str:
 
 
 IPV6 = _ipv6()
-_ZONE = r"(?:%[0-9A-Za-z_.-]{1,32})?"  # RFC 4007, section 11
+_ZONE = r"(?:%[0-9A-Za-z_](?:[0-9A-Za-z_.-]{0,30}[0-9A-Za-z_])?)?"  # RFC 4007, section 11
 _NAME = r"[0-9A-Za-z_](?:[0-9A-Za-z_.-]{0,253}[0-9A-Za-z_])?"  # a host name as logged: RFC 1123 and the underscore
 # What must not stand before or behind an address or name, because it would be a part of a longer one.
 _BEFORE = r"(?<![0-9A-Za-z_.:%-])"
@@ -40,6 +40,11 @@ WIDEST_TOKEN = 2 * _DIGITS + 16  # bytes
 
 def _number(sign: str, digits: str) -> str:
     return rf"{sign}{digits}{{1,{_DIGITS}}}+(?!{digits})"
+
+
+def _settled(expression: str) -> str:
+    """A number takes all it can, whatever the rest of the pattern would like."""
+    return f"(?>{expression})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,7 @@ class FieldType:
     uneven: bool = False  # begun further right it may end further left
     address: bool = False  # free text before it is the attacker's: read it as long as possible
     conversions: str = "s"  # the scanf letters that may carry it
+    coarse: str = r"[^\n]+"  # takes all that the expression takes, and needs no lookaround: for engines that only scan
 
     @property
     def is_gap(self) -> bool:
@@ -99,20 +105,23 @@ def _host(behind6: str) -> str:
     return rf"(?:\[(?:{IPV6}{_ZONE}|{IPV4})\]|{IPV6}{_ZONE}{_BEHIND}{behind6}|{_NAME}(?![0-9A-Za-z_])(?![.-][0-9A-Za-z_]))"
 
 
-_NET = rf"(?:{IPV4}(?:/(?:3[0-2]|[12]?[0-9])(?![0-9]))?{_BEHIND}|{IPV6}(?:/(?:12[0-8]|1[01][0-9]|[1-9]?[0-9])(?![0-9]))?{_BEHIND}(?!:))"
+_LENGTH4 = "(?:/(?:3[0-2]|[12]?[0-9])(?![0-9]))?"
+_LENGTH6 = "(?:/(?:12[0-8]|1[01][0-9]|[1-9]?[0-9])(?![0-9]))?"
+_NET = rf"(?:{IPV4}{_LENGTH4}{_BEHIND}|{IPV6}{_LENGTH6}{_BEHIND}(?!:))"
 _PORT = r"(?:6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[0-9]{1,4})(?![0-9])"
 _NO_DIGIT = "(?<![0-9])"
+_DIGITS_ONLY, _NO_BLANK = "[0-9+-]+", r"[^ \t\r\n\f\v]+"
 
 FIELD_TYPES = {
     kind.name: kind
     for kind in (
         FieldType("text"),
         FieldType("word", excludes=r" \t\r\n\f\v"),
-        FieldType("ip", _address("(?!:)"), _BEFORE, colon=_address(""), normalise=canonical_ip, address=True),
-        FieldType("net", _NET, _BEFORE, normalise=_canonical_net, address=True),
-        FieldType("host", _host("(?!:)"), _BEFORE, colon=_host(""), normalise=_canonical_host, address=True),
-        FieldType("port", _PORT, _NO_DIGIT, conversions="sdui"),
-        FieldType("int", _number("[+-]?", "[0-9]"), _NO_DIGIT, conversions="sdui"),
+        FieldType("ip", _address("(?!:)"), _BEFORE, colon=_address(""), normalise=canonical_ip, address=True, coarse=_NO_BLANK),
+        FieldType("net", _NET, _BEFORE, normalise=_canonical_net, address=True, coarse=_NO_BLANK),
+        FieldType("host", _host("(?!:)"), _BEFORE, colon=_host(""), normalise=_canonical_host, address=True, coarse=_NO_BLANK),
+        FieldType("port", _PORT, _NO_DIGIT, conversions="sdui", coarse=_DIGITS_ONLY),
+        FieldType("int", _number("[+-]?", "[0-9]"), _NO_DIGIT, conversions="sduioxXb", coarse=_DIGITS_ONLY),
         FieldType(
             "mac",
             r"[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}(?![0-9A-Fa-f])(?![:-][0-9A-Fa-f])",
@@ -124,27 +133,32 @@ FIELD_TYPES = {
 
 # One character: UTF-8 (RFC 3629), or a byte that is none.
 _CHARACTER = r"(?>[\x00-\x7f]|[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}|[\x80-\xff])"
-_INTEGER = (
+# Free text before it ends with a whole one.
+_WHOLE = r"(?:(?![\x80-\xbf])|(?<![\xc2-\xf4])(?<![\xe0-\xf4][\x80-\xbf])(?<![\xf0-\xf4][\x80-\xbf]{2}))"
+_INTEGER = _settled(
     rf"[+-]?(?:0[xX]{_number('', '[0-9A-Fa-f]')}|0[bB][01]{{1,{_DIGITS}}}+(?![0-9])"
     rf"|0[0-7]{{0,{_DIGITS}}}+(?![0-9])|[1-9][0-9]{{0,{_DIGITS}}}+(?![0-9]))"
 )
 # Decimal fractions that are finite whatever they say: a short number may have an exponent up to 299, a long one up to 99.
-_FRACTION = rf"(?:\.[0-9]{{1,{_DIGITS}}}+)?"
-_DECIMAL = (
-    rf"[+-]?(?:(?:[0-9]{{1,8}}+(?![0-9]){_FRACTION}|\.[0-9]{{1,{_DIGITS}}}+)(?:[eE](?:-[0-9]{{1,9}}|\+?[12]?[0-9]{{1,2}})(?![0-9]))?+"
+_FRACTION = rf"(?:\.[0-9]{{1,{_DIGITS}}}+)?+"
+_SHORT = rf"(?:[0-9]{{1,8}}+(?![0-9]){_FRACTION}|\.[0-9]{{1,{_DIGITS}}}+)"
+_DECIMAL = _settled(
+    rf"[+-]?(?:{_SHORT}(?:[eE](?:-[0-9]{{1,9}}|\+?[12]?[0-9]{{1,2}})(?![0-9]))?+"
     rf"|[0-9]{{9,200}}+{_FRACTION}(?:[eE](?:-[0-9]{{1,9}}|\+?[0-9]{{1,2}})(?![0-9]))?+)(?![0-9])"
 )
+
+_HEX = _settled(rf"(?:0[xX])?{_number('', '[0-9A-Fa-f]')}")
 
 # The conversions of scanf(3) by letter; the letters and bases are scanf's, the rest is ours.
 CONVERSIONS = {
     "s": FIELD_TYPES["text"],
-    "d": FieldType("int", _number("[+-]?", "[0-9]"), _NO_DIGIT),
-    "u": FieldType("int", _number("", "[0-9]"), _NO_DIGIT),
-    "i": FieldType("int", _INTEGER, "(?<![0-9A-Za-z])", uneven=True),
-    "o": FieldType("int", rf"[0-7]{{1,{_DIGITS}}}+(?![0-9])", _NO_DIGIT),
-    "x": FieldType("int", rf"(?:0[xX])?{_number('', '[0-9A-Fa-f]')}", "(?<![0-9A-Fa-f])"),
-    "X": FieldType("int", rf"(?:0[xX])?{_number('', '[0-9A-Fa-f]')}", "(?<![0-9A-Fa-f])"),
-    "b": FieldType("int", rf"(?:0[bB])?[01]{{1,{_DIGITS}}}+(?![0-9])", _NO_DIGIT),
+    "d": FieldType("int", _number("[+-]?", "[0-9]"), _NO_DIGIT, coarse=_DIGITS_ONLY),
+    "u": FieldType("int", _number("", "[0-9]"), _NO_DIGIT, coarse=_DIGITS_ONLY),
+    "i": FieldType("number", _INTEGER, "(?<![0-9A-Za-z])", uneven=True),
+    "o": FieldType("octal", rf"[0-7]{{1,{_DIGITS}}}+(?![0-9])", _NO_DIGIT),
+    "x": FieldType("hex", _HEX, "(?<![0-9A-Fa-f])"),
+    "X": FieldType("hex", _HEX, "(?<![0-9A-Fa-f])"),
+    "b": FieldType("binary", _settled(rf"(?:0[bB])?[01]{{1,{_DIGITS}}}+(?![0-9])"), _NO_DIGIT),
     "f": FieldType("float", _DECIMAL, _NO_DIGIT),
-    "c": FieldType("text", _CHARACTER),
+    "c": FieldType("text", _CHARACTER, _WHOLE),
 }

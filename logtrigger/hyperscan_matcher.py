@@ -1,0 +1,143 @@
+"""The fast matcher: Hyperscan looks for all patterns at once (extra `speed`).
+
+Hyperscan is given a coarse form of each pattern, which every line matches that the pattern matches; the engine then looks at the
+line itself. Compiling takes a second for a thousand patterns and much memory, so it is done in a process of its own, and the
+result is kept in a file beside the state.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from logtrigger.matcher import Hit
+from logtrigger.rule import Pattern
+
+_MAGIC = b"logtrigger patterns 1\n"
+_DIGEST = 32  # bytes
+
+Expression = tuple[str, bool]  # Latin-1 text for Hyperscan, and whether case does not matter
+
+
+class HyperscanMatcher:
+    """Raises ImportError where hyperscan is not installed, ValueError where it cannot compile the patterns.
+
+    Args:
+        owners: the patterns of each owner.
+        cache: a file for the compiled patterns; None: compile each time.
+    """
+
+    def __init__(self, owners: Sequence[Sequence[Pattern]], cache: Path | None = None) -> None:
+        import hyperscan
+
+        self._owner = [owner for owner, patterns in enumerate(owners) for _ in patterns]
+        expressions = [(pattern.coarse, pattern.nocase) for patterns in owners for pattern in patterns]
+        self._database: Any = hyperscan.loadb(bytearray(_compiled(expressions, cache)), hyperscan.HS_MODE_BLOCK)
+        self._database.scratch = hyperscan.Scratch(self._database)
+        self._count = len(expressions)
+
+    def scan(self, data: bytes) -> Iterable[Hit]:
+        count, found = self._count, list[int]()
+        append = found.append
+
+        def on_match(pattern: int, begin: int, end: int, flags: int, context: object) -> None:
+            append(end * count + pattern)
+
+        self._database.scan(data, match_event_handler=on_match)
+        found.sort()
+        return self._hits(data, found)
+
+    def _hits(self, data: bytes, found: Sequence[int]) -> list[Hit]:
+        """Each (line, owner) once, by line, then by owner."""
+        hits: list[Hit] = []
+        count, owner_of, line_end, first = self._count, self._owner, -1, 0
+        begin = 0
+        for number in found:
+            at, pattern = divmod(number, count)
+            hit_owner = owner_of[pattern]
+            if at > line_end:
+                begin, line_end, first = data.rfind(b"\n", 0, at) + 1, data.find(b"\n", at), len(hits)
+                hits.append((begin, line_end, hit_owner))
+            elif hit_owner > hits[-1][2]:
+                hits.append((begin, line_end, hit_owner))
+            elif hit_owner != hits[-1][2]:
+                hits[first:] = sorted({*hits[first:], (begin, line_end, hit_owner)})
+        return hits
+
+
+def _compiled(expressions: Sequence[Expression], cache: Path | None) -> bytes:
+    """The expressions as a serialised database: out of the cache where it holds just these, else compiled."""
+    name = _name(expressions)
+    if cache is not None and (database := _cached(cache, name)) is not None:
+        return database
+    command = [sys.executable, "-m", "logtrigger.hyperscan_matcher"]
+    done = subprocess.run(command, input=json.dumps(expressions).encode(), capture_output=True, check=False)
+    if done.returncode != 0:
+        raise ValueError(done.stderr.decode(errors="replace").strip().rpartition("\n")[2])
+    if cache is not None:
+        _keep(cache, name, done.stdout)
+    return done.stdout
+
+
+def _name(expressions: Sequence[Expression]) -> bytes:
+    """What the cache must have been made for: these expressions, by this version of the library, on such a processor."""
+    import hyperscan
+
+    facts = json.dumps([hyperscan.__version__, os.uname().machine, expressions])
+    return hashlib.blake2b(facts.encode(), digest_size=_DIGEST).digest()
+
+
+def _cached(path: Path, name: bytes) -> bytes | None:
+    """The database in the cache; None where the file is missing, somebody else's, damaged, or for other patterns."""
+    try:
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            content = file.read()
+    except OSError:
+        return None
+    if status.st_uid not in (0, os.geteuid()) or status.st_mode & 0o022:
+        return None
+    start = len(_MAGIC) + 2 * _DIGEST
+    database = content[start:]
+    seal = hashlib.blake2b(database, digest_size=_DIGEST).digest()
+    return database if content[:start] == _MAGIC + name + seal else None
+
+
+def _keep(path: Path, name: bytes, database: bytes) -> None:
+    """Write the cache, all or nothing. A disk that is full only means compiling again."""
+    seal = hashlib.blake2b(database, digest_size=_DIGEST).digest()
+    fresh = path.with_name(f"{path.name}.{os.getpid()}")
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(_MAGIC + name + seal + database)
+            fresh.replace(path)
+        finally:
+            fresh.unlink(missing_ok=True)
+
+
+def _compile_here(expressions: Sequence[Expression]) -> bytes:
+    import hyperscan
+
+    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    flags = [hyperscan.HS_FLAG_MULTILINE | (hyperscan.HS_FLAG_CASELESS if nocase else 0) for _, nocase in expressions]
+    database.compile(
+        expressions=[text.encode("latin-1") for text, _ in expressions],
+        ids=list(range(len(expressions))),
+        elements=len(expressions),
+        flags=flags,
+    )
+    return bytes(hyperscan.dumpb(database))
+
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(_compile_here(json.load(sys.stdin)))
