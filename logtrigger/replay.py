@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
+from io import BufferedReader
 
 from logtrigger.engine import Engine
 from logtrigger.model import Chunk, Trigger
 from logtrigger.rule import Settings
-from logtrigger.sources.lines import Lines
+from logtrigger.sources.lines import Lines, Piece
 
 _READ = 1 << 18  # bytes
 
@@ -21,7 +21,7 @@ class Log:
     """A log to be read: what to call it, and how to open it. `open` raises OSError."""
 
     name: str
-    open: Callable[[], BinaryIO]
+    open: Callable[[], BufferedReader]
 
 
 @dataclass(slots=True)
@@ -61,10 +61,20 @@ def replay(settings: Settings, logs: Sequence[Log], now: float, tell: Tell) -> S
 
 
 def _chunks(log: Log, max_line: int) -> Iterator[Chunk]:
-    splitter = Lines(max_line)
+    for piece in _pieces(log, Lines(max_line)):
+        yield Chunk("", log.name, log.name, piece.offset, piece.end, piece.data, catching_up=True)
+
+
+def _pieces(log: Log, splitter: Lines) -> Iterator[Piece]:
     with log.open() as stream:
-        while data := stream.read1(_READ) if hasattr(stream, "read1") else stream.read(_READ):
-            for piece in splitter.feed(data):
-                yield Chunk("", log.name, log.name, piece.offset, piece.end, piece.data, catching_up=True)
-        for piece in splitter.finish():
-            yield Chunk("", log.name, log.name, piece.offset, piece.end, piece.data, catching_up=True)
+        while data := _read(log, stream):
+            yield from splitter.feed(data)
+    yield from splitter.finish()
+
+
+def _read(log: Log, stream: BufferedReader) -> bytes:
+    try:
+        return stream.read1(_READ)
+    except OSError as error:
+        error.filename = log.name  # which only open() says by itself
+        raise

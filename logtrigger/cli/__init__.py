@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from io import TextIOWrapper
 from pathlib import Path
 
 import click
@@ -34,6 +36,8 @@ def main(context: click.Context, path: Path | None, level: int | None, dry_run: 
     Try a rule in one terminal:  logtrigger -D 2
     and write to the log in another:  logger "the line it should see"
     """
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as standard error: no text stops us that a terminal cannot show
     context.obj = path
     if context.invoked_subcommand is None:
         from logtrigger.cli.run import run  # brings the store and the sources, which no other command needs

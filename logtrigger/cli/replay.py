@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
 
 import click
 
 from logtrigger import config
-from logtrigger.config import DEFAULT_PATH, Unreadable
+from logtrigger.config import DEFAULT_PATH
 from logtrigger.errors import ConfigError
 from logtrigger.model import Trigger
 from logtrigger.replay import Log, Summary
 from logtrigger.replay import replay as run_replay
 from logtrigger.rule import Settings
+from logtrigger.text import safe
 
 _ERROR = 2
 
@@ -45,12 +46,9 @@ def replay(context: click.Context, logs: Sequence[str], path: Path | None, form:
 
 
 def _log(name: str) -> Log:
-    return Log("stdin", lambda: _unclosed(sys.stdin.buffer)) if name == "-" else Log(name, lambda: open(name, "rb"))
-
-
-def _unclosed(stream: BinaryIO) -> BinaryIO:
-    """Standard input, which stays open when we are done with it."""
-    return open(stream.fileno(), "rb", closefd=False)
+    if name == "-":
+        return Log("stdin", lambda: open(0, "rb", closefd=False))
+    return Log(safe(os.fsencode(name)), lambda: open(name, "rb"))
 
 
 def _replay(settings: Settings, logs: Sequence[Log], form: str) -> int:
@@ -58,10 +56,13 @@ def _replay(settings: Settings, logs: Sequence[Log], form: str) -> int:
     began = time.perf_counter()
     try:
         summary = run_replay(settings, logs, time.time(), tell)  # noqa: TID251 - the outer shell
-    except BrokenPipeError:
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads has seen enough; python is to write nothing more, not even at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        click.echo(f"{error.filename}: {error.strerror}", err=True)
+        name = "standard output" if error.filename is None else str(error.filename)
+        click.echo(f"{safe(os.fsencode(name))}: {error.strerror}", err=True)
         return _ERROR
     _summarise(summary, time.perf_counter() - began)
     return 0
@@ -78,7 +79,7 @@ def _tell_json(trigger: Trigger, line: int) -> None:
         "source": trigger.source,
         "line": line,
     }
-    sys.stdout.write(json.dumps(facts, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(facts) + "\n")
 
 
 def _tell_text(trigger: Trigger, line: int) -> None:
