@@ -55,9 +55,10 @@ class Desk:
         self.states: list[WindowState] = []
         self.committed: list[int] = []
         self.failures: list[str | None] = []
-        self.commits = Commits(
-            self.loop, self.store, self._snapshot, self.committed.append, lambda e: self.failures.append(e and str(e))
-        )
+        self.commits = Commits(self.loop, self.store, self._snapshot, self.committed.append, self._failed)
+
+    def _failed(self, error: StoreError | None) -> None:
+        self.failures.append(None if error is None else str(error))
 
     def _snapshot(self) -> tuple[Sequence[Position], Sequence[WindowState]]:
         taken = self.positions, self.states

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -24,10 +25,14 @@ def a_rule(pattern: str = "hit %s", fields: Sequence[str] = ("who",), **options:
     return Rule(**values)  # type: ignore[arg-type]
 
 
+def _open(text: bytes) -> io.BufferedReader:
+    return io.BufferedReader(io.BytesIO(text))
+
+
 def run(rules: Sequence[Rule], *texts: bytes, max_line: int = 1 << 20) -> tuple[Summary, list[tuple[Trigger, int]]]:
     """Replay logs named a, b, …; the summary, and each trigger with its line."""
     settings = Settings(path=Path("rules"), rules=tuple(rules), state=Path("state"), max_line=max_line)
-    logs = [Log(chr(ord("a") + i), lambda text=text: io.BufferedReader(io.BytesIO(text))) for i, text in enumerate(texts)]  # type: ignore[misc]
+    logs = [Log(chr(ord("a") + index), partial(_open, text)) for index, text in enumerate(texts)]
     told: list[tuple[Trigger, int]] = []
     summary = replay(settings, logs, NOW, lambda trigger, line: told.append((trigger, line)))
     return summary, told
