@@ -8,6 +8,7 @@ import stat
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from logtrigger.loop import Callback, Timer
 from logtrigger.model import Position
@@ -270,11 +271,13 @@ class FileSource:
 
     def _find_rests(self) -> None:
         """Look for the unread rest of what was rotated away while we were not there; read it before its successor."""
+        rests: dict[str, list[Found]] = {}
         for position in [p for p in self._known if self._starting or p.path in self._at]:
             found = find_rest(position, self._tails)
             if found is not None:
                 self._known.remove(position)
-                self._read_rest(position, found)
+                self._begin_rest(position, found)
+                rests.setdefault(position.path, []).append(found)
             elif position.path in self._at:
                 self._known.remove(position)
                 self._host.forget(position.stream)
@@ -283,16 +286,21 @@ class FileSource:
                     f"{self.name}: {position.path} was replaced while nobody watched, and its earlier file is gone: "
                     f"what stood there beyond byte {position.offset} was not read",
                 )
+        for path, found_here in rests.items():
+            self._read_in_order(path, sorted(found_here, key=lambda found: os.fstat(found.fd).st_mtime_ns))
 
-    def _read_rest(self, position: Position, found: Found) -> None:
-        chain = [self._begin_rest(position, found)]
-        for path, fd in generations_since(found, position.path, self._tails):
-            chain.append(self._begin_rest(self._new_position(position.path, fd, 0), Found(path, fd)))
-        current = self._at.get(position.path)
-        for old, new in zip(chain, [*chain[1:], *([current] if current is not None else [])], strict=False):
+    def _read_in_order(self, path: str, rests: list[Found]) -> None:
+        """The rests of one path first, then whole generations that nobody saw, then what stands there now."""
+        current = self._at.get(path)
+        if current is None or current.is_new:
+            for found in generations_since(rests[-1], path, self._tails):
+                self._begin_rest(self._new_position(path, found.fd, 0), found)
+                rests.append(found)
+        chain = [self._tails[inode_of(found.fd)] for found in rests] + ([current] if current is not None else [])
+        for old, new in pairwise(chain):
             self._read_first(old, new)
 
-    def _begin_rest(self, position: Position, found: Found) -> Tail:
+    def _begin_rest(self, position: Position, found: Found) -> None:
         device, inode = inode_of(found.fd)
         place = Position(
             position.stream, self.name, position.path, device, inode, position.offset, position.head, position.tail
@@ -301,7 +309,6 @@ class FileSource:
         tail.origin = found.path
         tail.detached = True
         self._later("retire", self._linger, self._retire)
-        return tail
 
     # Reading
 

@@ -51,8 +51,8 @@ def find_copy(path: str, accept: Accept) -> Found | None:
     return _find(path, (), accept)
 
 
-def generations_since(found: Found, path: str, taken: Iterable[tuple[int, int]]) -> list[tuple[str, int]]:
-    """Siblings that were rotated away after the found one and before the file now at path, oldest first: path and fd.
+def generations_since(found: Found, path: str, taken: Iterable[tuple[int, int]]) -> list[Found]:
+    """Siblings that were rotated away after the found one and before the file now at path, oldest first.
 
     app.log.1 is one where app.log.2 was found: the names differ in digits only, and it was written to later.
     """
@@ -68,7 +68,7 @@ def generations_since(found: Found, path: str, taken: Iterable[tuple[int, int]])
                 continue
             if stat.st_mtime_ns > since and _key(stat) not in used:
                 later.append((stat.st_mtime_ns, entry.path))
-    return [(name, fd) for _, name in sorted(later) if (fd := _try_open(name)) is not None]
+    return [Found(name, fd) for _, name in sorted(later) if (fd := _try_open(name)) is not None]
 
 
 def open_file(path: str) -> int:

@@ -62,13 +62,16 @@ class Tail:
         self.queued = False
         self.watch: int | None = None
         self.detached = False  # its path shows another file, or none
+        self.is_new = position.offset == 0  # nothing of it has been read in an earlier run
         self.changed = 0.0  # monotonic time of the last growth
         self._position = position
         self._lines = Lines(max_line, position.offset)
         self._lain = lain
         self._hole = hole
         self._first = os.pread(fd, min(fingerprint.SPAN, position.offset), 0)
+        # What stands before the last line end read, kept so that no truncation can pass off other bytes as these.
         self._last = os.pread(fd, min(fingerprint.SPAN, position.offset), max(0, position.offset - fingerprint.SPAN))
+        self._since = b""  # the end of what was read after it
 
     @property
     def stream(self) -> str:
@@ -89,16 +92,13 @@ class Tail:
 
     def is_truncated(self, size: int) -> bool:
         """Whether the file is shorter than what was read of it, or says something else where we stopped."""
-        if size < self.read_to:
-            return True
-        return os.pread(self._open_fd, len(self._last), self.read_to - len(self._last)) != self._last
+        return size < self.read_to or not self._stands_in(self._open_fd)
 
     def is_copied_in(self, fd: int) -> bool:
         """Whether the file at fd holds all that was read of this one: what copytruncate leaves."""
         if not self.read_to or os.fstat(fd).st_size < self.read_to:
             return False
-        same_end = os.pread(fd, len(self._last), self.read_to - len(self._last)) == self._last
-        return same_end and os.pread(fd, len(self._first), 0) == self._first
+        return self._stands_in(fd) and os.pread(fd, len(self._first), 0) == self._first
 
     def move_to(self, fd: int, origin: str) -> int:
         """Go on in a copy of the file; returns the descriptor used until now."""
@@ -130,7 +130,8 @@ class Tail:
         if known.offset != self.offset or not known.tail:
             try:
                 head = fingerprint.fingerprint(self._first) if self._first else fingerprint.head(self._open_fd)
-                tail = fingerprint.tail(self._open_fd, self.offset)
+                all_out = self.offset == self._lines.offset
+                tail = fingerprint.fingerprint(self._last) if all_out else fingerprint.tail(self._open_fd, self.offset)
             except OSError:
                 head = tail = ""  # nobody can say now; the inode must do
             self._position = replace(known, offset=self.offset, head=head, tail=tail)
@@ -156,8 +157,15 @@ class Tail:
         missing = fingerprint.SPAN - len(self._first)
         if missing and start == len(self._first):
             self._first += data[:missing]
-        span = fingerprint.SPAN
-        self._last = data[-span:] if len(data) >= span else (self._last + data)[-span:]
+        end = data.rfind(b"\n") + 1
+        if end:
+            span = fingerprint.SPAN
+            self._last = data[end - span : end] if end >= span else (self._last + self._since + data[:end])[-span:]
+            self._since = b""
+        self._since = (self._since + data[max(end, len(data) - fingerprint.SPAN) :])[-fingerprint.SPAN :]
+
+    def _stands_in(self, fd: int) -> bool:
+        return os.pread(fd, len(self._last), self._lines.offset - len(self._last)) == self._last
 
     def _skip_hole(self, data: bytes) -> bytes:
         """Without the NULs that a writer without O_APPEND leaves before its next line after a truncation."""

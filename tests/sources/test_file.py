@@ -468,6 +468,23 @@ def test_copytruncate_while_stopped(stopped: TestHost, log: Path) -> None:
     restart(stopped, log, b"half", b"new")
 
 
+def test_copytruncate_just_before_the_stop(host: TestHost, log: Path) -> None:
+    """The stored position is that of what was read, not of what stands there by now."""
+    log.touch()
+    follower = source(host, log)
+    with running(follower, host):
+        add(log, "one\nha")
+        host.wait_for(b"one")
+        host.settle(0.1)
+        follower.pause()
+        add(log, "lf\n")
+        shutil.copy(log, log.with_suffix(".log.1"))
+        os.truncate(log, 0)
+        add(log, "another\n")
+        host.settle(0.1)
+    restart(host, log, b"half", b"another")
+
+
 def test_truncated_and_regrown_while_stopped(stopped: TestHost, log: Path) -> None:
     stream = stopped.chunks[0].stream
     os.truncate(log, 0)

@@ -95,4 +95,4 @@ def test_generations_between(tmp_path: Path) -> None:
     found = find_rest(Position("s", "app", str(path), known.device, known.inode, 0), ())
     assert found is not None
     between = generations_since(found, str(path), ())
-    assert [name for name, _ in between] == [str(tmp_path / "log.2"), str(tmp_path / "log.1")]
+    assert [found.path for found in between] == [str(tmp_path / "log.2"), str(tmp_path / "log.1")]
