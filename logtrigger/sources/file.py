@@ -55,6 +55,7 @@ class FileSource:
         self._at: dict[str, Tail] = {}
         self._by_watch: dict[int, Tail] = {}
         self._known: list[Position] = []  # of the last run, not found again yet
+        self._stored: set[str] = set()  # streams of the last run: registering costs a write each
         self._before: set[str] = set()  # globs that were followed in an earlier run
         self._ready: deque[Tail] = deque()
         self._said: dict[str, str] = {}
@@ -108,6 +109,7 @@ class FileSource:
     def _recall(self) -> None:
         known = [position for position in self._host.positions(self.name) if not self._is_foreign(position)]
         self._known = [position for position in known if position.inode]
+        self._stored = {position.stream for position in self._known}
         for pattern in self._globs:
             if any(p.path == pattern or fnmatch.fnmatch(p.path, pattern) for p in known):
                 self._before.add(pattern)
@@ -233,7 +235,8 @@ class FileSource:
         tail = Tail(fd, position, self._host.max_line, size if lain is None else lain, hole)
         if path != position.path:
             tail.rename(path)
-        self._host.register(tail.position())
+        if tail.stream not in self._stored:
+            self._host.register(tail.position())
         self._tails[inode_of(fd)] = tail
         tail.changed = time.monotonic()
         if self._watcher is not None and (watch := self._watcher.watch_file(fd)) is not None:

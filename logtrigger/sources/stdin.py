@@ -32,7 +32,8 @@ class StdinSource:
         self._is_plain = self._turning = False
 
     def open(self) -> None:
-        self.resume()
+        if not self._paused:
+            self.resume()
 
     def close(self) -> None:
         """Stop; the descriptor is not ours to close."""

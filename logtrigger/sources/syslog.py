@@ -18,7 +18,7 @@ from logtrigger.sources.machine import UNREADABLE, Choice, Machine, choices, not
 JUDGE_EVERY = 3600.0  # seconds
 
 
-class SystemLog:
+class SystemLogSource:
     """Reads the best of the machine's logs that can be opened; says which one and why.
 
     Both files of a pair are followed from the start, be they dead or missing, so that one which comes to life loses no

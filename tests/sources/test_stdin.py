@@ -53,8 +53,8 @@ def test_while_paused_nothing_is_delivered_and_nothing_lost(host: TestHost, tmp_
     ends: list[bool] = []
     fd = os.open(tmp_path / "log", os.O_RDONLY) if plain else read
     source = StdinSource(host, "in", lambda: ends.append(True), fd)
+    source.pause()
     with running(source, host):
-        source.pause()
         host.settle(0.05)
         assert not host.chunks and not ends
         source.resume()

@@ -13,7 +13,7 @@ from logtrigger.errors import SourceError
 from logtrigger.model import Position
 from logtrigger.rule import SYSTEM_LOG
 from logtrigger.sources.machine import Machine
-from logtrigger.sources.syslog import SystemLog
+from logtrigger.sources.syslog import SystemLogSource
 from tests.sources.host import TestHost, running, until
 
 
@@ -33,8 +33,8 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def source(host: TestHost, root: Path, judge_every: float = 3600) -> SystemLog:
-    return SystemLog(host, Machine(root, root / "proc", f"{root}/bin:{os.environ['PATH']}"), judge_every)
+def source(host: TestHost, root: Path, judge_every: float = 3600) -> SystemLogSource:
+    return SystemLogSource(host, Machine(root, root / "proc", f"{root}/bin:{os.environ['PATH']}"), judge_every)
 
 
 def program(root: Path, name: str, script: str) -> None:
@@ -85,7 +85,7 @@ def test_what_cannot_be_opened_gives_way_to_the_next(host: TestHost, root: Path)
     (root / "bin/journalctl").write_bytes(b"\x7fELF")
     (root / "bin/journalctl").chmod(0o755)
     (root / "proc/1/comm").write_text("app\n")
-    system = SystemLog(host, Machine(root, root / "proc", str(root / "bin")))
+    system = SystemLogSource(host, Machine(root, root / "proc", str(root / "bin")))
     (root / "bin/journalctl").rename(root / "bin/no")
     with running(system, host):
         assert host.said("reading")
