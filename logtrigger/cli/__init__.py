@@ -10,6 +10,7 @@ import click
 
 from logtrigger import __version__
 from logtrigger.cli.check import check
+from logtrigger.cli.match import match
 from logtrigger.cli.replay import replay
 from logtrigger.config import DEFAULT_PATH
 
@@ -48,4 +49,5 @@ def main(context: click.Context, path: Path | None, level: int | None, dry_run: 
 
 
 main.add_command(check)
+main.add_command(match)
 main.add_command(replay)

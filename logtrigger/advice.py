@@ -1,0 +1,228 @@
+"""What would make a pattern match a line that it nearly matches: each advice is tried before it is given."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from logtrigger.explain import Stop
+from logtrigger.patterns.form import Conversion, Element, Form, Literal
+from logtrigger.patterns.types import CONVERSIONS, FIELD_TYPES
+from logtrigger.text import safe
+
+_FREE = Conversion(FIELD_TYPES["text"])
+_NUMBER = Conversion(CONVERSIONS["d"])
+_NUMBERS = ("int", "number", "octal", "hex", "binary", "float", "port")
+_PORT = re.compile(rb":[0-9]{1,5}(?![0-9])")
+_ADDRESS = re.compile(FIELD_TYPES["ip"].expression.encode("latin-1"))
+_SIGNS = re.compile(rb"[!-$&-/:-@\[-`{-~]{1,3}")  # of ASCII, without letters, digits and %
+_PERCENT = re.compile(rb"%[A-Za-z]")
+_BLANKS = re.compile(rb"\s+")
+_ANY_QUOTE = "(?:\"|'|`|´|‘|’|“|”)".encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """How a syntax writes what an advice may propose."""
+
+    text: str = "%s"
+    number: str = "%d"
+    percent: str = "%%"
+
+    @classmethod
+    def of(cls, syntax: str) -> Writing:
+        """That of scanf or format."""
+        return cls("{}", "{:d}", "%") if syntax == "format" else cls()
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A line, and the pattern that stopped in it."""
+
+    form: Form
+    line: bytes
+    begin: int  # where the pattern may begin
+    stop: Stop
+    writing: Writing
+
+    @property
+    def element(self) -> Element | None:
+        """What was wanted; None: the line's end."""
+        elements = self.form.elements
+        return elements[self.stop.element] if self.stop.element < len(elements) else None
+
+    @property
+    def previous(self) -> Element | None:
+        return self.form.elements[self.stop.element - 1] if self.stop.element else None
+
+    @property
+    def rest(self) -> bytes:
+        """What stands from the place on where the pattern stopped."""
+        return self.line[self.stop.at :].rstrip()
+
+    def replaced(self, *new: Element) -> list[Element]:
+        """The pattern's elements, other ones in place of what was wanted."""
+        return [*self.form.elements[: self.stop.element], *new, *self.form.elements[self.stop.element + 1 :]]
+
+    def inserted(self, *new: Element) -> list[Element]:
+        """The pattern's elements, further ones before what was wanted."""
+        return [*self.form.elements[: self.stop.element], *new, *self.form.elements[self.stop.element :]]
+
+    def outcome(self, elements: Sequence[Element], *, nocase: bool = False) -> str:
+        """What a pattern of these elements would come to; empty where it does not match either."""
+        for tail, words in (
+            ((), "then the line matches"),
+            ((_FREE,), f"then, and with a final {self.writing.text}, it matches"),
+        ):
+            if self._matches([*elements, *tail], nocase=nocase):
+                return words
+        return ""
+
+    def _matches(self, elements: Sequence[Element], *, nocase: bool) -> bool:
+        if any(_is_gap(left) and _is_gap(right) for left, right in zip(elements, elements[1:], strict=False)):
+            return False
+        form = Form(self.form.text, elements, nocase=nocase or self.form.nocase, tagged=self.form.tagged)
+        return form.match(self.line, self.begin, len(self.line)) is not None
+
+
+def advice(form: Form, line: bytes, begin: int, stop: Stop, writing: Writing) -> str:
+    """What to write instead, and what comes of it; empty where no usual slip explains the stop.
+
+    Args:
+        form: the pattern.
+        line: a line that it does not match, without its line end.
+        begin: where in the line it may begin.
+        stop: where it stopped.
+        writing: how its syntax writes conversions.
+    """
+    case = _Case(form, line, begin, stop, writing)
+    return next((found for slip in SLIPS if (found := slip(case))), "")
+
+
+def _not_at_tag(case: _Case) -> str:
+    form = case.form
+    if not form.tagged or Form(form.text, form.elements, nocase=form.nocase).match(case.line, 0, len(case.line)) is None:
+        return ""
+    return "a pattern that begins with a program's tag matches at the line's own tag only, and that is another one"
+
+
+def _other_case(case: _Case) -> str:
+    outcome = case.outcome(case.form.elements, nocase=True)
+    return f"capital and small letters differ: give --nocase; {outcome}" if outcome else ""
+
+
+def _port_behind_address(case: _Case) -> str:
+    previous = case.previous
+    if not isinstance(previous, Conversion) or not previous.kind.address or not _PORT.match(case.rest):
+        return ""
+    write = f"{case.writing.text}:{case.writing.number}"
+    return _if(case.outcome(case.inserted(Literal(b":"), _NUMBER)), f"a port stands behind the address: write {write}")
+
+
+def _sign_behind_conversion(case: _Case) -> str:
+    """A comma or the like behind what a conversion took, that the pattern lacks."""
+    sign = _SIGNS.match(case.rest)
+    if not sign or not isinstance(case.previous, Conversion) or case.element is None:
+        return ""
+    fault = f"'{safe(sign[0])}' stands there: write it in the pattern"
+    return _if(case.outcome(case.inserted(Literal(sign[0]))), fault)
+
+
+def _trailing_text(case: _Case) -> str:
+    if case.element is not None or not case._matches([*case.form.elements, _FREE], nocase=False):
+        return ""
+    return f"a pattern must reach the line's end: with a final {case.writing.text} the line matches"
+
+
+def _percent_meant(case: _Case) -> str:
+    percent = _PERCENT.match(case.rest)
+    if not percent or not isinstance(case.element, Conversion):
+        return ""
+    fault = f"the line has a percent sign there: write {case.writing.percent} for it"
+    return _if(case.outcome(case.replaced(Literal(percent[0]))), fault)
+
+
+def _text_for_number(case: _Case) -> str:
+    if not isinstance(case.element, Conversion) or case.element.kind.name not in _NUMBERS:
+        return ""
+    return _if(case.outcome(case.replaced(_FREE)), f"no number stands there: write {case.writing.text}")
+
+
+def _no_address(case: _Case) -> str:
+    if not isinstance(case.element, Conversion) or case.element.kind.name not in ("ip", "net"):
+        return ""
+    name = case.element.name or "name"
+    if address := _ADDRESS.search(case.rest.partition(b" ")[0]):
+        lead = Literal(case.rest[: address.start()])
+        return _if(
+            case.outcome(case.inserted(lead)) if lead.text else "",
+            f"'{safe(lead.text)}' stands before the address: write it in the pattern",
+        )
+    host = replace(case.element, kind=FIELD_TYPES["host"])
+    fault = f"no IP address stands there: a field that takes host names too is {name}:host"
+    if outcome := case.outcome(case.replaced(host)):
+        return f"{fault}; {outcome}"
+    return _if(case.outcome(case.replaced(_FREE)), f"no IP address stands there: a field that takes any text is {name}:text")
+
+
+def _several_words(case: _Case) -> str:
+    """A field of one word where several stand."""
+    gap = case.previous
+    if not isinstance(gap, Conversion) or not gap.kind.excludes:
+        return ""
+    at = case.stop.element - 1
+    elements = [*case.form.elements[:at], _FREE, *case.form.elements[at + 1 :]]
+    return _if(case.outcome(elements), f"more than fits the type {gap.kind.name} stands there: leave the type out")
+
+
+def _other_signs(case: _Case) -> str:
+    """Blanks or quotes of another kind than the pattern's."""
+    if not isinstance(case.element, Literal):
+        return ""
+    for fault, alike in _ALIKE:
+        found = re.compile(alike(case.element.text)).search(case.line, case.stop.begin)
+        if found and (outcome := case.outcome(case.replaced(Literal(found[0])))):
+            return f"{fault}: copy them from the line; {outcome}"
+    return ""
+
+
+def _alike(one: re.Pattern[bytes], any_one: bytes) -> Callable[[bytes], bytes]:
+    """Makes an expression for a text in which every match of `one` may look like `any_one`."""
+    return lambda text: any_one.join(map(re.escape, one.split(text)))
+
+
+_ALIKE = (
+    ("blanks or tabs differ", _alike(_BLANKS, rb"\s+")),
+    ("quotes of another kind stand there", _alike(re.compile(_ANY_QUOTE), _ANY_QUOTE)),
+)
+
+
+def _only_this_text(case: _Case) -> str:
+    if not isinstance(case.element, Literal) or case.stop.found < case.stop.parts - 1:
+        return ""
+    return "the pattern's other parts are all there: compare this text with the line's"
+
+
+def _if(outcome: str, fault: str) -> str:
+    return f"{fault}; {outcome}" if outcome else ""
+
+
+def _is_gap(element: Element) -> bool:
+    return isinstance(element, Conversion) and element.kind.is_gap
+
+
+# The usual slips, the likeliest explanation first.
+SLIPS: tuple[Callable[[_Case], str], ...] = (
+    _not_at_tag,
+    _port_behind_address,
+    _sign_behind_conversion,
+    _trailing_text,
+    _other_case,
+    _percent_meant,
+    _text_for_number,
+    _no_address,
+    _several_words,
+    _other_signs,
+    _only_this_text,
+)
