@@ -27,7 +27,7 @@ class AddressSet:
         # address version -> bits to shift away -> the remaining prefixes
         self._prefixes: dict[int, dict[int, set[int]]] = {4: {}, 6: {}}
         for text in self._texts:
-            network = parse_network(text)
+            network = _unmapped(parse_network(text))
             shift = network.max_prefixlen - network.prefixlen
             prefix = int(network.network_address) >> shift
             self._prefixes[network.version].setdefault(shift, set()).add(prefix)
@@ -52,10 +52,16 @@ class AddressSet:
         return isinstance(other, AddressSet) and self._prefixes == other._prefixes
 
     def __hash__(self) -> int:
-        return hash(self._texts)
+        return hash(len(self._prefixes[4]) << 8 | len(self._prefixes[6]))
 
     def __repr__(self) -> str:
         return f"AddressSet({list(self._texts)!r})"
+
+
+def _unmapped(network: Network) -> Network:
+    """IPv4 that is written as IPv6, ::ffff:10.0.0.0/104, as what it is."""
+    mapped = isinstance(network, ipaddress.IPv6Network) and network.prefixlen >= 96 and network.network_address.ipv4_mapped
+    return ipaddress.ip_network((mapped, network.prefixlen - 96)) if mapped else network
 
 
 def parse_network(text: str) -> Network:

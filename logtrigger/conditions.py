@@ -10,6 +10,7 @@ A field that the line does not have is an empty text: not equal to anything, in 
 from __future__ import annotations
 
 import difflib
+import math
 import operator
 import re
 from collections.abc import Callable, Mapping
@@ -32,6 +33,9 @@ _CONDITION = re.compile(
     r"\s*(?P<field>\S+?)\s*(?P<op>==|!=|<=|>=|<|>|~|=|\bnot\s+in\b|\bin\b)(?P<gap>\s*)(?P<value>.*?)\s*\Z", re.DOTALL
 )
 _KNOWN = re.compile(r"\s*(known|unknown)\s+(\S+)\s*(.*)\Z", re.DOTALL)
+# Types of numbers, and their base; 0: as the text's prefix says, a leading 0 for octal.
+_BASES = {"int": 10, "port": 10, "float": 10, "number": 0, "octal": 8, "hex": 16, "binary": 2}
+_PLAIN = re.compile(r"[0-9A-Za-z.+-]+\Z")  # int() and float() would also take blanks, `_` and other scripts' digits
 _LONGEST = 4096  # characters a regular expression is shown: it may backtrack, and the text is the attacker's
 
 
@@ -90,7 +94,7 @@ def _test(op: str, value: str, kind: str, column: int) -> Test:
     if op == "~":
         return _regex(value, column)
     if op in _COMPARISONS:
-        return _comparison(_COMPARISONS[op], value, column)
+        return _comparison(_COMPARISONS[op], value, kind, column)
     members = value.split() if op.endswith("in") else [value]
     inside = _membership(members, kind, column)
     return _negated(inside) if op in ("!=", "not in") else inside
@@ -104,17 +108,19 @@ def _regex(value: str, column: int) -> Test:
     try:
         search = re.compile(value).search
     except re.error as error:
-        raise PatternError(f"the regular expression {error.msg}", "", column + (error.pos or 0)) from None
+        raise PatternError(f"the regular expression is wrong: {error.msg}", "", column + (error.pos or 0)) from None
+    except (OverflowError, RecursionError) as error:
+        raise PatternError(f"the regular expression is too big: {error}", "", column) from None
     return lambda text: search(text[:_LONGEST]) is not None
 
 
-def _comparison(compare: Callable[[float, float], bool], value: str, column: int) -> Test:
+def _comparison(compare: Callable[[float, float], bool], value: str, kind: str, column: int) -> Test:
     limit = number(value)
     if limit is None:
         raise PatternError(f"'{value}' is no number", "write one such as 1024", column)
 
     def test(text: str) -> bool:
-        found = number(text)
+        found = number(text, kind)
         return found is not None and compare(found, limit)
 
     return test
@@ -129,19 +135,41 @@ def _membership(members: list[str], kind: str, column: int) -> Test:
                 raise PatternError(str(error), "", column) from None
         addresses = AddressSet(members)
         return lambda text: text.partition("/")[0] in addresses
-    if kind in ("int", "port", "float"):
+    if kind in _BASES:
         numbers = {number(member) for member in members}
         if None in numbers:
             wrong = next(m for m in members if number(m) is None)
             raise PatternError(f"'{wrong}' is no number", "the field holds one", column)
-        return lambda text: number(text) in numbers if text else False
+        return lambda text: bool(text) and number(text, kind) in numbers
     texts = frozenset(members)
     return lambda text: text in texts
 
 
-def number(text: str) -> float | None:
-    """The number a conversion's text stands for (0x and 0b prefixes, a leading 0 for octal as %i has it, exponents); None: none."""
-    try:
-        return float(text) if not re.match(r"[+-]?0[xXbB]", text) else float(int(text, 0))
-    except (ValueError, OverflowError):
+def number(text: str, kind: str = "") -> float | None:
+    """The number a text stands for; None: none.
+
+    Args:
+        text: as a conversion took it, or as somebody wrote it (decimal, or with 0x or 0b).
+        kind: the field's type, which says what base its text has.
+    """
+    if not _PLAIN.match(text):
         return None
+    try:
+        return int(text, _base(text, kind))
+    except ValueError:
+        pass
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _base(text: str, kind: str) -> int:
+    base = _BASES.get(kind, 0)
+    digits = text.lstrip("+-")
+    if base or not digits.startswith("0"):
+        return base or 10
+    if digits[1:2] in ("x", "X", "b", "B"):
+        return 0
+    return 8 if kind == "number" else 10

@@ -8,6 +8,7 @@ A line of none of them is all body; one that begins with `program[pid]: ` still 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from logtrigger import timestamps
 from logtrigger.model import Header
@@ -43,13 +44,27 @@ _RFC5424 = re.compile(
 )
 _BRACKETS = re.compile(rb"[^\[]{0,300}\[(?:(?P<common>" + timestamps.COMMON + rb")|(?P<apache>" + timestamps.BSD + rb"))\]")
 
+# A time of RFC 3164 and what follows it, up to where a year or fraction of a second would have ended.
+_BSD_LENGTH = 21
+_BSD_HEAD = re.compile(rb"[A-Z][a-z]{2} [ 0-3][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2} [^0-9]")
+
+
+def quick_head(programs: Iterable[str]) -> bytes:
+    """An expression for the commonest header, of one of these programs; where it matches, `parse` finds that program.
+
+    Without programs it ends where the tag would begin.
+    """
+    head = rb"(?:[A-Z][a-z]{2} [ 0-3][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2}|" + timestamps.ISO + rb") [^\s:\[\]]{1,255} "
+    names = b"|".join(re.escape(name.encode()) for name in sorted(programs))
+    return head + rb"(?:" + names + rb")(?:\[[^\]\s]{0,32}\])?: " if names else head
+
 
 def parse(line: bytes, now: float) -> Header:
     """The header of a line; `now` (epoch seconds) settles years that the line leaves out.
 
     >>> header = parse(b"<29>Aug 21 15:01:32 openvpn[9739]: 1.2.3.4:39236 [me] Peer", 1700000000.0)
     >>> header.program, header.pid, header.host, header.body
-    ('openvpn', '9739', None, 34)
+    ('openvpn', '9739', None, 35)
     """
     found = _RFC5424.match(line) or _SYSLOG.match(line)
     if found:
@@ -77,3 +92,24 @@ def _time(raw: bytes | None, now: float) -> float | None:
 
 def _text(raw: bytes | None) -> str | None:
     return None if raw is None or raw == b"-" else raw.decode("utf-8", "replace")
+
+
+class Stamps:
+    """The time of many lines: neighbours share the text of their time, which is worked out once."""
+
+    _MOST = 4096
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, float] = {}
+
+    def time(self, data: bytes, begin: int, end: int, now: float) -> float | None:
+        """When the line data[begin:end] says that it was written, as `parse` has it; None where it does not say."""
+        text = data[begin : min(begin + _BSD_LENGTH, end)]
+        time = self._known.get(text)
+        if time is None:
+            time = parse(data[begin:end], now).time
+            if time is not None and _BSD_HEAD.match(text):
+                if len(self._known) >= self._MOST:
+                    self._known.clear()
+                self._known[text] = time
+        return time

@@ -9,14 +9,14 @@ import re
 from collections.abc import Iterator
 
 from logtrigger import headers
-from logtrigger.model import Chunk
+from logtrigger.model import Chunk, Header
 
 MOST = 1000  # events one such line may stand for
 _LONGEST = 8192  # bytes of a line that is remembered
 
 _MARK = b"message repeated "
-_QUOTED = re.compile(rb"message repeated ([0-9]{1,9}) times: \[ ?(.*?)\]?[ \t\r]*\Z", re.DOTALL)
-_LAST = re.compile(rb"last message repeated ([0-9]{1,9}) times[ \t\r]*\Z")
+_QUOTED = re.compile(rb"message repeated ([0-9]{1,9}) times: \[ ?")
+_LAST = re.compile(rb"last message repeated ([0-9]{1,9}) times\Z")
 
 Piece = tuple[bytes, int, int, int]  # lines; where they begin and end in the stream; how many events each line is
 
@@ -33,26 +33,25 @@ class Repeats:
         at = data.find(_MARK)
         while at >= 0:
             start, end = data.rfind(b"\n", 0, at) + 1, data.find(b"\n", at) + 1
-            line = data[start : end - 1]
-            body = headers.parse(line, now).body
-            repeated = self._repeated(chunk.stream, line, body, data[begin:start])
-            if repeated:
+            line = data[start : end - 1].rstrip(b" \t\r")
+            header = headers.parse(line, now)
+            if header.body and (found := _QUOTED.match(line, header.body) or _LAST.match(line, header.body)):
+                self._remember(chunk.stream, data[begin:start])
+                repeated = self._repeated(chunk.stream, line, header, found, now)
+                self._remember(chunk.stream, repeated)
                 yield data[begin:start], chunk.offset + begin, chunk.offset + start, 1
-                yield repeated[0], chunk.offset + start, chunk.offset + end, repeated[1]
+                yield repeated, chunk.offset + start, chunk.offset + end, min(int(found[1]), MOST)
                 begin = end
             at = data.find(_MARK, end)
         yield data[begin:], chunk.offset + begin, chunk.end, 1
         self._remember(chunk.stream, data[begin:])
 
-    def _repeated(self, stream: str, line: bytes, body: int, before: bytes) -> tuple[bytes, int] | None:
-        quoted = _QUOTED.match(line, body)
-        if quoted:
-            return line[:body] + quoted[2] + b"\n", min(int(quoted[1]), MOST)
-        pointer = _LAST.match(line, body)
-        if not pointer:
-            return None
-        self._remember(stream, before)
-        return self._last.get(stream, b"\n"), min(int(pointer[1]), MOST)
+    def _repeated(self, stream: str, line: bytes, header: Header, found: re.Match[bytes], now: float) -> bytes:
+        """The line that happened again, as of now: behind the header of the line that says so."""
+        if found.re is _QUOTED:
+            return line[: header.body] + line[found.end() :].removesuffix(b"]") + b"\n"
+        last = self._last.get(stream, b"\n")
+        return line[: header.tag] + last[headers.parse(last, now).tag :]
 
     def _remember(self, stream: str, data: bytes) -> None:
         if data:

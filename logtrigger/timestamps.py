@@ -14,7 +14,10 @@ _DAY = 86_400.0
 _MONTHS = {m: i for i, m in enumerate((b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec").split(), 1)}
 
 # RFC 3164, section 4.1.2, with a year or a fraction as some daemons add; ctime(3), as OpenWrt's logread writes it.
-BSD = rb"(?:[A-Z][a-z]{2} )?[A-Z][a-z]{2} [ 0-3]?[0-9] [0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?: [0-9]{4}(?![0-9:.]))?"
+BSD = (
+    rb"(?:[A-Z][a-z]{2} )?[A-Z][a-z]{2} [ 0-3]?[0-9] [0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?"
+    rb"(?: (?:19|20)[0-9]{2}(?![0-9:.]))?"
+)
 # RFC 3339 and RFC 5424, section 6.2.3; with a blank or a comma as program logs have it.
 ISO = rb"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})?(?:Z|[+-][0-9]{2}:?[0-9]{2})?"
 EPOCH = rb"[0-9]{10}(?:\.[0-9]{1,9})?(?![0-9])"

@@ -70,6 +70,8 @@ class Windows:
             return 0, False
         if self._limit <= weight and not suppress and not self:
             return weight, True
+        if not weight:
+            return self._sum(key, at), False
         counter = self._take(key, at)
         total = (counter.total if counter else 0) + weight
         if total >= self._limit:
@@ -78,14 +80,12 @@ class Windows:
             if suppress:
                 self._suppress(key, at, at + suppress)
             return total, True
-        if weight:
-            counter = counter or _Counter([])
-            counter.add(at, weight)
-        if counter:
-            self._put(key, counter)
-            self.changed[key] = None
-            if len(self) > self._most:
-                self._evict(at)
+        counter = counter or _Counter([])
+        counter.add(at, weight)
+        self._put(key, counter)
+        self.changed[key] = None
+        if len(self) > self._most:
+            self._evict(at)
         return total, False
 
     def reset(self, key: str) -> None:
@@ -141,6 +141,11 @@ class Windows:
             self._forget(self._suppressed, [key])
             return False
         return until is not None
+
+    def _sum(self, key: str, at: float) -> int:
+        """What still counts."""
+        oldest = float("-inf") if self._time is None else at - self._time
+        return sum(weight for time, weight in self.state(key)[0] if time >= oldest)
 
     def _take(self, key: str, at: float) -> _Counter | None:
         """Remove the counter of a key and return it with what still counts; None: nothing does."""

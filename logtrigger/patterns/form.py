@@ -18,9 +18,12 @@ from functools import cached_property
 
 from logtrigger.patterns import layout
 from logtrigger.patterns.types import WIDEST_TOKEN, FieldType
+from logtrigger.text import WHITE
 
 _STEPS = 1_000_000  # what backtracking over one line may cost, about; the linear way serves lines that could cost more
-_WHITE = b" \t\r\n\f\v"
+_ANY_LENGTH = 1 << 62
+# No two neighbours of a syslog header are both free of digits and colons: month and day, day and time, time and host, host and tag.
+_NO_HEADER = re.compile(rb"[^\s0-9:\[\]] [^\s0-9:\[\]]+ ")
 _ADDRESS_TEXT = re.compile(rb"[0-9A-Fa-f:.%-]+\Z")
 
 
@@ -76,9 +79,7 @@ class Block:
 
     def coarse(self) -> str:
         """The block for an engine that scans many lines, without lookaround; it takes what the block takes, or more."""
-        return "".join(
-            re.escape(e.text.decode("latin-1")) if isinstance(e, Literal) else e.kind.coarse for e in self.elements
-        )
+        return "".join(re.escape(e.text.decode("latin-1")) if isinstance(e, Literal) else e.kind.coarse for e in self.elements)
 
     def expression(self) -> str:
         """The block for `re`, each kept token a group; an address is as long as the block allows, whatever comes after it."""
@@ -114,7 +115,6 @@ class Gap:
         free = one + ("+" if self.greedy else "+?")
         return f"({free})" if self.name else free
 
-
     def coarse(self) -> str:
         """As `expression`, for an engine that scans many lines."""
         return f"[^{self.kind.excludes}\\n]+" if self.kind.excludes else r"[^\n]+"
@@ -139,7 +139,8 @@ class Form:
         self.fields = tuple(c.name for c in kept)
         self.types = tuple(c.kind.name for c in kept)
         self.literal = max((e.text for e in elements if isinstance(e, Literal)), key=len, default=b"")
-        self._normalise = [(i, c.kind.normalise) for i, c in enumerate(kept) if c.kind.normalise]
+        self.normalisers = tuple(c.kind.normalise for c in kept)
+        self._normalise = [(i, normalise) for i, normalise in enumerate(self.normalisers) if normalise]
         self._blocks, self._gaps = _cut(elements)
         self._flags = re.DOTALL | (re.IGNORECASE if nocase else 0)
         self._prepare()
@@ -152,9 +153,9 @@ class Form:
 
         White space at the line's end does not count. Costs time linear in the line's length.
         """
-        while end > start and data[end - 1] in _WHITE:
+        while end > start and data[end - 1] in WHITE:
             end -= 1
-        values = self._captures(data, start, end)
+        values = self.captures(data, start, end)
         if values is None or not self._normalise:
             return values
         normal = list(values)
@@ -179,7 +180,31 @@ class Form:
         text = "".join(parts)
         return text.removesuffix("+") if rest else text + r"[ \t\r\f\v]*$"
 
-    def _captures(self, data: bytes, start: int, end: int) -> Sequence[bytes] | None:
+    def quick(self, head: bytes) -> re.Pattern[bytes] | None:
+        """One expression for a line's header and the pattern behind it, with the captures as its groups.
+
+        Args:
+            head: an expression for headers, up to the tag for a tagged pattern, else up to the message.
+
+        Where it matches a line without trailing white space, `match` finds the same captures, not normalised yet; where it does
+        not, nothing is said. None: this pattern has no such expression.
+        """
+        first = self._blocks[0].elements[:1]
+        if self.nocase or self._longest != _ANY_LENGTH or self._anchored and not self.tagged:
+            return None
+        if self.tagged:
+            return re.compile(head + self._expression.encode("latin-1"), self._flags)
+        # The leftmost place counts: only text that cannot stand in a header is sought behind it.
+        lead = first[0].text if first and isinstance(first[0], Literal) else b""
+        if not _NO_HEADER.search(lead) or self._restarts and self._gaps:
+            return None
+        block = self._settled(0)
+        rest = self._expression.removeprefix(block)
+        body = f"(?>.*?{block}){rest}" if self._gaps else f".*?{block}{rest}"
+        return re.compile(head + body.encode("latin-1"), self._flags)
+
+    def captures(self, data: bytes, start: int, end: int) -> Sequence[bytes] | None:
+        """As `match`, before normalisation; `end` excludes trailing white space."""
         lead = self._lead
         at = start if self.tagged or lead is None else data.find(lead, start, end)
         while at >= 0:
@@ -215,7 +240,7 @@ class Form:
             takes_rest = self._is_rest(index) and not gap.kind.excludes
             free += not takes_rest and (not final or free > 0)
         self._expression = whole + r"\Z"
-        self._longest = 1 << 62 if free <= 1 else int(_STEPS ** (1 / free))
+        self._longest = _ANY_LENGTH if free <= 1 else int(_STEPS ** (1 / free))
         if any(block.guard for block in self._blocks):
             self._longest = -1
 

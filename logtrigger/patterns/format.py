@@ -15,15 +15,15 @@ from logtrigger.patterns.scanf import check_name, without_trailing_blanks
 from logtrigger.patterns.types import CONVERSIONS, FIELD_TYPES, FieldType
 
 _FIELD = re.compile(r"\{(?P<name>[^{}:!]*)(?P<conversion>![^{}:]*)?(?::(?P<spec>[^{}]*))?\}")
-_LAYOUT = re.compile(r"(?:.?[<>=^])?0?[0-9]*(?:\.[0-9]+)?(?P<code>[^0-9<>=^.]*)\Z")  # alignment, width, precision, then the code
+_LAYOUT = re.compile(
+    r"(?:.?[<>=^])?0?[0-9]*(?:\.[0-9]+)?(?P<code>[^0-9<>=^.]*)\Z"
+)  # alignment, width, precision, then the code
 
 _DIGITS = "[0-9]{1,400}+"
 _ZONE = r"(?:\s{1,4}[+-][0-9]{1,2}:?[0-9]{2})"
 _CLOCK = r"[0-9]{1,2}:[0-9]{1,2}(?::[0-9]{1,2}(?:\.[0-9]{1,9})?)?"
 _MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
-_LONG_MONTH = (
-    "(?:January|February|March|April|May|June|July|August|September|October|November|December|" + _MONTH[3:]
-)
+_LONG_MONTH = "(?:January|February|March|April|May|June|July|August|September|October|November|December|" + _MONTH[3:]
 _DAY = "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
 _HALF = r"(?:\s{1,4}[AP]M)?"
 _BEFORE = "(?<![0-9])"
@@ -138,7 +138,9 @@ def _kind(name: str, spec: str, column: int) -> FieldType:
     if kind:
         return kind
     if "%" in spec[:-1]:
-        raise PatternError(f"'{spec}' is a time format", "write a code such as ti (ISO 8601), ts (syslog) or th (HTTP log)", column)
+        raise PatternError(
+            f"'{spec}' is a time format", "write a code such as ti (ISO 8601), ts (syslog) or th (HTTP log)", column
+        )
     laid_out = _LAYOUT.match(spec)
     code = laid_out["code"] if laid_out else spec
     if code != spec and (not code or code in CODES):

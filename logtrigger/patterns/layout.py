@@ -148,7 +148,7 @@ class _Line:
 
     def _blocks_from_left(self, k: int, at: int, end: int | None = None) -> Iterator[re.Match[bytes]]:
         end = self._end if end is None else end
-        while found := self._form._here[k].search(self._data, at, end):
+        while at <= end and (found := self._form._here[k].search(self._data, at, end)):
             if not self._is_extended(k, found):
                 yield found
             at = found.start() + 1

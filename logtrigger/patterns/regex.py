@@ -48,7 +48,9 @@ class RegexPattern:
 
     tagged = False
 
-    def __init__(self, text: str, groups: Sequence[_Group], expression: Any, literal: bytes, nocase: bool, backtracks: str) -> None:
+    def __init__(
+        self, text: str, groups: Sequence[_Group], expression: Any, literal: bytes, nocase: bool, backtracks: str
+    ) -> None:
         self.text = text
         self.nocase = nocase
         self.literal = literal
@@ -56,11 +58,19 @@ class RegexPattern:
         self.backtracks = backtracks
         self.fields = tuple(group.name for group in groups)
         self.types = tuple(group.kind.name for group in groups)
+        self.normalisers = (None,) * len(groups)  # a group's type is part of whether it matches
         self._groups = groups
         self._expression = expression
 
     def __repr__(self) -> str:
         return f"<regex {self.text!r}>"
+
+    def quick(self, head: bytes) -> None:
+        """There is no quick way: see `logtrigger.rule.Pattern`."""
+
+    def captures(self, data: bytes, start: int, end: int) -> Sequence[bytes] | None:
+        """As `match`."""
+        return self.match(data, start, end)
 
     def match(self, data: bytes, start: int, end: int) -> Sequence[bytes] | None:
         """The named groups in the line data[start:end], in order; None where it does not match or a type does not fit."""
@@ -94,7 +104,9 @@ def compile(text: str, fields: Sequence[str] = (), *, nocase: bool = False) -> R
         re.compile(text, flags)
     except (re.error, OverflowError, RecursionError) as error:
         column = None if getattr(error, "pos", None) is None else getattr(error, "pos", 0) + 1
-        raise PatternError(f"the regular expression: {getattr(error, 'msg', error)}", "see Python's re for the syntax", column) from None
+        raise PatternError(
+            f"the regular expression: {getattr(error, 'msg', error)}", "see Python's re for the syntax", column
+        ) from None
     groups = _groups(backtracking, fields)
     linear, why = _linear(text, nocase)
     return RegexPattern(text, groups, linear or backtracking, _literal(text), nocase, why)
