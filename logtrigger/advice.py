@@ -18,8 +18,6 @@ _PORT = re.compile(rb":[0-9]{1,5}(?![0-9])")
 _ADDRESS = re.compile(FIELD_TYPES["ip"].expression.encode("latin-1"))
 _SIGNS = re.compile(rb"[!-$&-/:-@\[-`{-~]{1,3}")  # of ASCII, without letters, digits and %
 _PERCENT = re.compile(rb"%[A-Za-z]")
-_BLANKS = re.compile(rb"\s+")
-_ANY_QUOTE = "(?:\"|'|`|´|‘|’|“|”)".encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,24 +175,18 @@ def _several_words(case: _Case) -> str:
 
 
 def _other_signs(case: _Case) -> str:
-    """Blanks or quotes of another kind than the pattern's."""
-    if not isinstance(case.element, Literal):
-        return ""
-    for fault, alike in _ALIKE:
-        found = re.compile(alike(case.element.text)).search(case.line, case.stop.begin)
-        if found and (outcome := case.outcome(case.replaced(Literal(found[0])))):
+    """Blanks or quotes of another kind than the pattern's: both are made alike, and tried again."""
+    for fault, sign, alike in _ALIKE:
+        line, begin = sign.sub(alike, case.line), len(sign.sub(alike, case.line[: case.begin]))
+        elements = [Literal(sign.sub(alike, e.text)) if isinstance(e, Literal) else e for e in case.form.elements]
+        if outcome := replace(case, line=line, begin=begin).outcome(elements):
             return f"{fault}: copy them from the line; {outcome}"
     return ""
 
 
-def _alike(one: re.Pattern[bytes], any_one: bytes) -> Callable[[bytes], bytes]:
-    """Makes an expression for a text in which every match of `one` may look like `any_one`."""
-    return lambda text: any_one.join(map(re.escape, one.split(text)))
-
-
 _ALIKE = (
-    ("blanks or tabs differ", _alike(_BLANKS, rb"\s+")),
-    ("quotes of another kind stand there", _alike(re.compile(_ANY_QUOTE), _ANY_QUOTE)),
+    ("blanks or tabs differ", re.compile(rb"\s+"), b" "),
+    ("quotes of another kind stand there", re.compile('"|`|´|‘|’|“|”'.encode()), b"'"),
 )
 
 

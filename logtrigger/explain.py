@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import dropwhile
 from os.path import commonprefix
 
@@ -14,7 +14,7 @@ from logtrigger.errors import Place
 from logtrigger.patterns.form import Conversion, Form, Literal, expression
 from logtrigger.text import safe
 
-LONGEST = 8192  # bytes of a line that is explained
+LONGEST = 2048  # bytes of a line that is explained
 LOOKED_INTO = 2000  # lines; beyond that a log is only searched for matches
 _SKIMMED = 200_000  # lines that are searched for the pattern's words
 _WAYS = 200  # ways to miss a pattern that are told apart
@@ -94,8 +94,9 @@ class _Part:
         if nocase:
             text, data = text.lower(), data.lower()
         if self.is_free and self.run is None:
-            return _beginning(text, data, before[0] + self.least, end)
-        begins = [found.end() for at in before if (found := (self.run or _NOTHING).match(data, at, end))]
+            found = _beginning(text, data, before[0] + self.least, end)
+            return (*found, False) if found else (before[0], before[0], True)
+        begins = [run.end() for at in before if (run := (self.run or _NOTHING).match(data, at, end))]
         begin = max(reversed(begins), key=lambda at: _common(text, data[at:end]))
         return begin, begin + _common(text, data[begin:end]), False
 
@@ -110,17 +111,16 @@ def _common(text: bytes, other: bytes) -> int:
     return len(commonprefix([text, other]))
 
 
-def _beginning(text: bytes, data: bytes, at: int, end: int) -> tuple[int, int, bool]:
-    """Where as much of the text's beginning stands, in whatever case, as tells that it was meant; up to where it fits."""
+def _beginning(text: bytes, data: bytes, at: int, end: int) -> tuple[int, int] | None:
+    """Where as much of the text's beginning stands, in whatever case, as tells that it was meant, and up to where it fits."""
     lowered, wanted = data[:end].lower(), text.lower()
     for size in range(len(text), 0, -1):
         if len(text[:size].strip()) < _TELLING:
             break
         begin = lowered.find(wanted[:size], at)
         if begin >= 0:
-            return begin, begin + _common(text, data[begin:end]), False
-    at = min(at, end)
-    return at, at, True
+            return begin, begin + _common(text, data[begin:end])
+    return None
 
 
 class Explainer:
@@ -131,7 +131,7 @@ class Explainer:
     >>> line = b"Failed password for root from gate port 22"
     >>> stop = explainer.explain(line, 0, len(line))
     >>> stop.at, explainer.wanted(stop), explainer.standing(stop, line)
-    (30, 'an IP address', "'gate'")
+    (30, 'an IP address for ip', "'gate'")
     """
 
     def __init__(self, form: Form) -> None:
@@ -148,20 +148,22 @@ class Explainer:
             return None
         part = self._parts[reached]
         missed, at, anywhere = part.missed(data, before, end, nocase=self._form.nocase)
-        later, _ = self._lay(list(dropwhile(_is_vague, self._parts[reached + 1 : -1])), data, [at], end, jump=True)
+        later = max(self._goes_on(self._parts[skipped:-1], data, at, end) for skipped in (reached, reached + 1))
         return Stop(part.index, missed, at, reached + later, len(self._parts) - 1, anywhere)
 
-    def _lay(
-        self, parts: Sequence[_Part], data: bytes, before: list[int], end: int, *, jump: bool = False
-    ) -> tuple[int, list[int]]:
-        """How many of the parts have a place, and where the last of those can end; `jump`: the first one may stand anywhere."""
+    def _lay(self, parts: Sequence[_Part], data: bytes, before: list[int], end: int) -> tuple[int, list[int]]:
+        """How many of the parts have a place, and where the last of those can end."""
         for reached, part in enumerate(parts):
-            skips = jump and reached == 0
-            found = [m.end() for m in part._all(data, before[0], end)] if skips else part.places(data, before, end)
+            found = part.places(data, before, end)
             if not found:
                 return reached, before
             before = found
         return len(parts), before
+
+    def _goes_on(self, parts: Sequence[_Part], data: bytes, at: int, end: int) -> int:
+        """How many of the parts stand somewhere behind `at`, from the first text on that tells."""
+        rest = list(dropwhile(_is_vague, parts))
+        return self._lay([replace(rest[0], is_free=True, least=0, run=None), *rest[1:]], data, [at], end)[0] if rest else 0
 
     def wanted(self, stop: Stop) -> str:
         """What should stand where the pattern stopped."""
