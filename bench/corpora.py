@@ -2,9 +2,9 @@
 
 The lines of a real log are its templates, used in their order over and over; the few in which nothing can vary are left out. Times
 rise by one second every 20 lines. Every process id is another, so that no line's text comes twice and nothing is won by
-remembering lines. Nine lines in ten come from one of 200 addresses that change every 500 seconds, the tenth from an address of
-its own: the first kind is what rules are to detect, the second what their counters have to bear. One user name in two is one
-of a hundred that attackers try.
+remembering lines. Each line's address is one of 100, which make way for another 100 every 500 seconds and return 1,000 seconds
+later; one user name in two is one of a hundred that attackers try. There are no more than 300 addresses because programs that
+know no time but the clock's keep all they have seen while such a log rushes by, as they never would in real life.
 
 The same seed and number of lines always make the same log. It is kept, and made only once.
 """
@@ -23,7 +23,8 @@ from pathlib import Path
 
 LINES_A_SECOND = 20
 SEGMENT = 500 * LINES_A_SECOND  # lines between one set of attackers and the next, less than a rule's time
-ATTACKERS = 200  # in a set
+ATTACKERS = 100  # in a set
+SETS = 3
 _BATCH = 1000  # lines written at once
 
 COMMON_USERS = """root admin test guest user oracle postgres mysql ftp ubuntu pi git deploy jenkins hadoop nagios tomcat www web
@@ -209,10 +210,7 @@ class _Filler:
 
     def _address(self, number: int) -> tuple[bytes, bytes]:
         """An IPv4 address, and the name of a host that has it."""
-        if self._random() < 0.9:
-            which = number // SEGMENT * ATTACKERS + int(self._random() * ATTACKERS)
-        else:
-            which = (1 << 29) + number
+        which = number // SEGMENT % SETS * ATTACKERS + int(self._random() * ATTACKERS)
         scattered = which * 1_103_515_245 % (1 << 30)
         octets = (60 + (scattered >> 24), scattered >> 16 & 255, scattered >> 8 & 255, scattered & 255)
         return b"%d.%d.%d.%d" % octets, b"%d-%d-%d-%d.dynamic.example.net" % octets

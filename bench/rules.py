@@ -202,9 +202,25 @@ def for_grep(rules: Iterable[Rule]) -> str:
     return "|".join(expression(rule, "{}".format).replace(".+?", ".+") for rule in rules)
 
 
-def for_sec(rules: Iterable[Rule], *, counting: bool) -> str:
-    """A rule file. With `counting` each rule writes its name and key at the fifth line of a key, otherwise at each line."""
-    return "\n".join(_sec_rule(rule, counting) for rule in rules)
+def for_sec(rules: Sequence[Rule], *, counting: bool, by_program: bool) -> dict[str, str]:
+    """Rule files by name. With `counting` a rule writes its name and key at a key's fifth line, otherwise at every line.
+
+    With `by_program` a line is shown to the rules of its program only, as sec(1) advises for many rules (Jump, procallin=no).
+    """
+    if not by_program:
+        return {"rules": "\n".join(_sec_rule(rule, counting) for rule in rules)}
+    sets: dict[str, list[Rule]] = {}
+    for rule in rules:
+        sets.setdefault(rule.program, []).append(rule)
+    others = sets.pop("", [])
+    files = {}
+    jumps = []
+    for number, (program, members) in enumerate(sets.items()):
+        jumps.append(f"type=Jump\nptype=RegExp\npattern= {_escaped(program)}\\[[0-9]+\\]: \ncfset=set{number}\n")
+        options = f"type=Options\njoincfset=set{number}\nprocallin=no\n"
+        files[f"set{number}"] = "\n".join([options, *(_sec_rule(rule, counting) for rule in members)])
+    files["main"] = "\n".join([*jumps, *(_sec_rule(rule, counting) for rule in others)])
+    return files
 
 
 def _sec_rule(rule: Rule, counting: bool) -> str:
