@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from logtrigger.engine import WindowState
+from logtrigger.counters import WindowState
 from logtrigger.errors import StoreError
 from logtrigger.loop import Loop
 from logtrigger.model import Position, Trigger

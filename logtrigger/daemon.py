@@ -13,7 +13,8 @@ from logtrigger.actions.queue import Undone, Work
 from logtrigger.actions.script import ScriptAction, Scripts
 from logtrigger.commits import Commits
 from logtrigger.console import Console
-from logtrigger.engine import Engine, WindowState
+from logtrigger.counters import WindowState
+from logtrigger.engine import Engine
 from logtrigger.errors import ConfigError, SourceError, StoreError
 from logtrigger.loop import Loop
 from logtrigger.model import Chunk, Event, Position, Trigger
@@ -68,7 +69,7 @@ class Daemon:
         self._scripts = Scripts(self.loop, settings.script_timeout)
         self._work = Work(settings.script_parallel, self._action, self._refill, self._on_done)
         self._engine = self._take_up(settings)
-        self._commits.drop(self._engine.restore(from_row(row) for row in self._store.load_windows()))
+        self._commits.drop(self._engine.counters.restore(from_row(row) for row in self._store.load_windows()))
 
     # From the cradle to the grave
 
@@ -145,7 +146,8 @@ class Daemon:
             self.report(0, f"the state stays in {self._settings.state} until a restart")
         older, self._settings, self.max_line = self._engine, settings, settings.max_line
         self._engine = self._take_up(settings)
-        self._commits.drop(self._engine.adopt(older))
+        self._engine.take_over(older)
+        self._commits.drop(self._engine.counters.adopt(older.counters))
         self._scripts.timeout, self._work.parallel = settings.script_timeout, settings.script_parallel
         self._change_sources(older.sources)
         self.report(1, f"reloaded, {len(settings.rules)} rules")
@@ -286,7 +288,7 @@ class Daemon:
     def _snapshot(self) -> tuple[Sequence[Position], Sequence[WindowState]]:
         moved = [source for name, source in self._sources.items() if name in self._moved]
         self._moved = set()
-        return [position for source in moved for position in source.positions()], self._engine.changes()
+        return [position for source in moved for position in source.positions()], self._engine.counters.changes()
 
     def _on_committed(self, seq: int) -> None:
         self._work.committed(seq)
@@ -302,7 +304,7 @@ class Daemon:
     def _tidy(self) -> None:
         """Now and then: forget what is over."""
         self._engine.expire(self._clock())
-        for name, count in self._engine.evictions().items():
+        for name, count in self._engine.counters.evictions().items():
             if count != self._evictions.get(name, 0):
                 self.report(0, f"{name}: {count} counters given up for others (max_keys {self._settings.max_keys})")
                 self._evictions[name] = count

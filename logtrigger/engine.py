@@ -11,9 +11,10 @@ from logtrigger.counters import Counters
 from logtrigger.headers import Stamps
 from logtrigger.matcher import LiteralMatcher, Matcher
 from logtrigger.model import Chunk, Event, Trigger
+from logtrigger.patterns.pattern import Pattern
 from logtrigger.recognise import KEY_JOINT, MAX_VALUE, Line, Match, Recogniser
 from logtrigger.repeats import Repeats
-from logtrigger.rule import Pattern, Rule, Settings
+from logtrigger.rule import Rule, Settings
 from logtrigger.text import safe_start
 from logtrigger.window import Windows
 

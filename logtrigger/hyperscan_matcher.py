@@ -1,8 +1,8 @@
 """The fast matcher: Hyperscan looks for all patterns at once (extra `speed`).
 
-Hyperscan is given a coarse form of each pattern, which every line matches that the pattern matches; the engine then looks at the
-line itself. Compiling takes a second for a thousand patterns and much memory, so it is done in a process of its own, and the
-result is kept in a file beside the state.
+Hyperscan is given a coarse form of each pattern, which every line matches that the pattern matches; the engine then looks at
+the line itself. Compiling takes a second for a thousand patterns and much memory, so it is done in a process of its own, and
+the result is kept in a file beside the state.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from logtrigger.matcher import Hit
-from logtrigger.rule import Pattern
+from logtrigger.patterns.pattern import Pattern
 
 _MAGIC = b"logtrigger patterns 1\n"
 _DIGEST = 32  # bytes
@@ -35,11 +36,10 @@ class HyperscanMatcher:
     """
 
     def __init__(self, owners: Sequence[Sequence[Pattern]], cache: Path | None = None) -> None:
-        import hyperscan
-
+        hyperscan: Any = import_module("hyperscan")
         self._owner = [owner for owner, patterns in enumerate(owners) for _ in patterns]
         expressions = [(pattern.coarse, pattern.nocase) for patterns in owners for pattern in patterns]
-        self._database: Any = hyperscan.loadb(bytearray(_compiled(expressions, cache)), hyperscan.HS_MODE_BLOCK)
+        self._database: Any = hyperscan.loadb(_compiled(expressions, cache), hyperscan.HS_MODE_BLOCK)
         self._database.scratch = hyperscan.Scratch(self._database)
         self._count = len(expressions)
 
@@ -88,8 +88,7 @@ def _compiled(expressions: Sequence[Expression], cache: Path | None) -> bytes:
 
 def _name(expressions: Sequence[Expression]) -> bytes:
     """What the cache must have been made for: these expressions, by this version of the library, on such a processor."""
-    import hyperscan
-
+    hyperscan: Any = import_module("hyperscan")
     facts = json.dumps([hyperscan.__version__, os.uname().machine, expressions])
     return hashlib.blake2b(facts.encode(), digest_size=_DIGEST).digest()
 
@@ -126,8 +125,7 @@ def _keep(path: Path, name: bytes, database: bytes) -> None:
 
 
 def _compile_here(expressions: Sequence[Expression]) -> bytes:
-    import hyperscan
-
+    hyperscan: Any = import_module("hyperscan")
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     flags = [hyperscan.HS_FLAG_MULTILINE | (hyperscan.HS_FLAG_CASELESS if nocase else 0) for _, nocase in expressions]
     database.compile(

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from logtrigger.rule import Pattern
+from logtrigger.patterns.pattern import Pattern
 
 Hit = tuple[int, int, int]  # begin and end of a line in the chunk (without its line end), index of a pattern's owner
 

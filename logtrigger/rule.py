@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from logtrigger.addresses import AddressSet
 from logtrigger.conditions import Condition
 from logtrigger.errors import Place
+from logtrigger.patterns.pattern import Pattern
 
 SYSTEM_LOG = "system log"  # the source of every rule that names none
-
-
-class Pattern(Protocol):
-    """One compiled pattern, whatever syntax it was written in."""
-
-    text: str
-    fields: tuple[str, ...]  # names of the captures, in order
-    types: tuple[str, ...]  # their types, see patterns/types.py
-    literal: bytes  # the longest text every matching line contains; b"" where there is none
-    coarse: str  # an expression that every matching line matches, Latin-1 for bytes, without lookaround; "": none is known
-    nocase: bool
-    tagged: bool  # begins with a program's tag: to be matched from the header's tag on
-
-    def match(self, data: bytes, start: int, end: int) -> Sequence[bytes] | None:
-        """The captures of the line data[start:end] (no line end in it), normalised as their types say; None: no match."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+WHITE = b" \t\r\n\f\v"  # what does not count at the end of a line
+
 # C0 and C1 controls, DEL, and the bidirectional controls of Unicode (UAX #9: marks, embeddings, overrides, isolates).
 _UNSAFE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 

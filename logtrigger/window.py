@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Callable, Iterable
+from heapq import heapify, heappop, heappush
 from itertools import islice
 
 Entry = list[tuple[float, int]]  # the (time, weight) of each event still counted, oldest first
@@ -51,8 +52,8 @@ class Windows:
     def __init__(self, limit: int, time: float | None, most: int) -> None:
         self._limit, self._time, self._most = limit, time, most
         self._single: dict[str, float] = {}  # key -> time of its only event, of weight 1; oldest first
-        self._many: dict[str, _Counter] = {}
-        self._by_total: dict[int, dict[str, None]] = {}  # the keys of _many by their total, oldest first
+        self._many: dict[str, _Counter] = {}  # the others; the one that was added to last stands last
+        self._lowest: list[tuple[int, float, str]] = []  # a heap of _many by total and age, made when it is needed first
         self._suppressed: dict[str, float] = {}  # key -> time up to which nothing counts; soonest first
         self.evicted = 0  # counters given up to keep the memory bounded
         self.changed: dict[str, None] = {}  # keys whose state differs from what was last taken from here
@@ -117,10 +118,8 @@ class Windows:
             return
         oldest = at - self._time
         self._forget(self._single, _first_while(self._single.items(), lambda event: event < oldest))
-        for keys in list(self._by_total.values()):
-            newest = ((key, self._many[key].events[-1][0]) for key in keys)
-            for key in _first_while(newest, lambda event: event < oldest):
-                self.reset(key)
+        for key in _first_while(((k, c.events[-1][0]) for k, c in self._many.items()), lambda event: event < oldest):
+            self.reset(key)
 
     def _forget(self, table: dict[str, float], keys: Iterable[str]) -> None:
         for key in keys:
@@ -159,26 +158,34 @@ class Windows:
             self._single[key] = counter.events[0][0]
             return
         self._many[key] = counter
-        self._by_total.setdefault(counter.total, {})[key] = None
+        if self._lowest:
+            heappush(self._lowest, _rank(key, counter))
+            if len(self._lowest) > 2 * self._most:
+                self._lowest = []  # most of it is out of date; made anew when it is needed next
 
     def _remove(self, key: str) -> _Counter | None:
         single = self._single.pop(key, None)
-        if single is not None:
-            return _Counter([(single, 1)])
-        counter = self._many.pop(key, None)
-        if counter:
-            keys = self._by_total[counter.total]
-            del keys[key]
-            if not keys:
-                del self._by_total[counter.total]
-        return counter
+        return self._many.pop(key, None) if single is None else _Counter([(single, 1)])
 
     def _evict(self, at: float) -> None:
         self.expire(at)
         while len(self) > self._most:
-            lowest: Iterable[str] = self._single or self._by_total[min(self._by_total)]
-            self.reset(next(iter(lowest)))
+            self.reset(next(iter(self._single)) if self._single else self._lowest_of_many())
             self.evicted += 1
+
+    def _lowest_of_many(self) -> str:
+        while True:
+            if not self._lowest:
+                self._lowest = [_rank(key, counter) for key, counter in self._many.items()]
+                heapify(self._lowest)
+            rank = heappop(self._lowest)
+            counter = self._many.get(rank[2])
+            if counter and _rank(rank[2], counter) == rank:  # else it has changed since, and stands in the heap again
+                return rank[2]
+
+
+def _rank(key: str, counter: _Counter) -> tuple[int, float, str]:
+    return counter.total, counter.events[-1][0], key
 
 
 def _first_while(items: Iterable[tuple[str, float]], over: Callable[[float], bool]) -> list[str]:

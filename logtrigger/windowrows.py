@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from logtrigger.engine import WindowState
+from logtrigger.counters import WindowState
 from logtrigger.store import WindowRow
 
 

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import IO
 
 import click
 
 from logtrigger import headers, patterns
 from logtrigger.advice import Writing, advice
-from logtrigger.errors import PatternError, Place
+from logtrigger.errors import PatternError, Place, SourceError
 from logtrigger.explain import Miss, Misses
 from logtrigger.matcher import LiteralMatcher
 from logtrigger.model import Chunk
 from logtrigger.patterns.form import Conversion, Element, Form
+from logtrigger.patterns.pattern import Pattern
 from logtrigger.repeats import Repeats
-from logtrigger.rule import Pattern
 from logtrigger.sources.lines import Lines
 from logtrigger.text import safe
 
@@ -72,17 +74,28 @@ def match(context: click.Context, pattern: str, logs: Sequence[str], fields: str
     except PatternError as error:
         click.echo(_complaint(pattern, error), err=True)
         context.exit(_ERROR)
-    is_text = form == "text"
-    misses = Misses(compiled) if is_text and isinstance(compiled, Form) else None
-    sources = logs or ["-"]
-    trial = _Trial(compiled, _tell_text(len(sources) > 1) if is_text else _tell_json(compiled, len(sources) > 1), misses)
-    failed = [name for name in sources if not trial.read(name)]
+    try:
+        status = _match(compiled, logs or ["-"], form, Writing.of(syntax))
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads has seen enough; python is to write nothing more, not even at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = _MATCHED
+    except OSError as error:
+        click.echo(f"standard output: {error.strerror}", err=True)
+        status = _ERROR
+    context.exit(status)
+
+
+def _match(pattern: Pattern, logs: Sequence[str], form: str, writing: Writing) -> int:
+    is_text, several = form == "text", len(logs) > 1
+    misses = Misses(pattern) if is_text and isinstance(pattern, Form) else None
+    trial = _Trial(pattern, _tell_text(several) if is_text else _tell_json(pattern, several), misses)
+    failed = [name for name in logs if not trial.read(name)]
     if misses:
-        _tell_misses(misses, trial.matched, len(sources) > 1, Writing.of(syntax))
+        _tell_misses(misses, trial.matched, several, writing)
     if is_text:
-        _summarise(trial, compiled)
-    sys.stdout.flush()
-    context.exit(_ERROR if failed else _MATCHED if trial.matched else _NONE)
+        _summarise(trial, pattern)
+    return _ERROR if failed else _MATCHED if trial.matched else _NONE
 
 
 def _compile(text: str, fields: Sequence[str], syntax: str, nocase: bool) -> Pattern:
@@ -135,20 +148,18 @@ class _Trial:
 
     def read(self, name: str) -> bool:
         """Look at all lines of a log, until it ends or Ctrl-C; False where it cannot be read, which is told."""
-        number = 1
+        shown, number = "stdin" if name == "-" else safe(os.fsencode(name)), 1
         try:
-            with click.open_file(name, "rb") as stream:
-                for data in _pieces(stream):
-                    self._look("stdin" if name == "-" else name, number, data)
-                    number += data.count(b"\n")
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            click.echo(f"{name}: {error.strerror}", err=True)
+            for data in _pieces(name):
+                self._look(shown, number, data)
+                number += data.count(b"\n")
+        except SourceError as error:
+            click.echo(f"{shown}: {error}", err=True)
             return False
         except KeyboardInterrupt:
-            pass
-        self.lines += number - 1
+            pass  # enough of standard input seen
+        finally:
+            self.lines += number - 1
         return True
 
     def _look(self, name: str, number: int, data: bytes) -> None:
@@ -189,20 +200,25 @@ class _Places:
         return Place(self.name, self.number)
 
 
-def _pieces(stream: IO[bytes]) -> Iterator[bytes]:
-    """Whole lines, as the engine sees them: those that stand for several are put in place of their reference."""
+def _pieces(name: str) -> Iterator[bytes]:
+    """Whole lines, as the engine sees them: those that stand for several are put in place of their reference.
+
+    Raises:
+        SourceError: the log cannot be read.
+    """
     splitter, repeats = Lines(_MAX_LINE), Repeats()
+    try:
+        with click.open_file(name, "rb") as stream:
+            for piece in chain.from_iterable(chain(map(splitter.feed, _blocks(stream)), map(Lines.finish, [splitter]))):
+                chunk = Chunk("", "", "", piece.offset, piece.end, piece.data)
+                yield from (data for data, *_ in repeats.pieces(chunk, 0.0))
+    except OSError as error:
+        raise SourceError(error.strerror) from None
 
-    def parts() -> Iterator[bytes]:
-        while data := stream.read1(_READ) if hasattr(stream, "read1") else stream.read(_READ):
-            for piece in splitter.feed(data):
-                yield piece.data
-        for piece in splitter.finish():
-            yield piece.data
 
-    for part in parts():
-        for data, _, _, _ in repeats.pieces(Chunk("", "", "", 0, len(part), part), 0.0):
-            yield data
+def _blocks(stream: IO[bytes]) -> Iterator[bytes]:
+    read = getattr(stream, "read1", stream.read)  # read1 waits for some bytes only
+    return iter(lambda: read(_READ), b"")
 
 
 def _values(pattern: Pattern, data: bytes, begin: int, end: int) -> Sequence[bytes] | None:
@@ -221,7 +237,7 @@ def _tell_json(pattern: Pattern, several: bool) -> Tell:
         facts["line"] = found.place.line
         facts["fields"] = {name.lstrip("%"): typed(value, kinds[name]) for name, value in found.fields.items()}
         facts["message"] = safe(found.message)
-        sys.stdout.write(json.dumps(facts, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(facts) + "\n")
 
     return tell
 
@@ -280,8 +296,8 @@ def _place(place: Place, several: bool) -> str:
 
 def _tell_misses(misses: Misses, matched: int, several: bool, writing: Writing) -> None:
     found = misses.ranked(strict=matched > 0)
-    for miss in found[:_SHOWN]:
-        sys.stdout.write(_explanation(misses, miss, several, writing))
+    shown = [_explanation(misses, miss, several, writing) for miss in found[:_SHOWN]]
+    sys.stdout.write("\n" * (matched > 0 and bool(shown)) + "\n".join(shown))
     more = sum(miss.count for miss in found[_SHOWN:]) + misses.overlooked
     if more:
         click.echo(f"{more:,} more lines have something of the pattern and do not match", err=True)
@@ -297,7 +313,7 @@ def _explanation(misses: Misses, miss: Miss, several: bool, writing: Writing) ->
         "advice": advice(misses.form, miss.line, miss.begin, stop, writing),
     }
     shown = _with_caret(safe(miss.line.rstrip()), len(safe(miss.line[: stop.at])))
-    return f"\n{_place(miss.place, several)}: nearly matches{alike}\n{shown}\n" + "".join(
+    return f"{_place(miss.place, several)}: nearly matches{alike}\n{shown}\n" + "".join(
         f"{_wrapped(name, text)}\n" for name, text in facts.items() if text
     )
 

@@ -64,7 +64,9 @@ class RuleOptions:
 
     name: str = option(kinds.RULE_NAME, "the rule's name, unlike any other's", required=True)
     enabled: bool = option(kinds.FLAG, "whether the rule runs", "1")
-    pattern: tuple[Value, ...] = option(kinds.LINES, "what to recognise; alternatives are tried in order", required=True)
+    pattern: tuple[Value, ...] = option(kinds.LINES, "what to recognise, with %s and %d; alternatives are tried in order")
+    format: tuple[Value, ...] = option(kinds.LINES, "the same in the syntax of format strings, with {name} and {name:type}")
+    regex: tuple[Value, ...] = option(kinds.LINES, "the same as regular expressions with named groups")
     nocase: bool = option(kinds.FLAG, "whether upper and lower case are the same", "0")
     excepts: tuple[Value, ...] = option(kinds.LINES, "patterns of lines that are no event all the same")
     fields: tuple[Value, ...] = option(kinds.LINES, "names for the conversions in order: name, name:type, or - to skip")

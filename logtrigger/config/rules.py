@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from logtrigger import conditions
+from logtrigger import conditions, patterns
 from logtrigger.addresses import AddressSet
 from logtrigger.conditions import Condition
 from logtrigger.config import trust
@@ -13,33 +13,37 @@ from logtrigger.config.options import RuleOptions
 from logtrigger.config.uci import Value
 from logtrigger.config.words import Report, listed, suggestion
 from logtrigger.errors import PatternError
-from logtrigger.patterns import scanf
-from logtrigger.rule import SYSTEM_LOG, Pattern, Rule
+from logtrigger.patterns import SYNTAXES
+from logtrigger.patterns.pattern import Pattern
+from logtrigger.rule import SYSTEM_LOG, Rule
 
 # Scripts get these as LT_name and so on, whatever the rule.
 RESERVED_FIELDS = frozenset(
     {"name", "message", "body", "count", "key", "time", "source", "id", "late", "ignored", "state", "truncated"}
 )
 NO_KEY = ("none",)
+OPTION_OF = {"scanf": "pattern", "format": "format", "regex": "regex"}  # the option that holds a pattern of a syntax
 
 Types = Mapping[str, str]  # field -> type
 
 
 def compile_rule(draft: Draft, options: RuleOptions, report: Report) -> Rule | None:
     """The rule, or None where the report says why there is none. Other rules' names are left to relations.py."""
-    excepts = _compiled(draft, "except", [(value, None) for value in options.excepts], options.nocase, report)
-    patterns = _compiled(draft, "pattern", _with_fields(options, report), options.nocase, report)
+    syntax, texts = _syntax(draft, options, report)
+    excepts = _compiled("except", syntax, [(value, None) for value in options.excepts], options.nocase, report)
+    compiled = _compiled(OPTION_OF[syntax], syntax, _with_fields(texts, options.fields, report), options.nocase, report)
     _check_env(draft, options, report)
     if options.enabled:
         _check_script(draft, options, report)
-    if not patterns:
+    if not compiled:
         return None
-    types = {n: t for p in reversed(patterns) for n, t in zip(p.fields, p.types, strict=True)}
-    names = tuple(dict.fromkeys(name for pattern in patterns for name in pattern.fields))
+    types = {n: t for p in reversed(compiled) for n, t in zip(p.fields, p.types, strict=True)}
+    names = tuple(dict.fromkeys(name for pattern in compiled for name in pattern.fields))
+    _check_names(names, draft, report)
     return Rule(
         name=options.name,
         place=draft.place,
-        patterns=patterns,
+        patterns=compiled,
         excepts=excepts,
         programs=frozenset(options.program),
         source=options.file or SYSTEM_LOG,
@@ -57,43 +61,54 @@ def compile_rule(draft: Draft, options: RuleOptions, report: Report) -> Rule | N
     )
 
 
-def _with_fields(options: RuleOptions, report: Report) -> list[tuple[Value, Value | None]]:
+def _syntax(draft: Draft, options: RuleOptions, report: Report) -> tuple[str, tuple[Value, ...]]:
+    """The syntax a rule uses, and its patterns: exactly one of the three options is to be given."""
+    given = {"scanf": options.pattern, "format": options.format, "regex": options.regex}
+    used = [syntax for syntax in SYNTAXES if given[syntax]]
+    if not used:
+        report.error(draft.place, "the rule has no pattern", "write option pattern, format or regex")
+    elif len(used) > 1:
+        options_used = [f"'{OPTION_OF[syntax]}'" for syntax in used]
+        report.error(given[used[1]][0].place, f"the rule has {listed(options_used)}", "write one of them")
+    syntax = used[0] if used else "scanf"
+    return syntax, given[syntax]
+
+
+def _with_fields(patterns: Sequence[Value], given: Sequence[Value], report: Report) -> list[tuple[Value, Value | None]]:
     """Each pattern with its fields: the n-th for the n-th, or one for all."""
-    patterns, given = options.pattern, options.fields
-    for value in given:
-        _check_reserved(value, report)
     if len(given) > 1 and len(given) != len(patterns):
         fault = f"{len(given)} lists of fields for {len(patterns)} pattern{'s' if len(patterns) != 1 else ''}"
         report.error(given[-1].place, fault, "write 'fields' once for all patterns, or once for each")
         return [(pattern, None) for pattern in patterns]
     if len(given) == 1:
         return [(pattern, given[0]) for pattern in patterns]
-    return list(zip(patterns, given or [None] * len(patterns), strict=True))
+    return list(zip(patterns, given, strict=True)) if given else [(pattern, None) for pattern in patterns]
 
 
-def _check_reserved(value: Value, report: Report) -> None:
-    for word in value.text.split():
-        name = word.partition(":")[0]
+def _check_names(names: Sequence[str], draft: Draft, report: Report) -> None:
+    given = draft.given.get("fields")
+    for name in names:
         if name in RESERVED_FIELDS:
             fault = f"a field cannot be called '{name}'"
-            report.error(value.place, fault, f"LT_{name} holds something else: choose a name such as 'my_{name}'")
+            remedy = f"LT_{name} holds something else: choose a name such as 'my_{name}'"
+            report.error(given.place if given else draft.place, fault, remedy)
 
 
 def _compiled(
-    draft: Draft, option: str, texts: Sequence[tuple[Value, Value | None]], nocase: bool, report: Report
+    option: str, syntax: str, texts: Sequence[tuple[Value, Value | None]], nocase: bool, report: Report
 ) -> tuple[Pattern, ...]:
     """All patterns of an option, or none of them where one is wrong."""
-    found = [_pattern(option, text, fields, nocase, report) for text, fields in texts]
+    found = [_pattern(option, syntax, text, fields, nocase, report) for text, fields in texts]
     good = tuple(pattern for pattern in found if pattern is not None)
     return good if len(good) == len(found) else ()
 
 
-def _pattern(option: str, text: Value, fields: Value | None, nocase: bool, report: Report) -> Pattern | None:
+def _pattern(option: str, syntax: str, text: Value, fields: Value | None, nocase: bool, report: Report) -> Pattern | None:
     names = fields.text.split() if fields else ()
     try:
-        return scanf.compile(text.text, names, nocase=nocase)
+        return patterns.compile(text.text, names, syntax, nocase=nocase)
     except PatternError as error:
-        alone = _mistake_alone(text)
+        alone = _mistake_alone(text, syntax)
         if alone is None and fields is not None:
             complain("fields", fields, error, report)
         else:
@@ -101,10 +116,10 @@ def _pattern(option: str, text: Value, fields: Value | None, nocase: bool, repor
         return None
 
 
-def _mistake_alone(text: Value) -> PatternError | None:
+def _mistake_alone(text: Value, syntax: str) -> PatternError | None:
     """What is wrong with a pattern whatever its fields; None where the mistake lies in these."""
     try:
-        scanf.compile(text.text)
+        patterns.compile(text.text, (), syntax)
     except PatternError as error:
         return error
     return None

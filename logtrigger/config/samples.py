@@ -45,7 +45,7 @@ def _of_rule(rule: Rule, expect: Sequence[Value], reject: Sequence[Value]) -> li
 
 
 def _split(text: str, names: Sequence[str]) -> tuple[str, dict[str, str]]:
-    """The line, and the fields it is to give: what stands behind the last arrow, if that is NAME=VALUE of this rule's fields."""
+    """The line, and the fields it is to give: what stands behind the last arrow, if that is NAME=VALUE."""
     arrows = list(_ARROW.finditer(text))
     if not arrows or not re.match(r"\w+=", text[arrows[-1].end() :]):
         return text, {}

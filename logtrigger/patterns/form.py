@@ -22,7 +22,7 @@ from logtrigger.text import WHITE
 
 _STEPS = 1_000_000  # what backtracking over one line may cost, about; the linear way serves lines that could cost more
 _ANY_LENGTH = 1 << 62
-# No two neighbours of a syslog header are both free of digits and colons: month and day, day and time, time and host, host and tag.
+# Never in a syslog header: of month, day, time, host and tag no two neighbours are both free of digits and colons.
 _NO_HEADER = re.compile(rb"[^\s0-9:\[\]] [^\s0-9:\[\]]+ ")
 _ADDRESS_TEXT = re.compile(rb"[0-9A-Fa-f:.%-]+\Z")
 

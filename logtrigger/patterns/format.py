@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from logtrigger.errors import PatternError
-from logtrigger.patterns.form import TAG, Conversion, Element, Form, Literal
-from logtrigger.patterns.scanf import check_name, without_trailing_blanks
+from logtrigger.patterns.form import Conversion, Element, Form, Literal
+from logtrigger.patterns.scanf import TAG, check_name, without_trailing_blanks
 from logtrigger.patterns.types import CONVERSIONS, FIELD_TYPES, FieldType
 
 _FIELD = re.compile(r"\{(?P<name>[^{}:!]*)(?P<conversion>![^{}:]*)?(?::(?P<spec>[^{}]*))?\}")

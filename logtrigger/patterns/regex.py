@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import Any
 
 from logtrigger.errors import PatternError
-from logtrigger.patterns.scanf import check_name, kind_of
+from logtrigger.patterns.scanf import check_name, kind_called
 from logtrigger.patterns.types import FIELD_TYPES, FieldType
 
 _parser: Any = import_module("re._parser")  # has no public name; what `re` itself parses with
@@ -26,12 +26,13 @@ class _Group:
     """A named group, and what its text must be."""
 
     name: str
+    number: int
     kind: FieldType
     whole: re.Pattern[bytes] | None  # for text that must be of a type
 
     def value(self, found: Any, data: bytes, end: int) -> bytes | None:
         """The group's text in its one form; empty where the group took no part, None where it is not of the type."""
-        begin, stop = found.span(self.name)
+        begin, stop = found.span(self.number)
         if begin < 0 or self.whole is None:
             return data[begin:stop] if begin >= 0 else b""
         typed = self.whole.match(data, begin, end)
@@ -121,21 +122,21 @@ def _groups(expression: re.Pattern[bytes], fields: Sequence[str]) -> list[_Group
             known = f"its groups are {', '.join(names)}" if names else "name a group with (?P<name>…)"
             raise PatternError(f"the regular expression has no group '{name}'", known)
         kinds[name] = kind
-    return [_group(name, kinds.get(name, "")) for name in names]
+    return [_group(name, expression.groupindex[name], kinds.get(name, "")) for name in names]
 
 
-def _group(name: str, kind_name: str) -> _Group:
+def _group(name: str, number: int, kind_name: str) -> _Group:
     check_name(name)
-    kind = kind_of(name, kind_name) if kind_name else FIELD_TYPES["ip" if name == "ip" else "text"]
+    kind = kind_called(kind_name, name) if kind_name else FIELD_TYPES["ip" if name == "ip" else "text"]
     if kind.is_gap:
-        return _Group(name, kind, re.compile(f"[^{kind.excludes}]+".encode("latin-1")) if kind.excludes else None)
-    return _Group(name, kind, re.compile((kind.before + kind.expression).encode("latin-1")))
+        return _Group(name, number, kind, re.compile(f"[^{kind.excludes}]+".encode("latin-1")) if kind.excludes else None)
+    return _Group(name, number, kind, re.compile((kind.before + kind.expression).encode("latin-1")))
 
 
 def _linear(text: str, nocase: bool) -> tuple[Any, str]:
     """The expression under RE2, or why not."""
     try:
-        import re2
+        re2: Any = import_module("re2")
     except ImportError:
         return None, "google-re2 is not installed: install logtrigger[speed]"
     options = re2.Options()

@@ -13,7 +13,7 @@ from logtrigger.patterns.types import CONVERSIONS, FIELD_TYPES, FieldType
 _LETTERS = "".join(CONVERSIONS)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 # A pattern that begins with a program's tag, as syslog writes it.
-_TAG = re.compile(r"[A-Za-z0-9_./()@+-]+\[%d\]: ")
+TAG = re.compile(r"[A-Za-z0-9_./()@+-]+\[%d\]: ")
 _LENGTH_MODIFIERS = "hlLqjzt"
 
 
@@ -39,7 +39,7 @@ def compile(text: str, fields: Sequence[str] = (), *, nocase: bool = False) -> F
     elements: list[Element] = []
     for piece, is_conversion in pieces:
         elements.append(next(conversions) if is_conversion else Literal(piece.encode()))
-    return Form(text, _without_trailing_blanks(elements), nocase=nocase, tagged=bool(_TAG.match(text)))
+    return Form(text, without_trailing_blanks(elements), nocase=nocase, tagged=bool(TAG.match(text)))
 
 
 def _pieces(text: str) -> Iterator[tuple[str, bool]]:
@@ -102,28 +102,33 @@ def _conversions(letters: Sequence[str], fields: Sequence[str]) -> Iterator[Conv
         yield Conversion(_kind(letter, name, kind_name, ":" in text), name)
 
 
-def check_name(name: str) -> None:
+def check_name(name: str, column: int | None = None) -> None:
     """Raises PatternError unless LT_ and the name make a variable of a shell."""
     if not _NAME.match(name):
-        raise PatternError(f"'{name}' is no field name", "letters, digits and _, not beginning with a digit")
+        raise PatternError(f"'{name}' is no field name", "letters, digits and _, not beginning with a digit", column)
+
+
+def kind_called(kind_name: str, field: str) -> FieldType:
+    """The field type of this name. Raises PatternError with what could be meant."""
+    if kind_name in FIELD_TYPES:
+        return FIELD_TYPES[kind_name]
+    near = difflib.get_close_matches(kind_name, FIELD_TYPES, 1)
+    hint = f"did you mean '{near[0]}'?" if near else f"types are {', '.join(FIELD_TYPES)}"
+    raise PatternError(f"unknown type '{kind_name}' of field '{field}'", hint)
 
 
 def _kind(letter: str, name: str, kind_name: str, given: bool) -> FieldType:
     """The type of a conversion: what its letter takes, narrowed by the field's type."""
     if not given:
         return FIELD_TYPES["ip"] if name == "ip" and letter == "s" else CONVERSIONS[letter]
-    kind = FIELD_TYPES.get(kind_name)
-    if kind is None:
-        near = difflib.get_close_matches(kind_name, FIELD_TYPES, 1)
-        hint = f"did you mean '{near[0]}'?" if near else f"types are {', '.join(FIELD_TYPES)}"
-        raise PatternError(f"unknown type '{kind_name}' of field '{name}'", hint)
+    kind = kind_called(kind_name, name)
     if letter not in kind.conversions and kind.name != "text":
         raise PatternError(f"%{letter} cannot hold the type '{kind_name}' of field '{name}'", "write %s in the pattern")
     wider = kind.name == "text" or (kind.name == "int" and letter != "s")
     return CONVERSIONS[letter] if wider else kind
 
 
-def _without_trailing_blanks(elements: Sequence[Element]) -> list[Element]:
+def without_trailing_blanks(elements: Sequence[Element]) -> list[Element]:
     """White space at the end of a line does not count, so it does not count at the end of a pattern."""
     last = elements[-1]
     if not isinstance(last, Literal):

@@ -144,7 +144,7 @@ def test_mistake(complaints: Complaints, options: str, said: str) -> None:
 def test_missing_options(complaints: Complaints) -> None:
     assert complaints("config rule\n") == [
         "rules.conf:1: error: 'name' is missing (add: option name 'value')",
-        "rules.conf:1: error: 'pattern' is missing (add: option pattern 'value')",
+        "rules.conf:1: error: the rule has no pattern (write option pattern, format or regex)",
     ]
 
 

@@ -1,0 +1,100 @@
+"""All counters of a configuration: which windows a rule counts in, and what of them is to be stored."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from logtrigger.rule import Rule
+from logtrigger.window import Entry, Windows
+
+
+@dataclass(frozen=True, slots=True)
+class WindowState:
+    """One counter as it is stored: whose it is, its key, its events, and until when it is suppressed (0.0: it is not)."""
+
+    namespace: str
+    signature: str
+    key: str
+    events: Entry
+    suppressed: float
+
+
+class Counters:
+    """The windows of some rules; rules of a group share theirs.
+
+    Args:
+        rules: all rules that count.
+        max_keys: how many counters a rule or group may have.
+    """
+
+    def __init__(self, rules: Sequence[Rule], max_keys: int) -> None:
+        self._windows: dict[str, Windows] = {}
+        self._signatures: dict[str, str] = {}
+        members: dict[str, list[Rule]] = {}
+        for rule in rules:
+            members.setdefault(_namespace(rule), []).append(rule)
+        for namespace, found in members.items():
+            self._windows[namespace] = Windows(found[0].maxfail, found[0].time, max_keys)
+            self._signatures[namespace] = _signature(found)
+
+    def of(self, rule: Rule) -> Windows:
+        """The windows this rule counts in."""
+        return self._windows[_namespace(rule)]
+
+    def expire(self, now: float) -> None:
+        """Forget counters whose events are all too old."""
+        for windows in self._windows.values():
+            windows.expire(now)
+
+    def evictions(self) -> dict[str, int]:
+        """How many counters each rule or group had to give up for others, where it had to."""
+        return {name: windows.evicted for name, windows in self._windows.items() if windows.evicted}
+
+    def changes(self) -> list[WindowState]:
+        """Every counter that changed since this was last called; one without events or suppression is to be forgotten."""
+        states = []
+        for namespace, windows in self._windows.items():
+            states += [self._state(namespace, windows, key) for key in windows.changed]
+            windows.changed = {}
+        return states
+
+    def restore(self, states: Iterable[WindowState]) -> list[WindowState]:
+        """Put counters back; returns those that no rule can go on with."""
+        strangers = []
+        for state in sorted(states, key=_newest):
+            if self._signatures.get(state.namespace) == state.signature:
+                self._windows[state.namespace].restore(state.key, state.events, state.suppressed)
+            else:
+                strangers.append(state)
+        return strangers
+
+    def adopt(self, older: Counters) -> list[WindowState]:
+        """Go on with the counters of an older configuration; returns those that are to be forgotten."""
+        strangers = self.restore(
+            older._state(namespace, windows, key)
+            for namespace, windows in older._windows.items()
+            for key in dict.fromkeys([*windows.keys(), *windows.changed])
+        )
+        for namespace, windows in older._windows.items():  # what is not stored yet is still to be
+            if self._signatures.get(namespace) == older._signatures[namespace]:
+                self._windows[namespace].changed.update(windows.changed)
+        return strangers
+
+    def _state(self, namespace: str, windows: Windows, key: str) -> WindowState:
+        return WindowState(namespace, self._signatures[namespace], key, *windows.state(key))
+
+
+def _namespace(rule: Rule) -> str:
+    return f"group {rule.group}" if rule.group else f"rule {rule.name}"
+
+
+def _newest(state: WindowState) -> float:
+    return state.events[-1][0] if state.events else 0.0
+
+
+def _signature(rules: Sequence[Rule]) -> str:
+    """What must be unchanged for counters to be gone on with: patterns, fields, key, group and time."""
+    facts = [(r.name, [(p.text, p.fields, p.types) for p in r.patterns], r.key, r.group, r.time) for r in rules]
+    return hashlib.blake2s(repr(facts).encode(), digest_size=8).hexdigest()

@@ -1,0 +1,53 @@
+"""What a compiled pattern is to those who use it, whatever syntax it was written in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+
+class Pattern(Protocol):
+    """One compiled pattern, whatever syntax it was written in."""
+
+    @property
+    def text(self) -> str:
+        """The pattern as written."""
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Names of the captures, in order."""
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """Their types, see patterns/types.py."""
+
+    @property
+    def literal(self) -> bytes:
+        """The longest text every matching line contains; b"" where there is none."""
+
+    @property
+    def coarse(self) -> str:
+        """An expression that every matching line matches, Latin-1 for bytes, without lookaround; "": none is known."""
+
+    @property
+    def nocase(self) -> bool:
+        """Whether ASCII letters match in either case."""
+
+    @property
+    def tagged(self) -> bool:
+        """Whether it begins with a program's tag: it is to be matched from the header's tag on."""
+
+    @property
+    def normalisers(self) -> Sequence[Callable[[bytes], bytes] | None]:
+        """For each capture what brings it into its one form; None: it is taken as it stands."""
+
+    def quick(self, head: bytes) -> re.Pattern[bytes] | None:
+        """One expression for a header of this form and the pattern behind it, the captures its groups, the line without
+        trailing white space. Where it matches, so does the pattern, with these captures; None: there is none."""
+
+    def captures(self, data: bytes, start: int, end: int) -> Sequence[bytes] | None:
+        """As `match` for a line without trailing white space, before normalisation."""
+
+    def match(self, data: bytes, start: int, end: int) -> Sequence[bytes] | None:
+        """The captures of the line data[start:end] (no line end in it), normalised as their types say; None: no match."""

@@ -1,0 +1,163 @@
+"""Recognising: whether a line is an event of a rule, and what its fields hold."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from logtrigger import headers
+from logtrigger.model import Header
+from logtrigger.patterns.pattern import Pattern
+from logtrigger.rule import Rule
+from logtrigger.text import WHITE, safe, safe_start
+
+MAX_VALUE = 16_384  # bytes of a line or field that a trigger carries; a little more tells that it was cut
+KEY_JOINT = "\x1f"  # between the fields of a key; cannot stand in one that was made safe
+_KEY_PART = 256  # bytes of a field that stand in a key as they are
+
+
+class Line:
+    """One line under the eyes of several rules: what they all need of it is found out once."""
+
+    __slots__ = ("_header", "begin", "data", "end", "now")
+
+    def __init__(self, data: bytes, begin: int, end: int, now: float) -> None:
+        self.data, self.begin, self.end, self.now = data, begin, end, now
+        self._header: Header | None = None
+
+    @property
+    def header(self) -> Header:
+        if self._header is None:
+            self._header = headers.parse(self.data[self.begin : self.end], self.now)
+        return self._header
+
+    @property
+    def raw(self) -> bytes:
+        return self.data[self.begin : self.end].rstrip(b"\r")
+
+    def header_fields(self) -> dict[str, str]:
+        """host, program and pid, made safe; empty where the line does not say."""
+        header = self.header
+        return {name: safe((getattr(header, name) or "").encode()) for name in ("host", "program", "pid")}
+
+
+class Reading:
+    """What one pattern of a rule makes of its captures: fields by name, and the text a key is made of."""
+
+    def __init__(self, rule: Rule, pattern: Pattern) -> None:
+        self.pattern = pattern
+        self._index = {name: i for i, name in enumerate(pattern.fields)}
+        self._key = rule.key
+        self._key_parts = [
+            (self._index[name], pattern.normalisers[self._index[name]]) for name in rule.key if name in self._index
+        ]
+        self._address = next((i for i, kind in enumerate(pattern.types) if kind == "ip"), -1)
+
+    def key(self, values: Sequence[bytes], names: Sequence[str] | None = None) -> str:
+        """What the event is counted by: the rule's key, or the fields of these names."""
+        index = self._index
+        return KEY_JOINT.join(
+            [_key_part(values[index[n]]) if n in index else "" for n in (self._key if names is None else names)]
+        )
+
+    def raw_key(self, captures: Sequence[bytes]) -> str:
+        """As `key`, of captures that are not normalised yet; only the key's are."""
+        parts = []
+        for index, normalise in self._key_parts:
+            capture = captures[index]
+            parts.append(_key_part(capture if normalise is None else normalise(capture)))
+        return KEY_JOINT.join(parts)
+
+    def address(self, values: Sequence[bytes]) -> str:
+        """The first field of type ip; empty where the pattern has none."""
+        return values[self._address].decode("ascii") if self._address >= 0 else ""
+
+    def fields(self, values: Sequence[bytes], names: Iterable[str]) -> dict[str, str]:
+        index = self._index
+        return {name: safe_start(values[index[name]], MAX_VALUE) if name in index else "" for name in names}
+
+
+def _key_part(value: bytes) -> str:
+    """A field as part of a key: whole, or the beginning and a digest of a long one, so that keys stay small."""
+    if len(value) <= _KEY_PART:
+        return safe(value)
+    return f"{safe(value[:_KEY_PART])}#{hashlib.blake2s(value, digest_size=16).hexdigest()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One rule recognising one line."""
+
+    reading: Reading
+    values: Sequence[bytes]
+
+
+class Recogniser:
+    """Tells which lines are events of one rule, and what is captured of them."""
+
+    def __init__(self, rule: Rule) -> None:
+        self.rule = rule
+        self._readings = [Reading(rule, pattern) for pattern in rule.patterns]
+        self._names = rule.fields
+        self._quick = self._quick_way()
+
+    def key(self, data: bytes, begin: int, end: int) -> str | None:
+        """What the line data[begin:end] is counted by, where that can be told quickly; None: `recognise` must tell."""
+        if self._quick is None:
+            return None
+        while end > begin and data[end - 1] in WHITE:
+            end -= 1
+        captures = self._quick(data, begin, end)
+        return None if captures is None else self._readings[0].raw_key(captures)
+
+    def _quick_way(self) -> Callable[[bytes, int, int], Sequence[bytes] | None] | None:
+        """What finds a rule's captures, not normalised, in a line without trailing white space; None: there is no such way."""
+        rule, pattern = self.rule, self.rule.patterns[0]
+        if len(rule.patterns) > 1 or rule.excepts or rule.when or rule.ignore or rule.programs and pattern.tagged:
+            return None
+        if not rule.programs and not pattern.tagged:
+            return pattern.captures
+        expression = pattern.quick(headers.quick_head(rule.programs))
+        if expression is None:
+            return None
+        match = expression.match
+
+        def captures(data: bytes, begin: int, end: int) -> Sequence[bytes] | None:
+            found = match(data, begin, end)
+            return None if found is None else found.groups()
+
+        return captures
+
+    def recognise(self, line: Line) -> Match | None:
+        """The event this line is for this rule; None: it is none."""
+        rule = self.rule
+        if rule.programs and line.header.program not in rule.programs:
+            return None
+        for reading in self._readings:
+            values = _match(reading.pattern, line)
+            if values is not None:
+                break
+        else:
+            return None
+        if any(_match(pattern, line) is not None for pattern in rule.excepts):
+            return None
+        found = Match(reading, values)
+        if rule.when and not self._conditions_hold(found, line):
+            return None
+        return None if rule.ignore and reading.address(values) in rule.ignore else found
+
+    def fields(self, found: Match) -> dict[str, str]:
+        """The event's fields, made safe; those that its alternative lacks are empty."""
+        return found.reading.fields(found.values, self._names)
+
+    def _conditions_hold(self, found: Match, line: Line) -> bool:
+        values = {**line.header_fields(), **self.fields(found)}
+        return all(condition.holds(values) for condition in self.rule.when)
+
+
+def _match(pattern: Pattern, line: Line) -> Sequence[bytes] | None:
+    if not pattern.tagged:
+        return pattern.match(line.data, line.begin, line.end)
+    header = line.header
+    return pattern.match(line.data, line.begin + header.tag, line.end) if header.program else None
