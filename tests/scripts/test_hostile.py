@@ -83,10 +83,10 @@ def test_every_variable(run: Run, path: str, logs: Path, script: Path, value: st
     assert {file.name for file in logs.iterdir()} <= {"blockedIPs.log", "failed_logins.log"}
 
 
-@pytest.mark.parametrize("name", VARIABLES)
+@pytest.mark.parametrize("name", ["name", "message", "ip", "ignored", "user"])
 @pytest.mark.parametrize("script", ALL, ids=lambda path: path.name)
 def test_one_variable(run: Run, path: str, script: Path, name: str) -> None:
-    """Each alone among good ones."""
+    """Each that a script looks at alone among good ones, and one that none does."""
     for value in HOSTILE.values():
         assert run(script, GOOD | {f"LT_{name}": value}, path).returncode in (0, 1)
 
