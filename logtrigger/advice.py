@@ -111,11 +111,15 @@ def _other_case(case: _Case) -> str:
 
 
 def _port_behind_address(case: _Case) -> str:
-    previous = case.previous
-    if not isinstance(previous, Conversion) or not previous.kind.address or not _PORT.match(case.rest):
+    port = (Literal(b":"), _NUMBER)
+    if _is_address(case.previous) and _PORT.match(case.rest):
+        elements = case.inserted(*port)
+    elif case.element and _is_address(case.element):  # as 2001:db8::7:41002, which is no address as a whole
+        elements = case.replaced(case.element, *port)
+    else:
         return ""
     write = f"{case.writing.text}:{case.writing.number}"
-    return _if(case.outcome(case.inserted(Literal(b":"), _NUMBER)), f"a port stands behind the address: write {write}")
+    return _if(case.outcome(elements), f"a port stands behind the address: write {write}")
 
 
 def _sign_behind_conversion(case: _Case) -> str:
@@ -145,6 +149,20 @@ def _text_for_number(case: _Case) -> str:
     if not isinstance(case.element, Conversion) or case.element.kind.name not in _NUMBERS:
         return ""
     return _if(case.outcome(case.replaced(_FREE)), f"no number stands there: write {case.writing.text}")
+
+
+def _in_another_conversion(case: _Case) -> str:
+    """The address stands where another conversion is: names go by order."""
+    here, elements = case.stop.element, case.form.elements
+    if not isinstance(case.element, Conversion) or not _is_address(case.element):
+        return ""
+    for there, other in enumerate(elements):
+        if _is_gap(other):
+            swapped = [_FREE if at == here else case.element if at == there else e for at, e in enumerate(elements)]
+            if outcome := case.outcome(swapped):
+                number = sum(isinstance(e, Conversion) for e in elements[: there + 1])
+                return f"the address stands in conversion {number}: name that one {case.element.name} (- skips one); {outcome}"
+    return ""
 
 
 def _no_address(case: _Case) -> str:
@@ -200,6 +218,10 @@ def _if(outcome: str, fault: str) -> str:
     return f"{fault}; {outcome}" if outcome else ""
 
 
+def _is_address(element: Element | None) -> bool:
+    return isinstance(element, Conversion) and element.kind.address
+
+
 def _is_gap(element: Element) -> bool:
     return isinstance(element, Conversion) and element.kind.is_gap
 
@@ -213,6 +235,7 @@ SLIPS: tuple[Callable[[_Case], str], ...] = (
     _other_case,
     _percent_meant,
     _text_for_number,
+    _in_another_conversion,
     _no_address,
     _several_words,
     _other_signs,

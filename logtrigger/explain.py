@@ -20,6 +20,7 @@ _SKIMMED = 200_000  # lines that are searched for the pattern's words
 _WAYS = 200  # ways to miss a pattern that are told apart
 _TELLING = 3  # characters of a text's beginning that are enough to recognise it by
 _EXCERPT = 40  # characters of a line that stand for what was found
+_WORD = re.compile(rb"\s*(?:[^\s\"'<>(),;\[\]]+|\S*)")  # without the marks that stand around it
 _NOTHING = re.compile(b"")
 
 _WANTED = {
@@ -183,7 +184,7 @@ class Explainer:
         if isinstance(element, Literal) and not stop.anywhere:
             return f"'{safe(line[stop.begin : stop.begin + len(element.text)])}'"
         if isinstance(element, Conversion):
-            word = re.compile(rb"\s*\S*").match(line, stop.begin)
+            word = _WORD.match(line, stop.begin)
             assert word is not None  # it may be empty
             return _excerpt(word[0])
         return _excerpt(line[stop.begin :])

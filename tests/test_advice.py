@@ -20,6 +20,7 @@ SLIPS = [
         "capital and small letters differ: give --nocase; then, and with a final %s, it matches",
     ),
     ("from %s", "ip", "from 192.0.2.7:22", "a port stands behind the address: write %s:%d; then the line matches"),
+    ("from %s", "ip", "from 2001:db8::7:41002", "a port stands behind the address: write %s:%d; then the line matches"),
     ("from %s at %d", "ip", "from 192.0.2.7, at 5", "',' stands there: write it in the pattern; then the line matches"),
     (
         "from %s at %d",
@@ -38,6 +39,12 @@ SLIPS = [
         "ip",
         "from (none) port 5",
         "no IP address stands there: a field that takes any text is ip:text; then the line matches",
+    ),
+    (
+        '[pid %d] [%s] FAIL LOGIN: Client "%s"',
+        "user ip",
+        '[pid 4272] [bob] FAIL LOGIN: Client "192.0.2.7"',
+        "the address stands in conversion 3: name that one ip (- skips one); then the line matches",
     ),
     ("user %d is gone", "", "user root is gone", "no number stands there: write %s; then the line matches"),
     ("disk 95%used", "", "disk 95%used", "the line has a percent sign there: write %% for it; then the line matches"),
