@@ -56,6 +56,11 @@ class Stop:
     anywhere: bool  # the element may stand anywhere behind `begin`
 
     @property
+    def fits(self) -> int:
+        """How many bytes of the element fit."""
+        return self.at - self.begin
+
+    @property
     def is_near(self) -> bool:
         """Whether the line has so much of the pattern that it was probably meant."""
         return 2 * self.found >= self.parts
@@ -234,7 +239,7 @@ class Misses:
         self._looked_into = 0
         self._likely = 0
         self._skimmed = 0
-        self._ways: dict[tuple[int, bytes], Miss] = {}
+        self._ways: dict[tuple[int, int, int, bytes], Miss] = {}
 
     def add(self, place: Place, line: bytes) -> None:
         """A line that holds the pattern's longest text and does not match."""
@@ -273,14 +278,14 @@ class Misses:
         """
         near = [miss for miss in self._ways.values() if miss.stop.is_near]
         others = [] if near or strict else [miss for miss in self._ways.values() if miss.stop.found]
-        return sorted(near or others, key=lambda miss: (-miss.stop.found, -miss.count))
+        return sorted(near or others, key=lambda miss: (-miss.stop.found, -miss.stop.fits, -miss.count))
 
     def _explain(self, place: Place, line: bytes) -> None:
         begin = headers.parse(line, 0.0).tag if self.form.tagged else 0
         stop = self.explainer.explain(line, begin, len(line))
         if stop is None:
             return
-        way = (stop.element, _shape(line[stop.at :]))
+        way = (stop.element, stop.found, stop.fits, _shape(line[stop.at :]))
         if way in self._ways:
             self._ways[way].count += 1
         elif len(self._ways) < _WAYS:

@@ -115,6 +115,13 @@ def test_one_example_for_each_way_to_miss() -> None:
     assert [(miss.place.line, miss.count) for miss in misses.ranked(strict=True)] == [(2, 2), (1, 3)]
 
 
+def test_lines_that_go_on_are_nearer() -> None:
+    """What stands there is a word in both lines, but one of them is a slip only."""
+    lines = b"sshd[7]: reverse mapping failed", LINE
+    ranked = collected(compiled("sshd[%d]: Failed pasword for %s from %s"), *lines).ranked(strict=False)
+    assert [miss.line for miss in ranked] == [LINE]
+
+
 def test_far_misses_are_given_where_nothing_is_near() -> None:
     form = compiled("got %d of %d packets in %d ms")
     far = b"got 7 letters"
