@@ -1,7 +1,7 @@
 """Logs to measure with: real ones, stretched to any length, with process id, user, address and port varied on every line.
 
-The lines of a real log are its templates, used in their order over and over; the few in which nothing can vary are left out. Times
-rise by one second every 20 lines. Every process id is another, so that no line's text comes twice and nothing is won by
+The lines of a real log are its templates, used in their order over and over; the few in which nothing can vary are left out.
+Times rise by one second every 20 lines. Every process id is another, so that no line's text comes twice and nothing is won by
 remembering lines. Each line's address is one of 100, which make way for another 100 every 500 seconds and return 1,000 seconds
 later; one user name in two is one of a hundred that attackers try. There are no more than 300 addresses because programs that
 know no time but the clock's keep all they have seen while such a log rushes by, as they never would in real life.
@@ -29,8 +29,8 @@ _BATCH = 1000  # lines written at once
 
 COMMON_USERS = """root admin test guest user oracle postgres mysql ftp ubuntu pi git deploy jenkins hadoop nagios tomcat www web
 webmaster support info backup student teacher demo temp office sales service operator manager monitor system sysadmin
-administrator default apache nginx redis elastic kafka spark zabbix docker vagrant ansible centos debian fedora ec2user azureuser
-minecraft steam csgo teamspeak ts3 bot discord dev developer devops prod staging qa tester build ci svn cvs nobody daemon bin
+administrator default apache nginx redis elastic kafka spark zabbix docker vagrant ansible centos debian fedora ec2user
+azureuser minecraft steam csgo teamspeak ts3 bot discord dev developer devops prod staging qa tester build ci svn cvs nobody daemon bin
 sync mail news uucp proxy list irc games man lp alice bob carol dave eve frank grace heidi ivan judy mallory oscar peggy
 trent victor walter zoe sam""".split()[:100]
 _COMMON_SHARE = 0.52  # of the user names: each of the hundred in 0.1 % of the lines, where one line in five has a user
@@ -61,7 +61,8 @@ SYNTHETIC = Kind("synthetic", "", _SYSLOG, "%b %d %H:%M:%S", _F2B_SYSLOG)
 _SYNTHETIC_LINES = (
     *["sshd[1]: Received disconnect from 192.0.2.1: 11: Bye Bye [preauth]"] * 4,
     *["sshd[1]: Failed password for root from 192.0.2.1 port 22 ssh2"] * 4,
-    *["sshd[1]: pam_unix(sshd:auth): authentication failure; logname= uid=0 euid=0 tty=ssh ruser= rhost=192.0.2.1  user=root"] * 4,
+    *["sshd[1]: pam_unix(sshd:auth): authentication failure; logname= uid=0 euid=0 tty=ssh ruser= rhost=192.0.2.1  user=root"]
+    * 4,
     "sshd[1]: pam_unix(sshd:auth): check pass; user unknown",
     "sshd[1]: Failed password for invalid user admin from 192.0.2.1 port 22 ssh2",
     "sshd[1]: Invalid user admin from 192.0.2.1",
@@ -78,6 +79,7 @@ _SLOT = re.compile(
     rb"|(?<= \()(?P<paren>[\w.-]+\.[a-z]+)(?=\))"
     rb"|(?<=\[)(?P<pid>\d+)(?=\]: )"
     rb"|(?<= port )(?P<port>\d+)"
+    rb"|(?<=forbidden by rule: /var/www/html/)(?P<folder>)"
     rb"|(?<=user=)(?P<user>\S+)"
     rb"|(?<=user )(?!unknown)(?P<user2>\S+)(?= from | by | \[preauth\]|$)"
     rb"|(?<=for )(?!user |invalid )(?P<user3>\S+)(?= from | \[preauth\])"
@@ -222,7 +224,7 @@ _MAKERS: dict[str, Callable[[_Filler, int], bytes]] = {
     "port": _Filler.port,
     "user": _Filler.user,
 }
-_SLOTS = {"rhost": "host", "name": "host", "paren": "host", "user2": "user", "user3": "user"}
+_SLOTS = {"rhost": "host", "name": "host", "paren": "host", "folder": "number", "user2": "user", "user3": "user"}
 
 
 def _templates(kind: Kind) -> tuple[int, list[tuple[bytes, list[_Piece]]]]:

@@ -2,8 +2,8 @@
 
     fail2ban_filter.py FILTER LOG      prints {"matched": LINES, "detections": BANS}
 
-The classes are those of the server; around them is what `Filter.processLineAndAdd` does, with one counter for each expression, as a
-jail for each would have, and without jail, threads, database, log and actions. The clock is the log's.
+The classes are those of the server; around them is what `Filter.processLineAndAdd` does, with one counter for each expression,
+as a jail for each would have, and without jail, threads, database, log and actions. The clock is the log's.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One neutral list of rules, and what each program is told of it.
 
-A rule is a scanf pattern with its fields, as logtrigger has it; from the same pieces come the regular expressions of the others.
-No two of the twenty rules recognise the same line, so it does not matter which programs stop at the first that does.
+A rule is a scanf pattern with its fields, as logtrigger has it; from the same pieces come the regular expressions of the
+others. No two of the twenty rules recognise the same line, so it does not matter which programs stop at the first that does.
 """
 
 from __future__ import annotations
@@ -116,8 +116,8 @@ _MESSAGES = (
     ("{}[%d]: {} %s is down after %d seconds", "- what seconds", ""),
     ("{}: user %s: {} denied", "user", ""),
 )
-_PROGRAMS = """asterisk courier cyrus dhcpd dovecot exim freeradius gitea grafana haproxy icecast influxd jabberd kamailio keepalived
-lighttpd mosquitto murmurd mysqld netatalk nsd openvpn perdition pluto portsentry postgres proftpd prosody pureftpd rabbitmq
+_PROGRAMS = """asterisk courier cyrus dhcpd dovecot exim freeradius gitea grafana haproxy icecast influxd jabberd kamailio
+keepalived lighttpd mosquitto murmurd mysqld netatalk nsd openvpn perdition pluto portsentry postgres proftpd prosody pureftpd rabbitmq
 roundcube rpcbind saslauthd sendmail slapd smbd snort solr squid stunnel tftpd tinyproxy unbound varnish vsftpd webmin wuftpd
 xrdp zebra zoneminder""".split()
 _THINGS = "session tunnel mailbox token relay transfer request peer handshake certificate extension channel query share".split()
