@@ -147,7 +147,7 @@ def is_ip(text: bytes) -> bool:
 
 
 def _guarded(block: Sequence[Part], line: bytes, at: int) -> bool:
-    """Whether the block is literal text that an address could hold, and an address, and the text before makes that a longer one."""
+    """Whether the block is text that an address could hold, and an address, and the text before makes that a longer one."""
     if len(block) < 2 or block[1].kind not in ADDRESSES or not re.fullmatch(rb"[0-9A-Fa-f:.%-]+", block[0].text):
         return False
     address = at + len(block[0].text)

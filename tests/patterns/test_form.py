@@ -34,7 +34,7 @@ ADDRESSES = [
 
 def compiled(parts: Sequence[Part], *, nocase: bool = False) -> Form:
     """The pattern, every conversion kept."""
-    text, fields = "", []
+    text, fields = "", list[str]()
     for part in parts:
         if part.kind == "literal":
             text += part.text.decode().replace("%", "%%")
