@@ -17,6 +17,7 @@ from logtrigger.counters import WindowState
 from logtrigger.engine import Engine
 from logtrigger.errors import ConfigError, SourceError, StoreError
 from logtrigger.loop import Loop
+from logtrigger.matchers import fastest
 from logtrigger.model import Chunk, Event, Position, Trigger
 from logtrigger.rule import SYSTEM_LOG, Rule, Settings
 from logtrigger.sources.base import Source
@@ -69,7 +70,7 @@ class Daemon:
         self._scripts = Scripts(self.loop, settings.script_timeout)
         self._work = Work(settings.script_parallel, self._action, self._refill, self._on_done)
         self._engine = self._take_up(settings)
-        self._commits.drop(self._engine.counters.restore(from_row(row) for row in self._store.load_windows()))
+        self._commits.drop(self._engine.counters.restore(self._stored_windows()))
 
     # From the cradle to the grave
 
@@ -95,6 +96,13 @@ class Daemon:
         if undone:
             self.report(1, "running what the last run left undone")
         self._work.resume(undone, self._seq - 1)
+
+    def _stored_windows(self) -> list[WindowState]:
+        try:
+            return [from_row(row) for row in self._store.load_windows()]
+        except ValueError as error:
+            way_out = "move the file away to start afresh (counters and reading positions begin anew)"
+            raise StoreError(f"{self._settings.state}: damaged ({error}): {way_out}") from error
 
     def watch_signals(self) -> None:
         """SIGTERM and SIGINT stop, SIGHUP reloads, SIGCHLD tells of scripts."""
@@ -154,7 +162,7 @@ class Daemon:
 
     def _take_up(self, settings: Settings) -> Engine:
         """Rules, actions and an engine for these settings."""
-        engine = Engine(settings)
+        engine = Engine(settings, build=fastest(None if self._dry_run else settings.state.parent, self.report))
         self._rules = {rule.name: rule for rule in settings.rules}
         self._script_actions = {
             rule.name: ScriptAction(self._scripts, rule.script, rule.env) for rule in settings.rules if rule.script
