@@ -35,10 +35,10 @@ def compile(text: str, fields: Sequence[str] = (), *, nocase: bool = False) -> F
     letters = [piece for piece, is_conversion in pieces if is_conversion]
     if not letters and not any(piece.strip() for piece, _ in pieces):
         raise PatternError("the pattern is empty", "write the text to look for")
-    conversions = iter(_conversions(letters, fields))
+    conversions = iter(list(_conversions(letters, fields)))  # all of them now: a field too many is found at once
     elements: list[Element] = []
     for piece, is_conversion in pieces:
-        elements.append(next(conversions) if is_conversion else Literal(piece.encode()))
+        elements.append(next(conversions) if is_conversion else Literal(piece.encode("utf-8", "surrogateescape")))
     return Form(text, without_trailing_blanks(elements), nocase=nocase, tagged=bool(TAG.match(text)))
 
 
@@ -86,7 +86,7 @@ def _unknown(text: str, percent: int) -> PatternError:
 def _conversions(letters: Sequence[str], fields: Sequence[str]) -> Iterator[Conversion]:
     if len(fields) > len(letters):
         raise PatternError(
-            f"{len(fields)} fields but {len(letters)} conversion{'s' * (len(letters) != 1)}",
+            f"{len(fields)} field{'s' * (len(fields) != 1)} but {len(letters)} conversion{'s' * (len(letters) != 1)}",
             f"'{fields[len(letters)]}' has none; drop it or add a conversion",
         )
     seen: set[str] = set()
