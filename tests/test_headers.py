@@ -1,0 +1,165 @@
+"""Headers: time, host, program, pid and where the message begins, in the forms that daemons write."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from logtrigger import headers
+from logtrigger.headers import Stamps, parse
+from logtrigger.model import Header
+
+NOW = datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC).timestamp()
+LOCAL = datetime(2023, 11, 14, 22, 0, 1).timestamp()
+ZULU = datetime(2023, 11, 14, 22, 0, 1, tzinfo=UTC).timestamp()
+
+# Header, time, host, program, pid: a message is put behind it.
+SAMPLES = [
+    ("Nov 14 22:00:01 h sshd[7]: ", LOCAL, "h", "sshd", "7"),
+    ("<38>Nov 14 22:00:01 h sshd[7]: ", LOCAL, "h", "sshd", "7"),
+    ("<38>Nov 14 22:00:01 sshd[7]: ", LOCAL, None, "sshd", "7"),
+    ("Nov 14 22:00:01 sshd: ", LOCAL, None, "sshd", None),
+    ("Nov 14 22:00:01 fe80::1 sshd[7]: ", LOCAL, "fe80::1", "sshd", "7"),
+    ("Nov 14 22:00:01 h.example.org kernel: ", LOCAL, "h.example.org", "kernel", None),
+    ("Nov 14 22:00:01 h postfix/smtpd[7]: ", LOCAL, "h", "postfix/smtpd", "7"),
+    ("Nov 14 22:00:01 h (systemd)[7]: ", LOCAL, "h", "(systemd)", "7"),
+    ("Nov 14 22:00:01 h auth.info sshd[7]: ", LOCAL, "h", "sshd", "7"),
+    ("Nov 14 22:00:01 authpriv.warn dropbear[7]: ", LOCAL, None, "dropbear", "7"),
+    ("Tue Nov 14 22:00:01 2023 authpriv.warn dropbear[7]: ", LOCAL, None, "dropbear", "7"),
+    ("Tue Nov 14 22:00:01 2023 kern.info kernel: ", LOCAL, None, "kernel", None),
+    ("daemon.info dnsmasq-dhcp[4273]: ", None, None, "dnsmasq-dhcp", "4273"),
+    ("Nov 14 22:00:01 1234 sshd[7]: ", LOCAL, "1234", "sshd", "7"),
+    ("2023-11-14T22:00:01Z h sshd[7]: ", ZULU, "h", "sshd", "7"),
+    ("2023-11-14T22:00:01.000000+00:00 h sshd[7]: ", ZULU, "h", "sshd", "7"),
+    ("1699999201 h sshd[7]: ", 1699999201.0, "h", "sshd", "7"),
+    ("[2023-11-14 22:00:01] h sshd[7]: ", LOCAL, "h", "sshd", "7"),
+    ("<38>1 2023-11-14T22:00:01Z h sshd 7 ID47 - ", ZULU, "h", "sshd", "7"),
+    ("<38>1 2023-11-14T22:00:01Z h sshd 7 - - \ufeff", ZULU, "h", "sshd", "7"),
+    ('<38>1 2023-11-14T22:00:01Z h sshd - - [a@1 b="c \\" \\] d"][e] ', ZULU, "h", "sshd", None),
+    ("<38>1 - - - - - - ", None, None, None, None),
+    ("sshd[7]: ", None, None, "sshd", "7"),
+    ("sshd: ", None, None, "sshd", None),
+]
+
+
+@pytest.mark.parametrize(("header", "time", "host", "program", "pid"), SAMPLES)
+@pytest.mark.parametrize("message", ["", "Failed password", "a b: c", "root: sshd[9]: x", "\u00e9\n\0"])
+def test_sample(header: str, time: float | None, host: str | None, program: str | None, pid: str | None, message: str) -> None:
+    found = parse((header + message).encode(), NOW)
+    assert (found.time, found.host, found.program, found.pid) == (time, host, program, pid)
+    assert found.body == len(header.encode())
+    assert program is None or header.encode()[found.tag :].startswith(program.encode())
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Failed password",
+        "Nov 14 22:00:01 h some text sshd[7]: x",
+        "Nov 14 22:00:01 h sshd[7]x: y",
+        "Nov 14 22:00:01 h sshd[7] : y",
+        "text 12:00:00: x",
+        "sshd[7 8]: x",
+        "a[b]c: x",
+        "",
+        " sshd[7]: x",
+    ],
+)
+def test_line_that_names_no_program(line: str) -> None:
+    assert parse(line.encode(), NOW).program is None
+
+
+@pytest.mark.parametrize(
+    ("line", "time"),
+    [
+        ('1.2.3.4 - bob [14/Nov/2023:22:00:01 +0000] "GET / HTTP/1.1" 401 5', ZULU),
+        ("[Tue Nov 14 22:00:01.000000 2023] [auth_basic:error] [pid 7] [client 1.2.3.4:5] x", LOCAL),
+        ('1.2.3.4 - [x [14/Nov/2023:22:00:01 +0000] "GET /', None),  # only what stands in the first brackets
+    ],
+)
+def test_time_of_a_web_server(line: str, time: float | None) -> None:
+    """All of such a line is its message."""
+    assert parse(line.encode(), NOW) == Header(time=time)
+
+
+@pytest.mark.parametrize(
+    ("line", "host", "body"),
+    [
+        ("Nov 14 22:00:01 h last message repeated 3 times", "h", 18),
+        ("Nov 14 22:00:01 last message repeated 3 times", None, 16),
+        ("2023-11-14 22:00:01 some program says", None, 20),
+    ],
+)
+def test_time_without_a_tag(line: str, host: str | None, body: int) -> None:
+    found = parse(line.encode(), NOW)
+    assert (found.program, found.host, found.body, found.tag) == (None, host, body, body)
+
+
+def test_time_that_does_not_exist_is_none() -> None:
+    found = parse(b"Feb 30 22:00:01 h sshd[7]: x", NOW)
+    assert (found.time, found.program) == (None, "sshd")
+
+
+PIECES = [
+    "Nov 14 22:00:01 ",
+    "<38>",
+    "1 ",
+    "h ",
+    "sshd",
+    "[7]",
+    ": ",
+    ":",
+    "[",
+    "]",
+    " ",
+    '"',
+    "\\",
+    "=",
+    "auth.info ",
+    "- ",
+    "\u00e9",
+    "x" * 300,
+]
+
+
+@settings(max_examples=300)
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
+def test_header_lies_in_the_line(line: str) -> None:
+    raw = line.encode()
+    found = parse(raw, NOW)
+    assert 0 <= found.tag <= found.body <= len(raw)
+
+
+@pytest.mark.parametrize("piece", [b"[", b'[a b="', b"\\", b"a ", b": ", b"<1>1 ", b"Nov 14 22:00:01 ", b'[a b="c"]'])
+def test_header_is_found_in_linear_time(piece: bytes) -> None:
+    """However a megabyte is made."""
+    for head in (b"", b"<38>1 2023-11-14T22:00:01Z h sshd 7 - ", b"Nov 14 22:00:01 "):
+        parse(head + piece * (1_000_000 // len(piece)), NOW)
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(
+        st.sampled_from([sample[0] for sample in SAMPLES] + ["Nov 14 22:00:01.5 h a: ", "Nov 14 22:00:01 2022 h a: ", ""]),
+        min_size=1,
+    )
+)
+def test_remembered_times_are_those_of_the_lines(lines: list[str]) -> None:
+    """`Stamps` is quicker than `parse` and says the same."""
+    stamps = Stamps()
+    for line in lines:
+        raw = b"before\n" + line.encode() + b"\nbehind"
+        assert stamps.time(raw, 7, len(raw) - 7, NOW) == parse(line.encode(), NOW).time
+
+
+@pytest.mark.parametrize(("header", "time", "host", "program", "pid"), SAMPLES)
+def test_quick_head_finds_only_what_is_there(header: str, time: float, host: str, program: str | None, pid: str) -> None:
+    """Where it matches, `parse` finds this program, and the message begins there."""
+    found = re.match(headers.quick_head(["sshd", "kernel"]), header.encode())
+    if found:
+        assert program in ("sshd", "kernel")
+        assert found.end() == len(header.encode())

@@ -1,0 +1,55 @@
+"""Recognising events: the quick way says no more than the thorough one. What is an event is in test_engine.py."""
+
+from __future__ import annotations
+
+import pytest
+
+from logtrigger.recognise import KEY_JOINT, Line, Recogniser
+from logtrigger.rule import Rule
+from tests.script import SSHD, failed, rule
+
+
+def line_of(text: str) -> Line:
+    raw = text.encode()
+    return Line(b"before\n" + raw + b"\n", 7, 7 + len(raw), 1_700_000_000.0)
+
+
+def test_line_end_is_no_part_of_a_line() -> None:
+    assert line_of("Nov 14 22:00:00 h a[7]: b\r").raw == b"Nov 14 22:00:00 h a[7]: b"
+    assert line_of("Nov 14 22:00:00 h\x1b a[7]: b").header_fields() == {"host": "h?", "program": "a", "pid": "7"}
+    assert line_of("b").header_fields() == {"host": "", "program": "", "pid": ""}
+
+
+def test_key_is_made_of_the_fields_in_its_order() -> None:
+    made = Recogniser(rule(SSHD, "user ip port", key=("port", "user")))
+    found = made.recognise(line_of(failed(user="b\tb")))
+    assert found is not None
+    assert found.reading.key(found.values) == f"22{KEY_JOINT}b b"
+    assert found.reading.key(found.values, ["user", "nothing"]) == f"b b{KEY_JOINT}"
+    assert made.fields(found) == {"user": "b b", "ip": "192.0.2.7", "port": "22"}
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        rule(SSHD, "user ip port", key=("user", "ip")),
+        rule(SSHD, "user ip port", programs=["sshd"]),
+        rule("sshd[%d]: " + SSHD, "pid user ip"),
+        rule("d password for %s from %s port %d%s", "user ip", programs=["sshd"]),
+        rule("%s port %d ssh2", "ip", programs=["sshd"]),
+        rule(" port %d ssh2|from %s", "port|x", key=()),
+        rule(SSHD, "user ip port", when=["user == root"]),
+        rule(SSHD, "user ip port", ignore=["10.0.0.0/8"]),
+    ],
+    ids=lambda made: made.patterns[0].text,
+)
+def test_quick_key_is_the_key(made: Rule) -> None:
+    recogniser = Recogniser(made)
+    if recogniser.key is None:
+        return
+    for user in ("root", "x from 9.9.9.9 port 22 ssh2", "sshd[9]: Failed password for y"):
+        for header in ("Nov 14 22:00:00 h sshd[7]: ", "Nov 14 22:00:00 h root: ", "Nov 14 22:00:00 h sshd: ", ""):
+            line = line_of(failed("::FFFF:192.0.2.7", user, header) + " \r")
+            quick = recogniser.key(line.data, line.begin, line.end)
+            found = recogniser.recognise(line)
+            assert quick is None or (found is not None and quick == found.reading.key(found.values))
