@@ -22,6 +22,7 @@ from logtrigger.model import Trigger
 
 SHELL = "/bin/sh"
 GRACE = 2.0  # seconds between SIGTERM and SIGKILL
+AGAIN = 0.5  # seconds until the next try where the machine lacks something
 
 _PIPE = 65_536  # bytes that fit into a pipe, pipe(7)
 # All that can be set: Python ignores SIGPIPE and SIGXFSZ, and whoever started us may ignore others.
@@ -36,6 +37,7 @@ class Scripts:
     def __init__(self, loop: Loop, timeout: float) -> None:
         self.timeout = timeout  # seconds, for scripts that start from now on
         self._loop = loop
+        self._terminated = False
         self._running: dict[int, _Run] = {}
         self._timer: Timer | None = None  # one for all: a cancelled timer stays in the loop until it is due
 
@@ -45,12 +47,22 @@ class Scripts:
         return self._running.keys()
 
     def run(self, path: Path, trigger: Trigger, env: Iterable[tuple[str, str]], done: Finished) -> None:
-        """Start the script. `done` gets its end once; at once, if it cannot be started."""
+        """Start the script. `done` gets its end once; at once, if it cannot be started.
+
+        Where the machine only lacks processes, memory or descriptors just now, it is tried again for as long as the script
+        might have run: a machine under attack is short of everything.
+        """
+        self._try(str(path), environment(trigger, env), done, time.monotonic())
+
+    def _try(self, path: str, env: dict[str, str], done: Finished, began: float) -> None:
         started = time.monotonic()
         try:
-            pid, fd = spawn(str(path), environment(trigger, env))
+            pid, fd = spawn(path, env)
         except (OSError, ValueError) as error:
-            done(Result(False, f"cannot be started: {_why(error)}"))
+            if _will_pass(error) and started - began < self.timeout and not self._terminated:
+                self._loop.call_later(AGAIN, lambda: self._try(path, env, done, began))
+            else:
+                done(Result(False, f"cannot be started: {_why(error)}"))
             return
         run = self._running[pid] = _Run(pid, fd, done, started, self.timeout)
         self._loop.watch(fd, lambda: self._read(run))
@@ -63,7 +75,8 @@ class Scripts:
                 self._end(run, status)
 
     def terminate(self) -> None:
-        """End all that run, as if their time were over."""
+        """End all that run, as if their time were over, and start no more that could not be started."""
+        self._terminated = True
         for run in self._running.values():
             if not run.over:
                 run.due, run.fault = 0.0, "did not end by itself when logtrigger did"
@@ -206,6 +219,10 @@ def _posix_spawn(arguments: list[str], env: dict[bytes, bytes], writer: int) -> 
         setsigmask=(),
         setsigdef=_SIGNALS,
     )
+
+
+def _will_pass(error: Exception) -> bool:
+    return isinstance(error, OSError) and error.errno in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 
 
 def _why(error: Exception) -> str:
