@@ -27,16 +27,17 @@ class Counters:
     Args:
         rules: all rules that count.
         max_keys: how many counters a rule or group may have.
+        stored: whether `changes` will be asked for.
     """
 
-    def __init__(self, rules: Sequence[Rule], max_keys: int) -> None:
+    def __init__(self, rules: Sequence[Rule], max_keys: int, *, stored: bool = True) -> None:
         self._windows: dict[str, Windows] = {}
         self._signatures: dict[str, str] = {}
         members: dict[str, list[Rule]] = {}
         for rule in rules:
             members.setdefault(_namespace(rule), []).append(rule)
         for namespace, found in members.items():
-            self._windows[namespace] = Windows(found[0].maxfail, found[0].time, max_keys)
+            self._windows[namespace] = Windows(found[0].maxfail, found[0].time, max_keys, stored=stored)
             self._signatures[namespace] = _signature(found)
 
     def of(self, rule: Rule) -> Windows:

@@ -31,8 +31,10 @@ class _Watch:
         self.rule = rule
         self.windows = windows
         self.recogniser = Recogniser(rule)
+        self.key = self.recogniser.key  # the quick way to count a line; None: there is none
         self.resets: list[tuple[Windows, tuple[str, ...]]] = []  # windows an event of this rule empties, and their key's fields
         self.events = 0
+        self.weight, self.suppress = rule.weight, rule.suppress
         self.sees_own_lines = OWN_PROGRAM in rule.programs
 
 
@@ -60,7 +62,7 @@ class Engine:
         self._is_behind = False  # has read old lines since counters were last looked over
         self._repeats = Repeats()
         self._stamps = Stamps()
-        self.counters = Counters(settings.rules, settings.max_keys)
+        self.counters = Counters(settings.rules, settings.max_keys, stored=not every_source)
         self.observer: Callable[[Event], None] | None = None  # is shown every event, for those who debug
         self._watches = watches = [_Watch(rule, self.counters.of(rule)) for rule in settings.rules]
         _connect_resets(watches)
@@ -82,27 +84,26 @@ class Engine:
         self._is_behind |= chunk.catching_up
         triggers: list[Trigger] = []
         for data, begin, _, times in self._repeats.pieces(chunk, now):
-            own = _OWN_MARK in data
+            thorough = self.observer is not None or _OWN_MARK in data
             for start, end, index in lane.matcher.scan(data):
                 watch = lane.watches[index]
                 at = begin + (start if times == 1 else 0)
-                if own or self.observer or watch.resets:
-                    triggers += self._look(watch, Line(data, start, end, now), chunk, at, times)
-                    continue
-                key = watch.recogniser.key(data, start, end)
+                key = None if thorough or watch.key is None else watch.key(data, start, end)
                 if key is None:
                     triggers += self._look(watch, Line(data, start, end, now), chunk, at, times)
                     continue
                 watch.events += times
-                rule = watch.rule
                 time = self._time(data, start, end, now) if chunk.catching_up else now
-                count, full = watch.windows.add(key, time, rule.weight * times, suppress=rule.suppress)
+                count, full = watch.windows.add(key, time, watch.weight * times, suppress=watch.suppress)
                 if full:
-                    line = Line(data, start, end, now)
-                    found = watch.recogniser.recognise(line)
-                    assert found is not None  # or there would be no key
-                    triggers.append(self._trigger(watch, found, line, chunk, at, time, count))
+                    triggers += self._fill(watch, Line(data, start, end, now), chunk, at, time, count)
         return triggers
+
+    def _fill(self, watch: _Watch, line: Line, chunk: Chunk, offset: int, time: float, count: int) -> Iterator[Trigger]:
+        """The trigger of a line that was counted the quick way and filled the window."""
+        found = watch.recogniser.recognise(line)
+        if found is not None:
+            yield self._trigger(watch, found, line, chunk, offset, time, count)
 
     def _look(self, watch: _Watch, line: Line, chunk: Chunk, offset: int, times: int) -> Iterator[Trigger]:
         """The thorough way for one line and rule: recognise, count, and trigger if that fills the window."""
@@ -183,3 +184,4 @@ def _connect_resets(watches: Sequence[_Watch]) -> None:
         for name in watch.rule.reset_by:
             if name in by_name:
                 by_name[name].resets.append((watch.windows, watch.rule.key))
+                by_name[name].key = None

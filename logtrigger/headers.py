@@ -49,14 +49,15 @@ _BSD_LENGTH = 21
 _BSD_HEAD = re.compile(rb"[A-Z][a-z]{2} [ 0-3][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2} [^0-9]")
 
 
-def quick_head(programs: Iterable[str]) -> bytes:
-    """An expression for the commonest header, of one of these programs; where it matches, `parse` finds that program.
+def quick_head(programs: Iterable[str], *, with_tag: bool) -> bytes:
+    """An expression for the commonest header, of one of these programs (none: of any); where it matches, `parse` agrees.
 
-    Without programs it ends where the tag would begin.
+    It ends where the message begins, or, without the tag, before that.
     """
     head = rb"(?:[A-Z][a-z]{2} [ 0-3][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2}|" + timestamps.ISO + rb") [^\s:\[\]]{1,255} "
-    names = b"|".join(re.escape(name.encode()) for name in sorted(programs))
-    return head + rb"(?:" + names + rb")(?:\[[^\]\s]{0,32}\])?: " if names else head
+    names = b"|".join(re.escape(name.encode()) for name in sorted(programs)) or rb"[^\s:\[\]]{1,128}"
+    tag = rb"(?:" + names + rb")(?:\[[^\]\s]{0,32}\])?: "
+    return head + tag if with_tag else head + rb"(?=" + tag + rb")"
 
 
 def parse(line: bytes, now: float) -> Header:

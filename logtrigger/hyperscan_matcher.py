@@ -18,11 +18,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from logtrigger.matcher import Hit
+from logtrigger.matcher import Hit, every_line
 from logtrigger.patterns.pattern import Pattern
 
 _MAGIC = b"logtrigger patterns 1\n"
 _DIGEST = 32  # bytes
+_SUFFIX = ".hs"
+_KEPT = 16  # caches in a folder: one for each source of a configuration, and some to go back to
 
 Expression = tuple[str, bool]  # Latin-1 text for Hyperscan, and whether case does not matter
 
@@ -33,15 +35,20 @@ class HyperscanMatcher:
     Args:
         owners: the patterns of each owner.
         cache: a file for the compiled patterns; None: compile each time.
+        keep: write that file where it is missing or for other patterns.
     """
 
-    def __init__(self, owners: Sequence[Sequence[Pattern]], cache: Path | None = None) -> None:
+    def __init__(self, owners: Sequence[Sequence[Pattern]], cache: Path | None = None, *, keep: bool = True) -> None:
         hyperscan: Any = import_module("hyperscan")
-        self._owner = [owner for owner, patterns in enumerate(owners) for _ in patterns]
-        expressions = [(pattern.coarse, pattern.nocase) for patterns in owners for pattern in patterns]
-        self._database: Any = hyperscan.loadb(_compiled(expressions, cache), hyperscan.HS_MODE_BLOCK)
-        self._database.scratch = hyperscan.Scratch(self._database)
-        self._count = len(expressions)
+        self._always = [owner for owner, patterns in enumerate(owners) if not all(pattern.coarse for pattern in patterns)]
+        searched = [(o, p) for o, patterns in enumerate(owners) if o not in self._always for p in patterns]
+        self._owner = [owner for owner, _ in searched]
+        self._count = len(searched)
+        self._database: Any = None
+        if searched:
+            compiled = _compiled([(pattern.coarse, pattern.nocase) for _, pattern in searched], cache, keep)
+            self._database = hyperscan.loadb(compiled, hyperscan.HS_MODE_BLOCK)
+            self._database.scratch = hyperscan.Scratch(self._database)
 
     def scan(self, data: bytes) -> Iterable[Hit]:
         count, found = self._count, list[int]()
@@ -50,9 +57,11 @@ class HyperscanMatcher:
         def on_match(pattern: int, begin: int, end: int, flags: int, context: object) -> None:
             append(end * count + pattern)
 
-        self._database.scan(data, match_event_handler=on_match)
+        if self._database is not None:
+            self._database.scan(data, match_event_handler=on_match)
         found.sort()
-        return self._hits(data, found)
+        hits = self._hits(data, found)
+        return sorted([*hits, *every_line(data, self._always)]) if self._always else hits
 
     def _hits(self, data: bytes, found: Sequence[int]) -> list[Hit]:
         """Each (line, owner) once, by line, then by owner."""
@@ -72,7 +81,7 @@ class HyperscanMatcher:
         return hits
 
 
-def _compiled(expressions: Sequence[Expression], cache: Path | None) -> bytes:
+def _compiled(expressions: Sequence[Expression], cache: Path | None, keep: bool) -> bytes:
     """The expressions as a serialised database: out of the cache where it holds just these, else compiled."""
     name = _name(expressions)
     if cache is not None and (database := _cached(cache, name)) is not None:
@@ -81,9 +90,15 @@ def _compiled(expressions: Sequence[Expression], cache: Path | None) -> bytes:
     done = subprocess.run(command, input=json.dumps(expressions).encode(), capture_output=True, check=False)
     if done.returncode != 0:
         raise ValueError(done.stderr.decode(errors="replace").strip().rpartition("\n")[2])
-    if cache is not None:
+    if cache is not None and keep:
         _keep(cache, name, done.stdout)
     return done.stdout
+
+
+def cache_of(folder: Path, owners: Sequence[Sequence[Pattern]]) -> Path:
+    """The file that holds these patterns compiled, in a folder of ours."""
+    facts = repr([[(pattern.coarse, pattern.nocase) for pattern in patterns] for patterns in owners])
+    return folder / f"patterns-{hashlib.blake2b(facts.encode(), digest_size=6).hexdigest()}{_SUFFIX}"
 
 
 def _name(expressions: Sequence[Expression]) -> bytes:
@@ -101,7 +116,7 @@ def _cached(path: Path, name: bytes) -> bytes | None:
             content = file.read()
     except OSError:
         return None
-    if status.st_uid not in (0, os.geteuid()) or status.st_mode & 0o022:
+    if status.st_uid != os.geteuid() or status.st_mode & 0o022:
         return None
     start = len(_MAGIC) + 2 * _DIGEST
     database = content[start:]
@@ -120,8 +135,16 @@ def _keep(path: Path, name: bytes, database: bytes) -> None:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(_MAGIC + name + seal + database)
             fresh.replace(path)
+            _tidy(path)
         finally:
             fresh.unlink(missing_ok=True)
+
+
+def _tidy(path: Path) -> None:
+    """Of the caches beside this one keep the newest few."""
+    caches = sorted(path.parent.glob(f"patterns-*{_SUFFIX}"), key=lambda cache: cache.stat().st_mtime)
+    for cache in caches[:-_KEPT]:
+        cache.unlink(missing_ok=True)
 
 
 def _compile_here(expressions: Sequence[Expression]) -> bytes:

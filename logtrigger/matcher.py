@@ -57,9 +57,15 @@ class LiteralMatcher:
                 begin, end = data.rfind(b"\n", 0, found.start()) + 1, data.find(b"\n", found.start())
                 hits.update((begin, end, owner) for owner in owners)
                 found = expression.search(data, end)
-        if self._always:
-            begin = 0
-            while (end := data.find(b"\n", begin)) >= 0:
-                hits.update((begin, end, owner) for owner in self._always)
-                begin = end + 1
+        hits.update(every_line(data, self._always))
         return sorted(hits)
+
+
+def every_line(data: bytes, owners: Sequence[int]) -> list[Hit]:
+    """Every line of the chunk for each of these owners."""
+    hits: list[Hit] = []
+    begin = 0
+    while owners and (end := data.find(b"\n", begin)) >= 0:
+        hits += [(begin, end, owner) for owner in owners]
+        begin = end + 1
+    return hits

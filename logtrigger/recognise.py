@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from logtrigger import headers
 from logtrigger.model import Header
 from logtrigger.patterns.pattern import Pattern
+from logtrigger.patterns.types import canonical_ip
 from logtrigger.rule import Rule
 from logtrigger.text import WHITE, safe, safe_start
 
@@ -49,7 +51,7 @@ class Reading:
         self.pattern = pattern
         self._index = {name: i for i, name in enumerate(pattern.fields)}
         self._key = rule.key
-        self._key_parts = [
+        self.key_parts = [
             (self._index[name], pattern.normalisers[self._index[name]]) for name in rule.key if name in self._index
         ]
         self._address = next((i for i, kind in enumerate(pattern.types) if kind == "ip"), -1)
@@ -64,7 +66,7 @@ class Reading:
     def raw_key(self, captures: Sequence[bytes]) -> str:
         """As `key`, of captures that are not normalised yet; only the key's are."""
         parts = []
-        for index, normalise in self._key_parts:
+        for index, normalise in self.key_parts:
             capture = captures[index]
             parts.append(_key_part(capture if normalise is None else normalise(capture)))
         return KEY_JOINT.join(parts)
@@ -100,34 +102,17 @@ class Recogniser:
         self.rule = rule
         self._readings = [Reading(rule, pattern) for pattern in rule.patterns]
         self._names = rule.fields
-        self._quick = self._quick_way()
+        self.key = self._quick_key()
 
-    def key(self, data: bytes, begin: int, end: int) -> str | None:
-        """What the line data[begin:end] is counted by, where that can be told quickly; None: `recognise` must tell."""
-        if self._quick is None:
-            return None
-        while end > begin and data[end - 1] in WHITE:
-            end -= 1
-        captures = self._quick(data, begin, end)
-        return None if captures is None else self._readings[0].raw_key(captures)
-
-    def _quick_way(self) -> Callable[[bytes, int, int], Sequence[bytes] | None] | None:
-        """What finds a rule's captures, not normalised, in a line without trailing white space; None: there is no such way."""
+    def _quick_key(self) -> QuickKey | None:
+        """What tells quickly what a line is counted by; None: this rule needs `recognise` for every line."""
         rule, pattern = self.rule, self.rule.patterns[0]
-        if len(rule.patterns) > 1 or rule.excepts or rule.when or rule.ignore or rule.programs and pattern.tagged:
+        if len(rule.patterns) > 1 or rule.excepts or rule.when or rule.ignore:
             return None
         if not rule.programs and not pattern.tagged:
-            return pattern.captures
-        expression = pattern.quick(headers.quick_head(rule.programs))
-        if expression is None:
-            return None
-        match = expression.match
-
-        def captures(data: bytes, begin: int, end: int) -> Sequence[bytes] | None:
-            found = match(data, begin, end)
-            return None if found is None else found.groups()
-
-        return captures
+            return _key_of_captures(pattern.captures, self._readings[0])
+        expression = pattern.quick(headers.quick_head(rule.programs, with_tag=not pattern.tagged))
+        return None if expression is None else _key_of_match(expression, self._readings[0])
 
     def recognise(self, line: Line) -> Match | None:
         """The event this line is for this rule; None: it is none."""
@@ -154,6 +139,37 @@ class Recogniser:
     def _conditions_hold(self, found: Match, line: Line) -> bool:
         values = {**line.header_fields(), **self.fields(found)}
         return all(condition.holds(values) for condition in self.rule.when)
+
+
+QuickKey = Callable[[bytes, int, int], str | None]  # of the line data[begin:end]; None: `recognise` must tell
+
+
+def _key_of_captures(captures: Callable[[bytes, int, int], Sequence[bytes] | None], reading: Reading) -> QuickKey:
+    def key(data: bytes, begin: int, end: int) -> str | None:
+        while end > begin and data[end - 1] in WHITE:
+            end -= 1
+        found = captures(data, begin, end)
+        return None if found is None else reading.raw_key(found)
+
+    return key
+
+
+def _key_of_match(expression: re.Pattern[bytes], reading: Reading) -> QuickKey:
+    """As above for an expression with the captures as its groups; a key of one address is what most rules have."""
+    match, parts = expression.match, reading.key_parts
+    group, of_address = (parts[0][0] + 1, parts[0][1] is canonical_ip) if len(parts) == 1 else (0, False)
+
+    def key(data: bytes, begin: int, end: int) -> str | None:
+        while end > begin and data[end - 1] in WHITE:
+            end -= 1
+        found = match(data, begin, end)
+        if found is None:
+            return None
+        if of_address and b":" not in (address := found[group]):
+            return address.decode("ascii").strip("[]")
+        return reading.raw_key(found.groups())
+
+    return key
 
 
 def _match(pattern: Pattern, line: Line) -> Sequence[bytes] | None:

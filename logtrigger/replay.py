@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BufferedReader
 
-from logtrigger.engine import Engine
+from logtrigger.engine import Engine, MatcherFactory
+from logtrigger.matcher import LiteralMatcher
 from logtrigger.model import Chunk, Trigger
 from logtrigger.rule import Settings
 from logtrigger.sources.lines import Lines, Piece
@@ -33,7 +34,7 @@ class Summary:
     triggers: dict[str, int]
 
 
-def replay(settings: Settings, logs: Sequence[Log], now: float, tell: Tell) -> Summary:
+def replay(settings: Settings, logs: Sequence[Log], now: float, tell: Tell, build: MatcherFactory = LiteralMatcher) -> Summary:
     """Feed the logs, in this order, to every enabled rule; counters run on from one to the next.
 
     Args:
@@ -41,22 +42,24 @@ def replay(settings: Settings, logs: Sequence[Log], now: float, tell: Tell) -> S
         logs: what to read.
         now: epoch seconds that no event may be later than.
         tell: gets each trigger as it happens.
+        build: makes the matcher.
 
     Raises:
         OSError: a log cannot be read; its filename says which.
     """
-    engine = Engine(settings, every_source=True)
+    engine = Engine(settings, every_source=True, build=build)
     triggers = dict.fromkeys((rule.name for rule in settings.rules), 0)
     lines = 0
     for log in logs:
-        number, at = 1, 0  # the line that begins at an offset
+        before = lines
         for chunk in _chunks(log, settings.max_line):
+            at = 0  # counted up to here
             for trigger in engine.feed(chunk, now):
                 within = trigger.offset - chunk.offset
-                tell(trigger, number + chunk.data.count(b"\n", at, within))
+                lines, at = lines + chunk.data.count(b"\n", at, within), within
+                tell(trigger, lines - before + 1)
                 triggers[trigger.rule] += 1
-            number += chunk.data.count(b"\n")
-        lines += number - 1
+            lines += chunk.data.count(b"\n", at)
     return Summary(lines, engine.events(), triggers)
 
 

@@ -6,6 +6,7 @@ one event of weight one: those cost a dictionary entry and a number.
 
 from __future__ import annotations
 
+import math
 from bisect import insort
 from collections.abc import Callable, Iterable
 from heapq import heapify, heappop, heappush
@@ -19,9 +20,9 @@ class _Counter:
 
     __slots__ = ("events", "total")
 
-    def __init__(self, events: Entry) -> None:
+    def __init__(self, events: Entry, total: int) -> None:
         self.events = events
-        self.total = sum(weight for _, weight in events)
+        self.total = total
 
     def add(self, at: float, weight: int) -> None:
         if self.events and at < self.events[-1][0]:
@@ -37,7 +38,8 @@ class _Counter:
                 break
             self.total -= weight
             over += 1
-        del self.events[:over]
+        if over:
+            del self.events[:over]
 
 
 class Windows:
@@ -47,14 +49,18 @@ class Windows:
         limit: the sum at which a window is full (maxfail).
         time: seconds an event counts; None: for ever.
         most: how many keys are kept. Beyond it the lowest counter goes first, the oldest among equals.
+        stored: whether somebody takes what is in `changed`.
     """
 
-    def __init__(self, limit: int, time: float | None, most: int) -> None:
-        self._limit, self._time, self._most = limit, time, most
+    def __init__(self, limit: int, time: float | None, most: int, *, stored: bool = True) -> None:
+        self._limit, self._most, self._stored = limit, most, stored
+        self._time = math.inf if time is None else time
         self._single: dict[str, float] = {}  # key -> time of its only event, of weight 1; oldest first
         self._many: dict[str, _Counter] = {}  # the others; the one that was added to last stands last
         self._lowest: list[tuple[int, float, str]] = []  # a heap of _many by total and age, made when it is needed first
         self._suppressed: dict[str, float] = {}  # key -> time up to which nothing counts; soonest first
+        self._oldest: list[tuple[str, float]] = []  # the first of _single, the very first last
+        self._next_over = -math.inf  # no counter of _many is over before
         self.evicted = 0  # counters given up to keep the memory bounded
         self.changed: dict[str, None] = {}  # keys whose state differs from what was last taken from here
 
@@ -69,30 +75,32 @@ class Windows:
         """
         if self._suppressed and self._is_suppressed(key, at):
             return 0, False
-        if self._limit <= weight and not suppress and not self:
-            return weight, True
         if not weight:
             return self._sum(key, at), False
         counter = self._take(key, at)
-        total = (counter.total if counter else 0) + weight
+        total = weight if counter is None else counter.total + weight
         if total >= self._limit:
-            if counter or suppress:
-                self.changed[key] = None
+            if counter is not None or suppress:
+                self._note(key)
             if suppress:
                 self._suppress(key, at, at + suppress)
             return total, True
-        counter = counter or _Counter([])
-        counter.add(at, weight)
-        self._put(key, counter)
-        self.changed[key] = None
-        if len(self) > self._most:
+        if counter is None and weight == 1:
+            self._single[key] = at
+        else:
+            counter = counter or _Counter([], 0)
+            counter.add(at, weight)
+            self._put(key, counter)
+        if self._stored:
+            self.changed[key] = None
+        if len(self._single) + len(self._many) > self._most:
             self._evict(at)
         return total, False
 
     def reset(self, key: str) -> None:
         """Empty the counter of this key."""
         if self._remove(key):
-            self.changed[key] = None
+            self._note(key)
 
     def state(self, key: str) -> tuple[Entry, float]:
         """The counter of a key and until when it is suppressed (0.0: it is not), to be stored; both empty: forget it."""
@@ -103,7 +111,7 @@ class Windows:
     def restore(self, key: str, entry: Entry, suppressed: float) -> None:
         """Put back what `state` gave."""
         if entry:
-            self._put(key, _Counter(sorted(entry)))
+            self._put(key, _Counter(sorted(entry), sum(weight for _, weight in entry)))
         if suppressed:
             self._suppressed[key] = suppressed
 
@@ -114,8 +122,6 @@ class Windows:
     def expire(self, at: float) -> None:
         """Forget the counters whose events are all too old, and the suppressions that are over."""
         self._forget(self._suppressed, _first_while(self._suppressed.items(), lambda until: until <= at))
-        if self._time is None:
-            return
         oldest = at - self._time
         self._forget(self._single, _first_while(self._single.items(), lambda event: event < oldest))
         for key in _first_while(((k, c.events[-1][0]) for k, c in self._many.items()), lambda event: event < oldest):
@@ -124,7 +130,7 @@ class Windows:
     def _forget(self, table: dict[str, float], keys: Iterable[str]) -> None:
         for key in keys:
             del table[key]
-            self.changed[key] = None
+            self._note(key)
 
     def _suppress(self, key: str, at: float, until: float) -> None:
         self._suppressed.pop(key, None)
@@ -141,37 +147,63 @@ class Windows:
             return False
         return until is not None
 
+    def _note(self, key: str) -> None:
+        if self._stored:
+            self.changed[key] = None
+
     def _sum(self, key: str, at: float) -> int:
         """What still counts."""
-        oldest = float("-inf") if self._time is None else at - self._time
-        return sum(weight for time, weight in self.state(key)[0] if time >= oldest)
+        return sum(weight for time, weight in self.state(key)[0] if at - time <= self._time)
 
     def _take(self, key: str, at: float) -> _Counter | None:
         """Remove the counter of a key and return it with what still counts; None: nothing does."""
-        counter = self._remove(key)
-        if counter and self._time is not None:
-            counter.drop_before(at - self._time)
-        return counter if counter and counter.events else None
+        single = self._single.pop(key, None)
+        if single is not None:
+            return _Counter([(single, 1)], 1) if at - single <= self._time else None
+        counter = self._many.pop(key, None)
+        if counter is None:
+            return None
+        counter.drop_before(at - self._time)
+        return counter if counter.events else None
 
     def _put(self, key: str, counter: _Counter) -> None:
         if counter.total == 1 and len(counter.events) == 1:
             self._single[key] = counter.events[0][0]
             return
         self._many[key] = counter
+        if len(self._lowest) > 4 * self._most:
+            self._lowest = []  # mostly of counters that have changed since
         if self._lowest:
             heappush(self._lowest, _rank(key, counter))
-            if len(self._lowest) > 2 * self._most:
-                self._lowest = []  # most of it is out of date; made anew when it is needed next
 
     def _remove(self, key: str) -> _Counter | None:
         single = self._single.pop(key, None)
-        return self._many.pop(key, None) if single is None else _Counter([(single, 1)])
+        return self._many.pop(key, None) if single is None else _Counter([(single, 1)], 1)
 
     def _evict(self, at: float) -> None:
-        self.expire(at)
+        """Make room: what is over goes first, then the oldest of one event, then the lowest."""
+        if self._over_before(at):
+            self.expire(at)
         while len(self) > self._most:
-            self.reset(next(iter(self._single)) if self._single else self._lowest_of_many())
+            self.reset(self._oldest_single() if self._single else self._lowest_of_many())
             self.evicted += 1
+
+    def _over_before(self, at: float) -> bool:
+        """Whether a counter of several events may be over: looked up again only after one could have become so."""
+        if at < self._next_over:
+            return False
+        oldest = next((counter.events[-1][0] for counter in self._many.values()), at)
+        self._next_over = oldest + self._time
+        return at > self._next_over
+
+    def _oldest_single(self) -> str:
+        """A dictionary finds its first entry slowly once many before it are gone: its first ones are noted in advance."""
+        while True:
+            if not self._oldest:
+                self._oldest = list(islice(self._single.items(), 4096))[::-1]
+            key, at = self._oldest.pop()
+            if self._single.get(key) == at:
+                return key
 
     def _lowest_of_many(self) -> str:
         while True:

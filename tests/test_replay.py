@@ -70,7 +70,7 @@ def test_time_is_that_of_the_log() -> None:
 
 
 def test_line_without_a_trigger_is_counted_too() -> None:
-    summary, _ = run([a_rule("never")], b"\n\n\nlast without its end")
+    summary, _ = run([a_rule("never %s")], b"\n\n\nlast without its end")
     assert summary == Summary(4, {"r": 0}, {"r": 0})
 
 

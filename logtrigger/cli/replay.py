@@ -14,7 +14,9 @@ import click
 
 from logtrigger import config
 from logtrigger.config import DEFAULT_PATH
+from logtrigger.engine import MatcherFactory
 from logtrigger.errors import ConfigError
+from logtrigger.matchers import fastest
 from logtrigger.model import Trigger
 from logtrigger.replay import Log, Summary
 from logtrigger.replay import replay as run_replay
@@ -55,7 +57,7 @@ def _replay(settings: Settings, logs: Sequence[Log], form: str) -> int:
     tell = _tell_json if form == "json" else _tell_text
     began = time.perf_counter()
     try:
-        summary = run_replay(settings, logs, time.time(), tell)  # noqa: TID251 - the outer shell
+        summary = run_replay(settings, logs, time.time(), tell, _matchers(settings))  # noqa: TID251 - the outer shell
         sys.stdout.flush()
     except BrokenPipeError:  # whoever reads has seen enough; python is to write nothing more, not even at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -66,6 +68,10 @@ def _replay(settings: Settings, logs: Sequence[Log], form: str) -> int:
         return _ERROR
     _summarise(summary, time.perf_counter() - began)
     return 0
+
+
+def _matchers(settings: Settings) -> MatcherFactory:
+    return fastest(settings.state.parent, lambda _, text: click.echo(text, err=True), keep=False)
 
 
 def _tell_json(trigger: Trigger, line: int) -> None:

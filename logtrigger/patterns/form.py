@@ -24,6 +24,7 @@ _STEPS = 1_000_000  # what backtracking over one line may cost, about; the linea
 _ANY_LENGTH = 1 << 62
 # Never in a syslog header: of month, day, time, host and tag no two neighbours are both free of digits and colons.
 _NO_HEADER = re.compile(rb"[^\s0-9:\[\]] [^\s0-9:\[\]]+ ")
+_TAG_END = re.compile(rb"[^:]*: ")  # text that may begin in a header's tag: its first colon could be the tag's
 _ADDRESS_TEXT = re.compile(rb"[0-9A-Fa-f:.%-]+\Z")
 
 
@@ -194,13 +195,13 @@ class Form:
             return None
         if self.tagged:
             return re.compile(head + self._expression.encode("latin-1"), self._flags)
-        # The leftmost place counts: only text that cannot stand in a header is sought behind it.
+        # The leftmost place counts: only text that cannot stand in a header, or begin in it, is sought behind it.
         lead = first[0].text if first and isinstance(first[0], Literal) else b""
-        if not _NO_HEADER.search(lead) or self._restarts and self._gaps:
+        if not _NO_HEADER.search(lead) or _TAG_END.match(lead) or lead.startswith(b" "):
             return None
         block = self._settled(0)
         rest = self._expression.removeprefix(block)
-        body = f"(?>.*?{block}){rest}" if self._gaps else f".*?{block}{rest}"
+        body = f".*?{block}{rest}" if self._restarts else f"(?>.*?{block}){rest}"
         return re.compile(head + body.encode("latin-1"), self._flags)
 
     def captures(self, data: bytes, start: int, end: int) -> Sequence[bytes] | None:
