@@ -340,3 +340,12 @@ def test_batches_as_one_write_what_they_write_one_by_one(parts: list[Batch]) -> 
         assert sorted(map(repr, load(singly))) == sorted(map(repr, load(together)))
     singly.close()
     together.close()
+
+
+def test_known_stream_is_registered_at_its_offset_of_the_last_commit(opened: StoreAt) -> None:
+    """Beyond it lines were read whose counters and triggers no commit holds: after a crash they are to be read again."""
+    store = opened()
+    old = a_position("1", offset=100, head="h", tail="t")
+    store.commit_now(Batch(positions=(old,)))
+    store.register(a_position("1", offset=500, head="i", tail="u", path="/var/log/auth.log.1", inode=10))
+    assert opened().load_positions() == [a_position("1", offset=100, head="h", tail="t", path="/var/log/auth.log.1", inode=10)]

@@ -79,7 +79,7 @@ class Scripts:
         self._terminated = True
         for run in self._running.values():
             if not run.over:
-                run.due, run.fault = 0.0, "did not end by itself when logtrigger did"
+                run.due, run.fault = 0.0, "stopped with logtrigger"
         self._check()
 
     def _arm(self) -> None:
