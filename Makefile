@@ -19,8 +19,10 @@ lint = @if command -v $(1) >/dev/null; then $(2); \
 
 .PHONY: run test check bench clean
 
+# A clone made with umask 002 is for its group to write, and such scripts are not run.
 run: $(VENV)/.installed
 	mkdir -p run
+	chmod go-w examples/quickstart examples/quickstart/*
 	$(VENV)/bin/logtrigger -c examples/quickstart/logtrigger -D 2
 
 test: $(VENV)/.installed-dev
