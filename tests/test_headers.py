@@ -156,10 +156,14 @@ def test_remembered_times_are_those_of_the_lines(lines: list[str]) -> None:
         assert stamps.time(raw, 7, len(raw) - 7, NOW) == parse(line.encode(), NOW).time
 
 
-@pytest.mark.parametrize(("header", "time", "host", "program", "pid"), SAMPLES)
-def test_quick_head_finds_only_what_is_there(header: str, time: float, host: str, program: str | None, pid: str) -> None:
-    """Where it matches, `parse` finds this program, and the message begins there."""
-    found = re.match(headers.quick_head(["sshd", "kernel"]), header.encode())
-    if found:
-        assert program in ("sshd", "kernel")
-        assert found.end() == len(header.encode())
+@pytest.mark.parametrize("header", [sample[0] for sample in SAMPLES])
+@pytest.mark.parametrize("message", ["x", "sshd[9]: x", "h sshd: x", "Nov 14 22:00:01 h sshd: x"])
+@pytest.mark.parametrize("programs", [[], ["sshd"], ["kernel", "sshd"]])
+@pytest.mark.parametrize("with_tag", [False, True])
+def test_quick_head_finds_only_what_is_there(header: str, message: str, programs: list[str], with_tag: bool) -> None:
+    """Where it matches, `parse` finds the same place, and one of these programs."""
+    line = (header + message).encode()
+    quick, thorough = re.match(headers.quick_head(programs, with_tag=with_tag), line), parse(line, NOW)
+    if quick:
+        assert quick.end() == (thorough.body if with_tag else thorough.tag)
+        assert not programs or thorough.program in programs
