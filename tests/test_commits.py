@@ -9,7 +9,7 @@ import pytest
 
 from logtrigger import commits
 from logtrigger.commits import Commits
-from logtrigger.engine import WindowState
+from logtrigger.counters import WindowState
 from logtrigger.errors import StoreError
 from logtrigger.loop import Loop
 from logtrigger.model import Position, Trigger

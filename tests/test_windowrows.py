@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logtrigger.engine import WindowState
+from logtrigger.counters import WindowState
 from logtrigger.window import Entry
 from logtrigger.windowrows import from_row, to_row
 
