@@ -247,3 +247,14 @@ def test_expressions_are_compiled_when_needed() -> None:
     """Most rules never see a line; compiling would cost each of them milliseconds."""
     form = scanf.compile("a %s", ["ip"])
     assert not any(isinstance(value, re.Pattern) for value in vars(form).values())
+
+
+@settings(max_examples=300)
+@given(readings(), st.booleans())
+def test_coarse_form_takes_what_the_pattern_takes(reading: tuple[list[Part], bytes], nocase: bool) -> None:
+    """Or more: a matcher that looks for it shows every matching line to the pattern."""
+    parts, line = reading
+    form = compiled(parts, nocase=nocase)
+    if form.coarse and form.match(line, 0, len(line)) is not None:
+        coarse = re.compile(form.coarse.encode("latin-1"), re.MULTILINE | (re.IGNORECASE if nocase else 0))
+        assert coarse.search(b"before\n" + line + b"\nbehind\n")
