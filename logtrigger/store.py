@@ -351,7 +351,7 @@ class Store:
         text = str(error)
         if "locked" in text:
             fault = "in use, probably by another logtrigger"
-            return StoreError(f"{self._name}: {fault}: stop it, or set another 'option state'")
+            return StoreError(f"{self._name}: {fault}: stop it, set another 'option state', or add --dry-run to look on")
         if isinstance(error, OSError | sqlite3.OperationalError):
             return StoreError(f"{self._name}: {text}: see that the folder exists, can be written and has room")
         return StoreError(f"{self._name}: damaged, or no logtrigger store ({text}): {self._way_out}")

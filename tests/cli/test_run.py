@@ -73,10 +73,22 @@ def test_state_in_use(one: Live) -> None:
             [sys.executable, "-m", "logtrigger", "-c", "rules"], cwd=one.folder, capture_output=True, text=True
         )
         assert second.returncode == 2
-        way_out = "in use, probably by another logtrigger: stop it, or set another 'option state'"
+        way_out = "in use, probably by another logtrigger: stop it, set another 'option state', or add --dry-run to look on"
         assert second.stderr == f"{one.state}: {way_out}\n"
+        third = subprocess.Popen(
+            [sys.executable, "-m", "logtrigger", "-c", "rules", "--dry-run", "-D", "1"],
+            cwd=one.folder,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert third.stderr is not None
+        assert third.stderr.readline().endswith(" ready\n")
         one.write("hit me")
         one.wait_runs(1)
+        assert third.stderr.readline().endswith(f"dry run: {one.note} is not run\n")
+        third.terminate()
+        assert third.communicate(timeout=30)[1].endswith(" stopped\n")
+    assert len(one.runs()) == 1
 
 
 def test_state_that_cannot_be(one: Live) -> None:
