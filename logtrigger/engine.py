@@ -31,7 +31,6 @@ class _Watch:
         self.rule = rule
         self.windows = windows
         self.recogniser = Recogniser(rule)
-        self.key = self.recogniser.key  # the quick way to count a line; None: there is none
         self.resets: list[tuple[Windows, tuple[str, ...]]] = []  # windows an event of this rule empties, and their key's fields
         self.events = 0
         self.weight, self.suppress = rule.weight, rule.suppress
@@ -88,7 +87,8 @@ class Engine:
             for start, end, index in lane.matcher.scan(data):
                 watch = lane.watches[index]
                 at = begin + (start if times == 1 else 0)
-                key = None if thorough or watch.key is None else watch.key(data, start, end)
+                quick = None if thorough or watch.resets else watch.recogniser.key
+                key = quick(data, start, end) if quick else None
                 if key is None:
                     triggers += self._look(watch, Line(data, start, end, now), chunk, at, times)
                     continue
@@ -184,4 +184,3 @@ def _connect_resets(watches: Sequence[_Watch]) -> None:
         for name in watch.rule.reset_by:
             if name in by_name:
                 by_name[name].resets.append((watch.windows, watch.rule.key))
-                by_name[name].key = None

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from logtrigger import headers
 from logtrigger.model import Header
@@ -102,10 +103,13 @@ class Recogniser:
         self.rule = rule
         self._readings = [Reading(rule, pattern) for pattern in rule.patterns]
         self._names = rule.fields
-        self.key = self._quick_key()
 
-    def _quick_key(self) -> QuickKey | None:
-        """What tells quickly what a line is counted by; None: this rule needs `recognise` for every line."""
+    @cached_property
+    def key(self) -> QuickKey | None:
+        """What tells quickly what a line is counted by; None: this rule needs `recognise` for every line.
+
+        Made when a line first asks for it: compiling costs milliseconds, and most rules of a large configuration never see one.
+        """
         rule, pattern = self.rule, self.rule.patterns[0]
         if len(rule.patterns) > 1 or rule.excepts or rule.when or rule.ignore:
             return None

@@ -24,7 +24,8 @@ _STEPS = 1_000_000  # what backtracking over one line may cost, about; the linea
 _ANY_LENGTH = 1 << 62
 # Never in a syslog header: of month, day, time, host and tag no two neighbours are both free of digits and colons.
 _NO_HEADER = re.compile(rb"[^\s0-9:\[\]] [^\s0-9:\[\]]+ ")
-_TAG_END = re.compile(rb"[^:]*: ")  # text that may begin in a header's tag: its first colon could be the tag's
+# Text that may begin in a header: its first colon, but for those of a time, could be the tag's.
+_TAG_END = re.compile(rb"(?:[^:]|(?<=[0-9]):(?=[0-9]))*: ")
 _ADDRESS_TEXT = re.compile(rb"[0-9A-Fa-f:.%-]+\Z")
 
 
