@@ -5,14 +5,15 @@ The daemon, `replay` and the tests all drive this same object.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 
 from logtrigger.counters import Counters
 from logtrigger.headers import Stamps
 from logtrigger.matcher import LiteralMatcher, Matcher
 from logtrigger.model import Chunk, Event, Trigger
 from logtrigger.patterns.pattern import Pattern
-from logtrigger.recognise import KEY_JOINT, MAX_VALUE, Line, Match, Recogniser
+from logtrigger.recognise import KEY_JOINT, MAX_VALUE, Line, Match, QuickKey, Recogniser
 from logtrigger.repeats import Repeats
 from logtrigger.rule import Rule, Settings
 from logtrigger.text import safe_start
@@ -29,12 +30,18 @@ class _Watch:
 
     def __init__(self, rule: Rule, windows: Windows) -> None:
         self.rule = rule
-        self.windows = windows
         self.recogniser = Recogniser(rule)
+        self.add = windows.add
+        self.windows = windows
+        self.weight, self.suppress = rule.weight, rule.suppress
         self.resets: list[tuple[Windows, tuple[str, ...]]] = []  # windows an event of this rule empties, and their key's fields
         self.events = 0
-        self.weight, self.suppress = rule.weight, rule.suppress
         self.sees_own_lines = OWN_PROGRAM in rule.programs
+
+    @cached_property
+    def quick(self) -> QuickKey | None:
+        """What tells quickly what a line is counted by; None: each line needs a thorough look."""
+        return None if self.resets else self.recogniser.key
 
 
 class _Lane:
@@ -81,47 +88,46 @@ class Engine:
         if lane is None:
             return []
         self._is_behind |= chunk.catching_up
-        triggers: list[Trigger] = []
+        watches, catching_up, triggers = lane.watches, chunk.catching_up, list[Trigger]()
         for data, begin, _, times in self._repeats.pieces(chunk, now):
             thorough = self.observer is not None or _OWN_MARK in data
             for start, end, index in lane.matcher.scan(data):
-                watch = lane.watches[index]
-                at = begin + (start if times == 1 else 0)
-                quick = None if thorough or watch.resets else watch.recogniser.key
+                watch = watches[index]
+                quick = None if thorough else watch.quick
                 key = quick(data, start, end) if quick else None
-                if key is None:
-                    triggers += self._look(watch, Line(data, start, end, now), chunk, at, times)
-                    continue
-                watch.events += times
-                time = self._time(data, start, end, now) if chunk.catching_up else now
-                count, full = watch.windows.add(key, time, watch.weight * times, suppress=watch.suppress)
-                if full:
-                    triggers += self._fill(watch, Line(data, start, end, now), chunk, at, time, count)
+                if key is not None:
+                    watch.events += times
+                    time = self._time(data, start, end, now) if catching_up else now
+                    count, full = watch.add(key, time, watch.weight * times, suppress=watch.suppress)
+                    if not full:
+                        continue
+                    line = Line(data, start, end, now)
+                    found = watch.recogniser.recognise(line)
+                else:
+                    line = Line(data, start, end, now)
+                    found, time, count = self._look(watch, line, catching_up, times)
+                if found is not None:
+                    at = begin + (start if times == 1 else 0)
+                    triggers.append(self._trigger(watch, found, line, chunk, at, time, count))
         return triggers
 
-    def _fill(self, watch: _Watch, line: Line, chunk: Chunk, offset: int, time: float, count: int) -> Iterator[Trigger]:
-        """The trigger of a line that was counted the quick way and filled the window."""
-        found = watch.recogniser.recognise(line)
-        if found is not None:
-            yield self._trigger(watch, found, line, chunk, offset, time, count)
-
-    def _look(self, watch: _Watch, line: Line, chunk: Chunk, offset: int, times: int) -> Iterator[Trigger]:
-        """The thorough way for one line and rule: recognise, count, and trigger if that fills the window."""
+    def _look(self, watch: _Watch, line: Line, catching_up: bool, times: int) -> tuple[Match | None, float, int]:
+        """The thorough way for one line and rule: recognise and count. Gives what fills the window, if something does."""
+        nothing = None, 0.0, 0
         if not watch.sees_own_lines and _OWN_MARK in line.raw and line.header.program == OWN_PROGRAM:
-            return
+            return nothing
         found = watch.recogniser.recognise(line)
         if found is None:
-            return
+            return nothing
         rule, key = watch.rule, found.reading.key(found.values)
         watch.events += times
         for windows, names in watch.resets:
             windows.reset(found.reading.key(found.values, names))
-        time = self._time(line.data, line.begin, line.end, line.now) if chunk.catching_up else line.now
-        count, full = watch.windows.add(key, time, rule.weight * times, suppress=rule.suppress)
+        time = self._time(line.data, line.begin, line.end, line.now) if catching_up else line.now
+        count, full = watch.add(key, time, watch.weight * times, suppress=watch.suppress)
         if self.observer:
             self.observer(Event(rule.name, time, tuple(key.split(KEY_JOINT)) if rule.key else (), count, line.raw))
-        if full:
-            yield self._trigger(watch, found, line, chunk, offset, time, count)
+        return (found, time, count) if full else nothing
 
     def _time(self, data: bytes, begin: int, end: int, now: float) -> float:
         """When an old line says that it was written: never later than now; now, where it does not say."""

@@ -105,12 +105,13 @@ class Stamps:
 
     def time(self, data: bytes, begin: int, end: int, now: float) -> float | None:
         """When the line data[begin:end] says that it was written, as `parse` has it; None where it does not say."""
-        text = data[begin : min(begin + _BSD_LENGTH, end)]
-        time = self._known.get(text)
-        if time is None:
-            time = parse(data[begin:end], now).time
-            if time is not None and _BSD_HEAD.match(text):
-                if len(self._known) >= self._MOST:
-                    self._known.clear()
-                self._known[text] = time
+        time = self._known.get(data[begin : begin + _BSD_LENGTH])
+        return self._find(data[begin:end], now) if time is None else time
+
+    def _find(self, line: bytes, now: float) -> float | None:
+        time, text = parse(line, now).time, line[:_BSD_LENGTH]
+        if time is not None and len(text) == _BSD_LENGTH and _BSD_HEAD.match(text):
+            if len(self._known) >= self._MOST:
+                self._known.clear()
+            self._known[text] = time
         return time
