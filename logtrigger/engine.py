@@ -13,10 +13,10 @@ from logtrigger.headers import Stamps
 from logtrigger.matcher import LiteralMatcher, Matcher
 from logtrigger.model import Chunk, Event, Trigger
 from logtrigger.patterns.pattern import Pattern
-from logtrigger.recognise import KEY_JOINT, MAX_VALUE, Line, Match, QuickKey, Recogniser
+from logtrigger.recognise import KEY_JOINT, MAX_VALUE, Captures, Line, Match, Recogniser
 from logtrigger.repeats import Repeats
 from logtrigger.rule import Rule, Settings
-from logtrigger.text import safe_start
+from logtrigger.text import WHITE, safe_start
 from logtrigger.window import Windows
 
 OWN_PROGRAM = "logtrigger"  # lines of ours are for rules that ask for them only, so that no rule can set itself off
@@ -32,6 +32,7 @@ class _Watch:
         self.rule = rule
         self.recogniser = Recogniser(rule)
         self.add = windows.add
+        self.key = self.recogniser.first.raw_key  # of what `quick` found
         self.windows = windows
         self.weight, self.suppress = rule.weight, rule.suppress
         self.resets: list[tuple[Windows, tuple[str, ...]]] = []  # windows an event of this rule empties, and their key's fields
@@ -39,9 +40,9 @@ class _Watch:
         self.sees_own_lines = OWN_PROGRAM in rule.programs
 
     @cached_property
-    def quick(self) -> QuickKey | None:
-        """What tells quickly what a line is counted by; None: each line needs a thorough look."""
-        return None if self.resets else self.recogniser.key
+    def quick(self) -> Captures | None:
+        """What finds an event's captures quickly; None: each line needs a thorough look."""
+        return None if self.resets else self.recogniser.quick
 
 
 class _Lane:
@@ -94,15 +95,18 @@ class Engine:
             for start, end, index in lane.matcher.scan(data):
                 watch = watches[index]
                 quick = None if thorough else watch.quick
-                key = quick(data, start, end) if quick else None
-                if key is not None:
+                stop = end
+                while stop > start and data[stop - 1] in WHITE:
+                    stop -= 1
+                captures = quick(data, start, stop) if quick else None
+                if captures is not None:
                     watch.events += times
                     time = self._time(data, start, end, now) if catching_up else now
-                    count, full = watch.add(key, time, watch.weight * times, suppress=watch.suppress)
+                    count, full = watch.add(watch.key(captures), time, watch.weight * times, suppress=watch.suppress)
                     if not full:
                         continue
                     line = Line(data, start, end, now)
-                    found = watch.recogniser.recognise(line)
+                    found: Match | None = watch.recogniser.captured(captures)
                 else:
                     line = Line(data, start, end, now)
                     found, time, count = self._look(watch, line, catching_up, times)

@@ -13,9 +13,10 @@ from logtrigger.model import Header
 from logtrigger.patterns.pattern import Pattern
 from logtrigger.patterns.types import canonical_ip
 from logtrigger.rule import Rule
-from logtrigger.text import WHITE, safe, safe_start
+from logtrigger.text import safe, safe_start
 
 MAX_VALUE = 16_384  # bytes of a line or field that a trigger carries; a little more tells that it was cut
+Captures = Callable[[bytes, int, int], Sequence[bytes] | None]  # of the line data[begin:end], not normalised
 KEY_JOINT = "\x1f"  # between the fields of a key; cannot stand in one that was made safe
 _KEY_PART = 256  # bytes of a field that stand in a key as they are
 
@@ -55,6 +56,8 @@ class Reading:
         self.key_parts = [
             (self._index[name], pattern.normalisers[self._index[name]]) for name in rule.key if name in self._index
         ]
+        alone = len(self.key_parts) == 1 and self.key_parts[0][1] is canonical_ip
+        self._address_alone = self.key_parts[0][0] if alone else -1  # the capture that is the key, where it is one address
         self._address = next((i for i, kind in enumerate(pattern.types) if kind == "ip"), -1)
 
     def key(self, values: Sequence[bytes], names: Sequence[str] | None = None) -> str:
@@ -64,8 +67,15 @@ class Reading:
             [_key_part(values[index[n]]) if n in index else "" for n in (self._key if names is None else names)]
         )
 
+    def normal(self, captures: Sequence[bytes]) -> Sequence[bytes]:
+        """Captures brought into their one form."""
+        pairs = zip(captures, self.pattern.normalisers, strict=True)
+        return [normalise(capture) if normalise else capture for capture, normalise in pairs]
+
     def raw_key(self, captures: Sequence[bytes]) -> str:
         """As `key`, of captures that are not normalised yet; only the key's are."""
+        if self._address_alone >= 0 and b":" not in (address := captures[self._address_alone]):
+            return address.decode("ascii").strip("[]")
         parts = []
         for index, normalise in self.key_parts:
             capture = captures[index]
@@ -102,21 +112,27 @@ class Recogniser:
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
         self._readings = [Reading(rule, pattern) for pattern in rule.patterns]
+        self.first = self._readings[0]
         self._names = rule.fields
 
     @cached_property
-    def key(self) -> QuickKey | None:
-        """What tells quickly what a line is counted by; None: this rule needs `recognise` for every line.
+    def quick(self) -> Captures | None:
+        """What finds an event's captures quickly, by the one pattern of a rule without conditions; None: there is no such way.
 
-        Made when a line first asks for it: compiling costs milliseconds, and most rules of a large configuration never see one.
+        What it finds is an event; where it finds nothing, `recognise` must tell. Made when a line first asks for it: compiling
+        costs milliseconds, and most rules of a large configuration never see a line.
         """
         rule, pattern = self.rule, self.rule.patterns[0]
         if len(rule.patterns) > 1 or rule.excepts or rule.when or rule.ignore:
             return None
         if not rule.programs and not pattern.tagged:
-            return _key_of_captures(pattern.captures, self._readings[0])
+            return pattern.captures
         expression = pattern.quick(headers.quick_head(rule.programs, with_tag=not pattern.tagged))
-        return None if expression is None else _key_of_match(expression, self._readings[0])
+        return None if expression is None else _groups_of(expression.match)
+
+    def captured(self, captures: Sequence[bytes]) -> Match:
+        """The event that `quick` found."""
+        return Match(self.first, self.first.normal(captures))
 
     def recognise(self, line: Line) -> Match | None:
         """The event this line is for this rule; None: it is none."""
@@ -145,35 +161,12 @@ class Recogniser:
         return all(condition.holds(values) for condition in self.rule.when)
 
 
-QuickKey = Callable[[bytes, int, int], str | None]  # of the line data[begin:end]; None: `recognise` must tell
-
-
-def _key_of_captures(captures: Callable[[bytes, int, int], Sequence[bytes] | None], reading: Reading) -> QuickKey:
-    def key(data: bytes, begin: int, end: int) -> str | None:
-        while end > begin and data[end - 1] in WHITE:
-            end -= 1
-        found = captures(data, begin, end)
-        return None if found is None else reading.raw_key(found)
-
-    return key
-
-
-def _key_of_match(expression: re.Pattern[bytes], reading: Reading) -> QuickKey:
-    """As above for an expression with the captures as its groups; a key of one address is what most rules have."""
-    match, parts = expression.match, reading.key_parts
-    group, of_address = (parts[0][0] + 1, parts[0][1] is canonical_ip) if len(parts) == 1 else (0, False)
-
-    def key(data: bytes, begin: int, end: int) -> str | None:
-        while end > begin and data[end - 1] in WHITE:
-            end -= 1
+def _groups_of(match: Callable[[bytes, int, int], re.Match[bytes] | None]) -> Captures:
+    def captures(data: bytes, begin: int, end: int) -> Sequence[bytes] | None:
         found = match(data, begin, end)
-        if found is None:
-            return None
-        if of_address and b":" not in (address := found[group]):
-            return address.decode("ascii").strip("[]")
-        return reading.raw_key(found.groups())
+        return None if found is None else found.groups()
 
-    return key
+    return captures
 
 
 def _match(pattern: Pattern, line: Line) -> Sequence[bytes] | None:
