@@ -33,8 +33,8 @@ _CONDITION = re.compile(
     r"\s*(?P<field>\S+?)\s*(?P<op>==|!=|<=|>=|<|>|~|=|\bnot\s+in\b|\bin\b)(?P<gap>\s*)(?P<value>.*?)\s*\Z", re.DOTALL
 )
 _KNOWN = re.compile(r"\s*(known|unknown)\s+(\S+)\s*(.*)\Z", re.DOTALL)
-# Types of numbers, and their base; 0: as the text's prefix says, a leading 0 for octal.
-_BASES = {"int": 10, "port": 10, "float": 10, "number": 0, "octal": 8, "hex": 16, "binary": 2}
+# Types of numbers, and their base; 0: as the text's prefix says, a leading 0 making a `number` octal.
+_BASES = {"int": 0, "port": 10, "float": 10, "number": 0, "octal": 8, "hex": 16, "binary": 2}
 _PLAIN = re.compile(r"[0-9A-Za-z.+-]+\Z")  # int() and float() would also take blanks, `_` and other scripts' digits
 _LONGEST = 4096  # characters a regular expression is shown: it may backtrack, and the text is the attacker's
 
@@ -170,6 +170,6 @@ def _base(text: str, kind: str) -> int:
     digits = text.lstrip("+-")
     if base or not digits.startswith("0"):
         return base or 10
-    if digits[1:2] in ("x", "X", "b", "B"):
+    if digits[1:2] in ("x", "X", "b", "B", "o", "O"):
         return 0
     return 8 if kind == "number" else 10

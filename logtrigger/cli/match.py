@@ -273,10 +273,11 @@ _NUMBERS: Mapping[str, Callable[[str], int | float]] = {
     "port": int,
     "number": _by_prefix,
     "octal": lambda text: int(text, 8),
-    "o": lambda text: int(text, 8),
     "hex": lambda text: int(text, 16),
     "binary": lambda text: int(text, 2),
     "float": float,
+    "n": lambda text: int(re.sub("[,.]", "", text)),
+    "%": lambda text: float(text[:-1]) / 100,
 }
 
 

@@ -15,9 +15,9 @@ from logtrigger.patterns.scanf import TAG, check_name, without_trailing_blanks
 from logtrigger.patterns.types import CONVERSIONS, FIELD_TYPES, FieldType
 
 _FIELD = re.compile(r"\{(?P<name>[^{}:!]*)(?P<conversion>![^{}:]*)?(?::(?P<spec>[^{}]*))?\}")
-_LAYOUT = re.compile(
-    r"(?:.?[<>=^])?0?[0-9]*(?:\.[0-9]+)?(?P<code>[^0-9<>=^.]*)\Z"
-)  # alignment, width, precision, then the code
+# [[fill]align][sign][0][width][grouping][.precision][type]
+_LAYOUT = re.compile(r"(?:.?[<>=^])?[+ -]?0?[0-9]*[,_]?(?:\.[0-9]+)?(?P<code>[^0-9<>=^.]*)\Z")
+_TAG = re.compile(TAG.pattern.replace("%d", r"\{[A-Za-z0-9_]*:(?:d|int)\}"))
 
 _DIGITS = "[0-9]{1,400}+"
 _ZONE = r"(?:\s{1,4}[+-][0-9]{1,2}:?[0-9]{2})"
@@ -33,11 +33,23 @@ def _gap(code: str, excludes: str) -> FieldType:
     return FieldType(code, excludes=excludes)
 
 
-def _token(code: str, expression: str, before: str = _BEFORE) -> FieldType:
-    return FieldType(code, expression, before)
+def _number(name: str, expression: str, before: str = _BEFORE, *, uneven: bool = False) -> FieldType:
+    """A number; it takes all it can, whatever the rest of the pattern would like."""
+    return FieldType(name, f"(?>[+-]?(?:{expression}))", before, uneven=uneven)
 
 
-# The type codes that `parse` documents, https://github.com/r1chardj0n3s/parse#format-specification
+def _time(code: str, expression: str) -> FieldType:
+    """A date or time, parts of which may be missing."""
+    return FieldType(code, f"(?:{expression})(?![0-9])", _BEFORE, uneven=True)
+
+
+_EXPONENT = "[eE](?:-[0-9]{1,9}|[+]?[12]?[0-9]{1,2})(?![0-9])"  # what keeps eight digits before it finite
+_FIXED = _number("float", rf"[0-9]{{0,200}}\.{_DIGITS}(?![0-9])")
+_EXPONENTIAL = _number("float", rf"[0-9]{{0,8}}\.{_DIGITS}{_EXPONENT}")
+_GENERAL = CONVERSIONS["f"]
+_HEX = _number("hex", CONVERSIONS["x"].expression, CONVERSIONS["x"].before)
+
+# The type codes that `parse` documents, https://github.com/r1chardj0n3s/parse#format-specification; numbers are finite.
 CODES = {
     "l": _gap("l", r"\x00-@\[-`{-\xff"),
     "w": _gap("w", r"\x00-/:-@\[-^`{-\xff"),
@@ -45,30 +57,36 @@ CODES = {
     "s": _gap("s", r"\x00-\x08\x0e-\x1f!-\xff"),
     "S": _gap("S", r" \t\r\n\f\v"),
     "D": _gap("D", "0-9"),
-    "d": _token("int", rf"[+-]?(?:0[xX][0-9A-Fa-f]{{1,400}}+|0[bB][01]{{1,400}}+|0[oO][0-7]{{1,400}}+|{_DIGITS})(?![0-9])"),
-    "n": _token("n", r"[+-]?[0-9]{1,3}(?:[,.][0-9]{3}){0,100}(?![0-9])"),
-    "%": _token("%", rf"[+-]?{_DIGITS}(?:\.{_DIGITS})?%"),
-    "e": _token("float", rf"[+-]?[0-9]{{0,8}}\.{_DIGITS}[eE][+-]?[0-9]{{1,2}}(?![0-9])"),
-    "f": _token("float", rf"[+-]?[0-9]{{0,200}}\.{_DIGITS}"),
-    "F": _token("float", rf"[+-]?[0-9]{{0,200}}\.{_DIGITS}"),
-    "g": CONVERSIONS["f"],
-    "b": CONVERSIONS["b"],
-    "o": _token("o", r"(?:0[oO])?[0-7]{1,400}+(?![0-9])"),
-    "x": CONVERSIONS["x"],
-    "ti": _token(
-        "ti",
-        rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}(?:(?:\s{{1,4}}|T){_CLOCK})?(?:Z|\s{{0,4}}[+-][0-9]{{2}}:?[0-9]{{2}})?",
+    "d": _number(
+        "int",
+        rf"0[xX][0-9A-Fa-f]{{1,400}}+(?![0-9A-Fa-f])|0[bB][01]{{1,400}}+(?![0-9])|0[oO][0-7]{{1,400}}+(?![0-9])"
+        rf"|{_DIGITS}(?![0-9])",
+        uneven=True,
     ),
-    "te": _token("te", rf"(?:{_DAY},\s{{1,4}})?[0-9]{{1,2}}\s{{1,4}}{_MONTH}\s{{1,4}}[0-9]{{4}}\s{{1,4}}{_CLOCK}{_ZONE}", ""),
-    "ta": _token(
-        "ta", rf"(?:[0-9]{{1,2}}|{_LONG_MONTH})[-/][0-9]{{1,2}}[-/][0-9]{{4}}(?:\s{{1,4}}{_CLOCK})?{_HALF}{_ZONE}?", ""
+    "n": _number("n", "[0-9]{1,3}(?:[,.][0-9]{3}){0,100}(?![0-9])"),
+    "%": _number("%", rf"{_DIGITS}(?:\.{_DIGITS})?%"),
+    "e": _EXPONENTIAL,
+    "E": _EXPONENTIAL,
+    "f": _FIXED,
+    "F": _FIXED,
+    "g": _GENERAL,
+    "G": _GENERAL,
+    "b": _number("binary", CONVERSIONS["b"].expression),
+    "o": _number("octal", "(?:0[oO])?[0-7]{1,400}+(?![0-9])"),
+    "x": _HEX,
+    "X": _HEX,
+    "ti": _time(
+        "ti", rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}(?:(?:\s{{1,4}}|T){_CLOCK})?(?:Z|\s{{0,4}}[+-][0-9]{{2}}:?[0-9]{{2}})?"
     ),
-    "tg": _token("tg", rf"[0-9]{{1,2}}[-/](?:[0-9]{{1,2}}|{_LONG_MONTH})[-/][0-9]{{4}}(?:\s{{1,4}}{_CLOCK})?{_HALF}{_ZONE}?"),
-    "th": _token("th", rf"[0-9]{{1,2}}[-/]{_MONTH}[-/][0-9]{{4}}:{_CLOCK}{_ZONE}"),
-    "ts": _token("ts", rf"{_MONTH}\s{{1,4}}[0-9]{{1,2}}\s{{1,4}}[0-9]{{1,2}}:[0-9]{{1,2}}:[0-9]{{1,2}}", ""),
-    "tt": _token("tt", rf"{_CLOCK}{_HALF}{_ZONE}?"),
-    "tc": _token("tc", rf"{_DAY}\s{{1,4}}{_MONTH}\s{{1,4}}[0-9]{{1,2}}\s{{1,4}}{_CLOCK}\s{{1,4}}[0-9]{{4}}", ""),
+    "te": _time("te", rf"(?:{_DAY},\s{{1,4}})?[0-9]{{1,2}}\s{{1,4}}{_MONTH}\s{{1,4}}[0-9]{{4}}\s{{1,4}}{_CLOCK}{_ZONE}"),
+    "ta": _time("ta", rf"(?:[0-9]{{1,2}}|{_LONG_MONTH})[-/][0-9]{{1,2}}[-/][0-9]{{4}}(?:\s{{1,4}}{_CLOCK})?{_HALF}{_ZONE}?"),
+    "tg": _time("tg", rf"[0-9]{{1,2}}[-/](?:[0-9]{{1,2}}|{_LONG_MONTH})[-/][0-9]{{4}}(?:\s{{1,4}}{_CLOCK})?{_HALF}{_ZONE}?"),
+    "th": _time("th", rf"[0-9]{{1,2}}[-/]{_MONTH}[-/][0-9]{{4}}:{_CLOCK}{_ZONE}"),
+    "ts": _time("ts", rf"{_MONTH}\s{{1,4}}[0-9]{{1,2}}\s{{1,4}}[0-9]{{1,2}}:[0-9]{{1,2}}:[0-9]{{1,2}}"),
+    "tt": _time("tt", rf"{_CLOCK}{_HALF}{_ZONE}?"),
+    "tc": _time("tc", rf"{_DAY}\s{{1,4}}{_MONTH}\s{{1,4}}[0-9]{{1,2}}\s{{1,4}}{_CLOCK}\s{{1,4}}[0-9]{{4}}"),
 }
+_KNOWN = {**CODES, **FIELD_TYPES}
 
 
 def compile(text: str, fields: Sequence[str] = (), *, nocase: bool = False) -> Form:
@@ -87,10 +105,10 @@ def compile(text: str, fields: Sequence[str] = (), *, nocase: bool = False) -> F
     """
     if fields:
         raise PatternError("a format names its fields itself", "drop option fields, and write {name} in the format")
-    elements = list(_elements(text))
-    if not elements:
+    if not text.strip():
         raise PatternError("the format is empty", "write the text to look for")
-    return Form(text, without_trailing_blanks(elements), nocase=nocase, tagged=bool(TAG.match(_as_scanf(text))))
+    elements = without_trailing_blanks(list(_elements(text)))
+    return Form(text, elements, nocase=nocase, tagged=bool(_TAG.match(text)))
 
 
 def _elements(text: str) -> Iterator[Element]:
@@ -104,14 +122,14 @@ def _elements(text: str) -> Iterator[Element]:
         else:
             conversion, end = _conversion(text, position, seen)
             if literal:
-                yield Literal(literal.encode())
+                yield Literal(literal.encode("utf-8", "surrogateescape"))
             elif after_gap and conversion.kind.is_gap:
                 fault = "two fields of free text with nothing between them"
                 raise PatternError(fault, "where would the first one end? write one field", position + 1)
             yield conversion
             literal, position, after_gap = "", end, conversion.kind.is_gap
     if literal:
-        yield Literal(literal.encode())
+        yield Literal(literal.encode("utf-8", "surrogateescape"))
 
 
 def _conversion(text: str, position: int, seen: set[str]) -> tuple[Conversion, int]:
@@ -122,36 +140,31 @@ def _conversion(text: str, position: int, seen: set[str]) -> tuple[Conversion, i
         raise PatternError(f"a lone '{text[position]}'", f"write {text[position] * 2} for the character itself", column)
     name, spec = found["name"], found["spec"] or ""
     if found["conversion"]:
-        raise PatternError(f"'{found['conversion']}' is not known", f"write {{{name}}}", column)
+        write = f"{{{name}:{spec}}}" if spec else f"{{{name}}}"
+        raise PatternError(f"'{found['conversion']}' is not known", f"write {write}", found.start("conversion") + 1)
     if name:
-        check_name(name, column)
+        check_name(name, column + 1)
         if name in seen:
-            raise PatternError(f"the field '{name}' is named twice", "give each field a name of its own", column)
+            raise PatternError(f"the field '{name}' is named twice", "give each field a name of its own", column + 1)
         seen.add(name)
-    return Conversion(_kind(name, spec, column), name), found.end()
+    return Conversion(_kind(name, spec, found.start("spec") + 1), name), found.end()
 
 
 def _kind(name: str, spec: str, column: int) -> FieldType:
+    """The type that a field's specification names; `column` is where that begins."""
     if not spec:
         return FIELD_TYPES["ip" if name == "ip" else "text"]
-    kind = FIELD_TYPES.get(spec) or CODES.get(spec)
-    if kind:
-        return kind
+    if spec in _KNOWN:
+        return _KNOWN[spec]
     if "%" in spec[:-1]:
         raise PatternError(
             f"'{spec}' is a time format", "write a code such as ti (ISO 8601), ts (syslog) or th (HTTP log)", column
         )
     laid_out = _LAYOUT.match(spec)
     code = laid_out["code"] if laid_out else spec
-    if code != spec and (not code or code in CODES):
+    if code != spec and (not code or code in _KNOWN):
         write = f"{{{name}:{code}}}" if code else f"{{{name}}}"
-        raise PatternError(f"'{spec}' has alignment, width or precision", f"write {write}", column)
-    known = [*FIELD_TYPES, *CODES]
+        raise PatternError(f"'{spec}' has alignment, sign, width, grouping or precision", f"write {write}", column)
     near = difflib.get_close_matches(spec, FIELD_TYPES, 1)
-    hint = f"did you mean '{near[0]}'?" if near else f"types are {', '.join(known)}"
+    hint = f"did you mean '{near[0]}'?" if near else f"types are {', '.join(_KNOWN)}"
     raise PatternError(f"unknown type '{spec}'", hint, column)
-
-
-def _as_scanf(text: str) -> str:
-    """The beginning as a scanf pattern would have it, to see whether it is a program's tag."""
-    return re.sub(r"\[\{[A-Za-z0-9_]*:(?:d|int)\}\]", "[%d]", text, count=1)
