@@ -296,7 +296,7 @@ def test_reload_while_stopping_is_too_late(one: Live) -> None:
     one.write("hit me")
     one.until(began.exists, "the script runs")
     one.signal(signal.SIGTERM)
-    one.wait_for("stopping")
+    one.wait_for("stopping; waiting")
     one.signal(signal.SIGHUP)
     gate.touch()
     assert one.wait() == 0
