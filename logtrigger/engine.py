@@ -6,6 +6,7 @@ The daemon, `replay` and the tests all drive this same object.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 from logtrigger.counters import Counters
@@ -43,6 +44,18 @@ class _Watch:
     def quick(self) -> Captures | None:
         """What finds an event's captures quickly; None: each line needs a thorough look."""
         return None if self.resets else self.recogniser.quick
+
+
+@dataclass(frozen=True, slots=True)
+class _Full:
+    """An event that filled its window."""
+
+    watch: _Watch
+    found: Match
+    line: Line
+    offset: int  # of the line in its stream
+    time: float
+    count: int
 
 
 class _Lane:
@@ -90,7 +103,7 @@ class Engine:
             return []
         self._is_behind |= chunk.catching_up
         watches, catching_up, triggers = lane.watches, chunk.catching_up, list[Trigger]()
-        for data, begin, _, times in self._repeats.pieces(chunk, now):
+        for data, begin, _, times in self._repeats.pieces(chunk):
             thorough = self.observer is not None or _OWN_MARK in data
             for start, end, index in lane.matcher.scan(data):
                 watch = watches[index]
@@ -105,17 +118,17 @@ class Engine:
                     count, full = watch.add(watch.key(captures), time, watch.weight * times, suppress=watch.suppress)
                     if not full:
                         continue
-                    line = Line(data, start, end, now)
+                    line = Line(data, start, end)
                     found: Match | None = watch.recogniser.captured(captures)
                 else:
-                    line = Line(data, start, end, now)
-                    found, time, count = self._look(watch, line, catching_up, times)
+                    line = Line(data, start, end)
+                    found, time, count = self._look(watch, line, catching_up, now, times)
                 if found is not None:
                     at = begin + (start if times == 1 else 0)
-                    triggers.append(self._trigger(watch, found, line, chunk, at, time, count))
+                    triggers.append(self._trigger(_Full(watch, found, line, at, time, count), chunk, now))
         return triggers
 
-    def _look(self, watch: _Watch, line: Line, catching_up: bool, times: int) -> tuple[Match | None, float, int]:
+    def _look(self, watch: _Watch, line: Line, catching_up: bool, now: float, times: int) -> tuple[Match | None, float, int]:
         """The thorough way for one line and rule: recognise and count. Gives what fills the window, if something does."""
         nothing = None, 0.0, 0
         if not watch.sees_own_lines and _OWN_MARK in line.raw and line.header.program == OWN_PROGRAM:
@@ -127,7 +140,7 @@ class Engine:
         watch.events += times
         for windows, names in watch.resets:
             windows.reset(found.reading.key(found.values, names))
-        time = self._time(line.data, line.begin, line.end, line.now) if catching_up else line.now
+        time = self._time(line.data, line.begin, line.end, now) if catching_up else now
         count, full = watch.add(key, time, watch.weight * times, suppress=watch.suppress)
         if self.observer:
             self.observer(Event(rule.name, time, tuple(key.split(KEY_JOINT)) if rule.key else (), count, line.raw))
@@ -144,22 +157,22 @@ class Engine:
             self._latest = min(written, now)
         return self._latest
 
-    def _trigger(self, watch: _Watch, found: Match, line: Line, chunk: Chunk, offset: int, time: float, count: int) -> Trigger:
-        rule, raw, header = watch.rule, line.raw, line.header_fields()
-        fields = watch.recogniser.fields(found)
+    def _trigger(self, full: _Full, chunk: Chunk, now: float) -> Trigger:
+        rule, raw, header = full.watch.rule, full.line.raw, full.line.header_fields()
+        fields = full.watch.recogniser.fields(full.found)
         return Trigger(
-            id=f"{rule.name}@{chunk.stream}:{offset}",
+            id=f"{rule.name}@{chunk.stream}:{full.offset}",
             rule=rule.name,
-            time=time,
-            count=count,
+            time=full.time,
+            count=full.count,
             key=tuple(fields[name] for name in rule.key),
             fields=fields,
             message=safe_start(raw, MAX_VALUE),
-            body=safe_start(raw[line.header.body :], MAX_VALUE),
+            body=safe_start(raw[full.line.header.body :], MAX_VALUE),
             source=chunk.origin,
-            offset=offset,
-            late=0 if self._every_source else max(0, int(line.now - time)),
-            ignored=found.reading.address(found.values) in self._settings.ignore,
+            offset=full.offset,
+            late=0 if self._every_source else max(0, int(now - full.time)),
+            ignored=full.found.reading.address(full.found.values) in self._settings.ignore,
             host=header["host"],
             program=header["program"],
             pid=header["pid"],

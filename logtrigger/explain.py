@@ -281,7 +281,7 @@ class Misses:
         return sorted(near or others, key=lambda miss: (-miss.stop.found, -miss.stop.fits, -miss.count))
 
     def _explain(self, place: Place, line: bytes) -> None:
-        begin = headers.parse(line, 0.0).tag if self.form.tagged else 0
+        begin = headers.parse(line).tag if self.form.tagged else 0
         stop = self.explainer.explain(line, begin, len(line))
         if stop is None:
             return

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from logtrigger import timestamps
-from logtrigger.model import Header
 
 _LEVEL = (
     rb"(?:kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|security|console|local[0-7])"
@@ -60,35 +60,42 @@ def quick_head(programs: Iterable[str], *, with_tag: bool) -> bytes:
     return head + tag if with_tag else head + rb"(?=" + tag + rb")"
 
 
-def parse(line: bytes, now: float) -> Header:
-    """The header of a line; `now` (epoch seconds) settles years that the line leaves out.
+class Header(NamedTuple):
+    """What stands before a log message. None where the line does not say.
 
-    >>> header = parse(b"<29>Aug 21 15:01:32 openvpn[9739]: 1.2.3.4:39236 [me] Peer", 1700000000.0)
+    `tag` and `body` are the indexes in the line at which the program's tag and the message begin.
+    """
+
+    stamp: bytes | None = None  # the time as written
+    host: str | None = None
+    program: str | None = None
+    pid: str | None = None
+    tag: int = 0
+    body: int = 0
+
+    def time(self, now: float) -> float | None:
+        """The time in epoch seconds; `now` settles a year that the line leaves out. None: it says none, or one that is not."""
+        return None if self.stamp is None else timestamps.epoch(self.stamp.strip(b"[]"), now)
+
+
+def parse(line: bytes) -> Header:
+    """The header of a line.
+
+    >>> header = parse(b"<29>Aug 21 15:01:32 openvpn[9739]: 1.2.3.4:39236 [me] Peer")
     >>> header.program, header.pid, header.host, header.body
     ('openvpn', '9739', None, 35)
     """
     found = _RFC5424.match(line) or _SYSLOG.match(line)
     if found:
-        pid = _text(found["pid"])
-        return Header(
-            _time(found["time"], now),
-            _text(found["host"]),
-            _text(found["program"]),
-            None if pid == "-" else pid,
-            found.start("tag"),
-            found.end(),
-        )
+        host, program, pid = found.group("host", "program", "pid")
+        return Header(found["time"], _text(host), _text(program), _text(pid), found.start("tag"), found.end())
     found = _BRACKETS.match(line)
     if found:
-        return Header(time=_time(found["common"] or found["apache"], now))
+        return Header(found["common"] or found["apache"])
     found = _TIME_ONLY.match(line)
     if found:
-        return Header(_time(found["time"], now), _text(found["host"]), tag=found.end(), body=found.end())
+        return Header(found["time"], _text(found["host"]), tag=found.end(), body=found.end())
     return Header()
-
-
-def _time(raw: bytes | None, now: float) -> float | None:
-    return None if raw is None else timestamps.epoch(raw.strip(b"[]"), now)
 
 
 def _text(raw: bytes | None) -> str | None:
@@ -109,7 +116,7 @@ class Stamps:
         return self._find(data[begin:end], now) if time is None else time
 
     def _find(self, line: bytes, now: float) -> float | None:
-        time, text = parse(line, now).time, line[:_BSD_LENGTH]
+        time, text = parse(line).time(now), line[:_BSD_LENGTH]
         if time is not None and len(text) == _BSD_LENGTH and _BSD_HEAD.match(text):
             if len(self._known) >= self._MOST:
                 self._known.clear()

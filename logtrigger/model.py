@@ -40,21 +40,6 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
-    """What stands before a log message. None where the line does not say.
-
-    `tag` and `body` are the indexes in the line at which the program's tag and the message begin.
-    """
-
-    time: float | None = None  # epoch seconds
-    host: str | None = None
-    program: str | None = None
-    pid: str | None = None
-    tag: int = 0
-    body: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Event:
     """One rule recognising one line."""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from logtrigger import headers
-from logtrigger.model import Header
+from logtrigger.headers import Header
 from logtrigger.patterns.pattern import Pattern
 from logtrigger.patterns.types import canonical_ip
 from logtrigger.rule import Rule
@@ -24,16 +24,16 @@ _KEY_PART = 256  # bytes of a field that stand in a key as they are
 class Line:
     """One line under the eyes of several rules: what they all need of it is found out once."""
 
-    __slots__ = ("_header", "begin", "data", "end", "now")
+    __slots__ = ("_header", "begin", "data", "end")
 
-    def __init__(self, data: bytes, begin: int, end: int, now: float) -> None:
-        self.data, self.begin, self.end, self.now = data, begin, end, now
+    def __init__(self, data: bytes, begin: int, end: int) -> None:
+        self.data, self.begin, self.end = data, begin, end
         self._header: Header | None = None
 
     @property
     def header(self) -> Header:
         if self._header is None:
-            self._header = headers.parse(self.data[self.begin : self.end], self.now)
+            self._header = headers.parse(self.data[self.begin : self.end])
         return self._header
 
     @property

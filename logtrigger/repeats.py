@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterator
 
 from logtrigger import headers
-from logtrigger.model import Chunk, Header
+from logtrigger.headers import Header
+from logtrigger.model import Chunk
 
 MOST = 1000  # events one such line may stand for
 _LONGEST = 8192  # bytes of a line that is remembered
@@ -27,17 +28,17 @@ class Repeats:
     def __init__(self) -> None:
         self._last: dict[str, bytes] = {}
 
-    def pieces(self, chunk: Chunk, now: float) -> Iterator[Piece]:
+    def pieces(self, chunk: Chunk) -> Iterator[Piece]:
         """The chunk in pieces: runs of ordinary lines, and each repeated line by itself, put in place of its reference."""
         data, begin = chunk.data, 0
         at = data.find(_MARK)
         while at >= 0:
             start, end = data.rfind(b"\n", 0, at) + 1, data.find(b"\n", at) + 1
             line = data[start : end - 1].rstrip(b" \t\r")
-            header = headers.parse(line, now)
+            header = headers.parse(line)
             if header.body and (found := _QUOTED.match(line, header.body) or _LAST.match(line, header.body)):
                 self._remember(chunk.stream, data[begin:start])
-                repeated = self._repeated(chunk.stream, line, header, found, now)
+                repeated = self._repeated(chunk.stream, line, header, found)
                 self._remember(chunk.stream, repeated)
                 yield data[begin:start], chunk.offset + begin, chunk.offset + start, 1
                 yield repeated, chunk.offset + start, chunk.offset + end, min(int(found[1]), MOST)
@@ -46,12 +47,12 @@ class Repeats:
         yield data[begin:], chunk.offset + begin, chunk.end, 1
         self._remember(chunk.stream, data[begin:])
 
-    def _repeated(self, stream: str, line: bytes, header: Header, found: re.Match[bytes], now: float) -> bytes:
-        """The line that happened again, as of now: behind the header of the line that says so."""
+    def _repeated(self, stream: str, line: bytes, header: Header, found: re.Match[bytes]) -> bytes:
+        """The line that happened again, behind the header of the line that says so."""
         if found.re is _QUOTED:
             return line[: header.body] + line[found.end() :].removesuffix(b"]") + b"\n"
         last = self._last.get(stream, b"\n")
-        return line[: header.tag] + last[headers.parse(last, now).tag :]
+        return line[: header.tag] + last[headers.parse(last).tag :]
 
     def _remember(self, stream: str, data: bytes) -> None:
         if data:

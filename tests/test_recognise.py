@@ -11,7 +11,7 @@ from tests.script import SSHD, failed, rule
 
 def line_of(text: str) -> Line:
     raw = text.encode()
-    return Line(b"before\n" + raw + b"\n", 7, 7 + len(raw), 1_700_000_000.0)
+    return Line(b"before\n" + raw + b"\n", 7, 7 + len(raw))
 
 
 def test_line_end_is_no_part_of_a_line() -> None:

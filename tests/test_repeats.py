@@ -18,7 +18,7 @@ def pieces(*chunks: str, stream: str = "s", repeats: Repeats | None = None) -> l
         data = chunk.encode()
         found += [
             (piece.decode(), begin, end, times)
-            for piece, begin, end, times in repeats.pieces(Chunk("", "", stream, offset, offset + len(data), data), NOW)
+            for piece, begin, end, times in repeats.pieces(Chunk("", "", stream, offset, offset + len(data), data))
             if piece
         ]
         offset += len(data)

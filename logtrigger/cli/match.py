@@ -211,7 +211,7 @@ def _pieces(name: str) -> Iterator[bytes]:
         with click.open_file(name, "rb") as stream:
             for piece in chain.from_iterable(chain(map(splitter.feed, _blocks(stream)), map(Lines.finish, [splitter]))):
                 chunk = Chunk("", "", "", piece.offset, piece.end, piece.data)
-                yield from (data for data, *_ in repeats.pieces(chunk, 0.0))
+                yield from (data for data, *_ in repeats.pieces(chunk))
     except OSError as error:
         raise SourceError(error.strerror) from None
 
@@ -225,7 +225,7 @@ def _values(pattern: Pattern, data: bytes, begin: int, end: int) -> Sequence[byt
     """What the conversions take of a line; a pattern that begins with a program's tag matches there only."""
     if not pattern.tagged:
         return pattern.match(data, begin, end)
-    header = headers.parse(data[begin:end], 0.0)
+    header = headers.parse(data[begin:end])
     return pattern.match(data, begin + header.tag, end) if header.program else None
 
 
