@@ -27,12 +27,12 @@ ATTACKERS = 100  # in a set
 SETS = 3
 _BATCH = 1000  # lines written at once
 
-COMMON_USERS = """root admin test guest user oracle postgres mysql ftp ubuntu pi git deploy jenkins hadoop nagios tomcat www web
-webmaster support info backup student teacher demo temp office sales service operator manager monitor system sysadmin
+COMMON_USERS = """root admin test guest user oracle postgres mysql ftp ubuntu pi git deploy jenkins hadoop nagios tomcat www
+web webmaster support info backup student teacher demo temp office sales service operator manager monitor system sysadmin
 administrator default apache nginx redis elastic kafka spark zabbix docker vagrant ansible centos debian fedora ec2user
 azureuser minecraft steam csgo teamspeak ts3 bot discord dev developer devops prod staging qa tester build ci svn cvs nobody
-daemon bin sync mail news uucp proxy list irc games man lp alice bob carol dave eve frank grace heidi ivan judy mallory oscar peggy
-trent victor walter zoe sam""".split()[:100]
+daemon bin sync mail news uucp proxy list irc games man lp alice bob carol dave eve frank grace heidi ivan judy mallory
+oscar peggy trent victor walter zoe sam""".split()[:100]
 _COMMON_SHARE = 0.52  # of the user names: each of the hundred in 0.1 % of the lines, where one line in five has a user
 
 

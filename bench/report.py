@@ -23,9 +23,9 @@ class Goal:
     reached: bool
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table, all columns but the first to the right."""
-    lines = [head, ["---", *["--:"] * (len(head) - 1)], *rows]
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, right: bool = True) -> str:
+    """A Markdown table, with all columns but the first to the right where they hold numbers."""
+    lines = [head, ["---", *["--:" if right else "---"] * (len(head) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

@@ -118,8 +118,8 @@ _MESSAGES = (
 )
 _PROGRAMS = """asterisk courier cyrus dhcpd dovecot exim freeradius gitea grafana haproxy icecast influxd jabberd kamailio
 keepalived lighttpd mosquitto murmurd mysqld netatalk nsd openvpn perdition pluto portsentry postgres proftpd prosody
-pureftpd rabbitmq roundcube rpcbind saslauthd sendmail slapd smbd snort solr squid stunnel tftpd tinyproxy unbound varnish vsftpd webmin wuftpd
-xrdp zebra zoneminder""".split()
+pureftpd rabbitmq roundcube rpcbind saslauthd sendmail slapd smbd snort solr squid stunnel tftpd tinyproxy unbound varnish
+vsftpd webmin wuftpd xrdp zebra zoneminder""".split()
 _THINGS = "session tunnel mailbox token relay transfer request peer handshake certificate extension channel query share".split()
 
 

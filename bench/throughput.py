@@ -133,7 +133,12 @@ def speed(options: Options) -> str:
         speeds[kind.name] = {one.tool.name: one.speed for one in measured}
         commands |= {one.tool.name: one.command.shown for one in measured}
     versions = [(tool.name, tool.version(), f"`{commands[tool.name]}`".replace("|", r"\|")) for tool in wanted]
-    parts = [_where(options), *parts, report.goals(goals), report.table(("program", "version", "command"), versions)]
+    parts = [
+        _where(options),
+        *parts,
+        report.goals(goals),
+        report.table(("program", "version", "command"), versions, right=False),
+    ]
     if picture := _plot(options, speeds):
         parts.insert(1, picture)
     return "\n\n".join(filter(None, parts))
@@ -214,7 +219,7 @@ def _where(options: Options) -> str:
     logs = "real logs, stretched" if corpora.real_logs() else "a synthetic log: the real ones are not here"
     return (
         f"{platform.system()} {platform.release()} {platform.machine()}, {_processor()}, Python {platform.python_version()};"
-        f" medians of {options.runs} runs in turns, on one core; seed {options.seed}; {logs}."
+        f" median of {options.runs} runs in turns, on one core; seed {options.seed}; {logs}."
     )
 
 
@@ -260,7 +265,7 @@ def many_rules(options: Options) -> str:
 
 def _peers_with_many_rules(options: Options, peers: Sequence[Tool]) -> str:
     kind = _kinds()[0]
-    corpus = _corpus(options, kind, max(options.lines // 20, 2000))
+    corpus = _corpus(options, kind, max(options.lines // 10, 2000))
     thousand = rules.thousand(RULES, kind.name, options.seed)
     factors = []
     for tool in peers:
