@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
+from importlib.util import find_spec
 
 import hypothesis
 import pytest
@@ -15,6 +17,8 @@ hypothesis.settings.load_profile("logtrigger")
 IS_ROOT = os.geteuid() == 0
 MUST_HAVE_TOOLS = IS_ROOT and os.environ.get("CI") == "true"  # .ci/run has installed them
 
+MUST_HAVE_PACKAGES = os.environ.get("CI") == "true" and platform.machine() in ("x86_64", "aarch64")  # extra `speed`
+
 
 def find_tool(name: str) -> str | None:
     """The path of a program, also where only root's PATH would have it."""
@@ -22,7 +26,7 @@ def find_tool(name: str) -> str | None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip what the `root` and `tool` marks ask for and the machine lacks."""
+    """Skip what the `root`, `tool` and `package` marks ask for and the machine lacks."""
     if item.get_closest_marker("root") and not IS_ROOT:
         pytest.skip("needs root")
     missing = [name for mark in item.iter_markers("tool") for name in mark.args if find_tool(name) is None]
@@ -30,3 +34,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.fail(f"CI must have {', '.join(missing)}: see the packages in .ci/run")
     if missing:
         pytest.skip(f"needs {', '.join(missing)}")
+    lacking = [name for mark in item.iter_markers("package") for name in mark.args if find_spec(name) is None]
+    if lacking and MUST_HAVE_PACKAGES:
+        pytest.fail(f"CI must have {', '.join(lacking)}: see the extra 'dev' in pyproject.toml")
+    if lacking:
+        pytest.skip(f"needs {', '.join(lacking)}: pip install logtrigger[speed]")

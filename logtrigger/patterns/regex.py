@@ -7,6 +7,7 @@ where it is missing, is run by Python's `re`, which backtracks; the line it is s
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -15,10 +16,20 @@ from typing import Any
 from logtrigger.errors import PatternError
 from logtrigger.patterns.scanf import check_name, kind_called
 from logtrigger.patterns.types import FIELD_TYPES, FieldType
+from logtrigger.text import WHITE
 
 _parser: Any = import_module("re._parser")  # has no public name; what `re` itself parses with
 
 LONGEST = 4096  # bytes of a line that a backtracking expression is shown
+
+# An escape, a class, a comment, a group's name, a repetition without a least number, or any other character.
+_PIECE = re.compile(
+    r"(?P<escape>\\.)|(?P<class>\[\^?\]?(?:\\.|[^\]\\])*\])|(?P<comment>\(\?#[^)]*\))|\(\?P<(?P<name>[^>]*)>"
+    r"|\{,(?P<most>[0-9]*)\}|.",
+    re.DOTALL,
+)
+_VERBOSE = re.compile(r"\(\?[a-zA-Z]*x")
+_WHITE, _NOT_WHITE = r"\t-\r ", r"\x00-\x08\x0e-\x1f!-\xff"  # as parts of a class; RE2's own \s lacks \v
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +41,12 @@ class _Group:
     kind: FieldType
     whole: re.Pattern[bytes] | None  # for text that must be of a type
 
-    def value(self, found: Any, data: bytes, end: int) -> bytes | None:
+    def value(self, found: Any, line: bytes) -> bytes | None:
         """The group's text in its one form; empty where the group took no part, None where it is not of the type."""
         begin, stop = found.span(self.number)
         if begin < 0 or self.whole is None:
-            return data[begin:stop] if begin >= 0 else b""
-        typed = self.whole.match(data, begin, end)
+            return line[begin:stop] if begin >= 0 else b""
+        typed = self.whole.match(line, begin)
         if not typed or typed.end() != stop:
             return None
         return self.kind.normalise(typed[0]) if self.kind.normalise else typed[0]
@@ -69,19 +80,24 @@ class RegexPattern:
     def quick(self, head: bytes) -> None:
         """There is no quick way: see `logtrigger.rule.Pattern`."""
 
-    def captures(self, data: bytes, start: int, end: int) -> Sequence[bytes] | None:
-        """As `match`."""
-        return self.match(data, start, end)
-
     def match(self, data: bytes, start: int, end: int) -> Sequence[bytes] | None:
-        """The named groups in the line data[start:end], in order; None where it does not match or a type does not fit."""
-        line = data[start : min(end, start + LONGEST) if self.backtracks else end]
-        found = self._expression.search(line)
+        """The named groups in the line data[start:end], in order; None where it does not match or a type does not fit.
+
+        White space at the line's end does not count.
+        """
+        while end > start and data[end - 1] in WHITE:
+            end -= 1
+        return self.captures(data, start, end)
+
+    def captures(self, data: bytes, start: int, end: int) -> Sequence[bytes] | None:
+        """As `match`; `end` excludes trailing white space."""
+        line = data[start:end]
+        found = self._expression.search(line[:LONGEST] if self.backtracks else line)
         if not found:
             return None
         values = []
         for group in self._groups:
-            value = group.value(found, line, len(line))
+            value = group.value(found, line)
             if value is None:
                 return None
             values.append(value)
@@ -99,41 +115,83 @@ def compile(text: str, fields: Sequence[str] = (), *, nocase: bool = False) -> R
     Raises:
         PatternError: the expression does not compile (with its column), or a field is none of its groups.
     """
+    expression = _checked(text, nocase)
+    groups = _groups(expression, fields)
+    source = _for_bytes(text)
+    linear, why = _linear(source, nocase)
+    return RegexPattern(text, groups, linear or re.compile(source, expression.flags), _literal(source), nocase, why)
+
+
+def _checked(text: str, nocase: bool) -> re.Pattern[bytes]:
+    """The expression as it stands. Raises PatternError, with the column, where Python's `re` refuses it or doubts it."""
+    raw = text.encode("utf-8", "surrogateescape")
+    for piece in _PIECE.finditer(text):
+        if piece["name"] is not None:
+            check_name(piece["name"], piece.start("name") + 1)
     try:
-        flags = re.ASCII | (re.IGNORECASE if nocase else 0)
-        backtracking = re.compile(text.encode(), re.IGNORECASE if nocase else 0)
-        re.compile(text, flags)
-    except (re.error, OverflowError, RecursionError) as error:
-        column = None if getattr(error, "pos", None) is None else getattr(error, "pos", 0) + 1
-        raise PatternError(
-            f"the regular expression: {getattr(error, 'msg', error)}", "see Python's re for the syntax", column
-        ) from None
-    groups = _groups(backtracking, fields)
-    linear, why = _linear(text, nocase)
-    return RegexPattern(text, groups, linear or backtracking, _literal(text), nocase, why)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", FutureWarning)  # [[a]: other engines read it otherwise
+            return re.compile(raw, re.IGNORECASE if nocase else 0)
+    except FutureWarning as doubt:
+        fault, _, at = str(doubt).rpartition(" at position ")
+        column = len(raw[: int(at)].decode("utf-8", "replace")) + 1
+        raise PatternError(f"the regular expression: {fault}", "put a \\ before the character that is meant", column) from None
+    except (re.error, ValueError, OverflowError, RecursionError) as error:
+        position = getattr(error, "pos", None)
+        where = None if position is None else len(raw[:position].decode("utf-8", "replace")) + 1
+        fault = f"the regular expression: {getattr(error, 'msg', error)}"
+        raise PatternError(fault, "see Python's re for the syntax", where) from None
+
+
+def _for_bytes(text: str) -> bytes:
+    r"""The expression so that every engine reads it alike over bytes, and a character of several bytes is one.
+
+    >>> _for_bytes(r"\sé+[\s-]a{,2}").decode()
+    '[\\t-\\r ](?:é)+[\\t-\\r -]a{0,2}'
+    """
+    pieces = [text] if _VERBOSE.search(text) else map(_piece, _PIECE.finditer(text))  # RE2 knows no verbose ones
+    return "".join(pieces).encode("utf-8", "surrogateescape")
+
+
+def _piece(piece: re.Match[str]) -> str:
+    if piece["class"]:
+        several = next((at for at, c in enumerate(piece[0]) if len(c.encode("utf-8", "surrogateescape")) > 1), None)
+        if several is not None:
+            fault = f"the regular expression: '{piece[0][several]}' between [ and ] is more than one byte"
+            raise PatternError(fault, "write alternatives, such as (?:é|ö)", piece.start() + several + 1)
+        return re.sub(r"\\.", lambda escape: {r"\s": _WHITE, r"\S": _NOT_WHITE}.get(escape[0], escape[0]), piece[0])
+    if piece["escape"] and piece[0].isascii():
+        return {r"\s": f"[{_WHITE}]", r"\S": f"[^{_WHITE}]"}.get(piece[0], piece[0])
+    if piece["most"] is not None:  # for RE2 {,2} is text
+        return f"{{0,{piece['most']}}}"
+    return piece[0] if piece[0].isascii() or piece["comment"] else f"(?:{piece[0][-1]})"
 
 
 def _groups(expression: re.Pattern[bytes], fields: Sequence[str]) -> list[_Group]:
     names = sorted(expression.groupindex, key=expression.groupindex.__getitem__)
-    kinds: dict[str, str] = {}
+    kinds: dict[str, FieldType] = {}
     for field in fields:
-        name, _, kind = field.partition(":")
+        name, colon, kind = field.partition(":")
         if name not in names:
             known = f"its groups are {', '.join(names)}" if names else "name a group with (?P<name>…)"
             raise PatternError(f"the regular expression has no group '{name}'", known)
-        kinds[name] = kind
-    return [_group(name, expression.groupindex[name], kinds.get(name, "")) for name in names]
+        if name in kinds:
+            raise PatternError(f"the field '{name}' is named twice", "name each once")
+        kinds[name] = kind_called(kind, name) if colon else _usual_kind(name)
+    return [_group(name, expression.groupindex[name], kinds.get(name) or _usual_kind(name)) for name in names]
 
 
-def _group(name: str, number: int, kind_name: str) -> _Group:
-    check_name(name)
-    kind = kind_called(kind_name, name) if kind_name else FIELD_TYPES["ip" if name == "ip" else "text"]
+def _usual_kind(name: str) -> FieldType:
+    return FIELD_TYPES["ip" if name == "ip" else "text"]
+
+
+def _group(name: str, number: int, kind: FieldType) -> _Group:
     if kind.is_gap:
         return _Group(name, number, kind, re.compile(f"[^{kind.excludes}]+".encode("latin-1")) if kind.excludes else None)
     return _Group(name, number, kind, re.compile((kind.before + kind.expression).encode("latin-1")))
 
 
-def _linear(text: str, nocase: bool) -> tuple[Any, str]:
+def _linear(source: bytes, nocase: bool) -> tuple[Any, str]:
     """The expression under RE2, or why not."""
     try:
         re2: Any = import_module("re2")
@@ -144,18 +202,18 @@ def _linear(text: str, nocase: bool) -> tuple[Any, str]:
     options.case_sensitive = not nocase
     options.encoding = re2.Options.Encoding.LATIN1
     try:
-        return re2.compile(text.encode(), options), ""
+        return re2.compile(source, options), ""
     except re2.error as error:
         reason = error.args[0] if error.args else "it refuses it"
         return None, f"RE2 cannot run it: {reason.decode() if isinstance(reason, bytes) else reason}"
 
 
-def _literal(text: str) -> bytes:
+def _literal(source: bytes) -> bytes:
     """The longest text that every match contains, as far as it is easily told; empty where it is not."""
-    tree = _parser.parse(text)
+    tree = _parser.parse(source)
     if tree.state.flags & re.IGNORECASE:
         return b""
-    return max((run.encode() for run in "".join(_runs(tree)).split("\0")), key=len)
+    return max("".join(_runs(tree)).encode("latin-1").split(b"\0"), key=len)
 
 
 def _runs(tree: Any) -> Iterator[str]:
