@@ -1,7 +1,7 @@
 # make run    try it: the quickstart configuration, in the foreground, from this checkout
 # make test   the tests and doctests
 # make check  format, lint, types, shell scripts, man pages
-# make bench  time from a line to its action, beside the peers that are installed
+# make bench  time from a line to its action and lines a second, beside the peers that are installed; an hour
 # make clean  remove what the above made
 #
 # A Debian with git, make and python3-venv is enough. VENV=DIR uses another virtual environment.
@@ -38,8 +38,9 @@ check: $(VENV)/.installed-dev
 	$(call lint,shellcheck,shellcheck --exclude=SC2154 $(POSIX_SCRIPTS) .ci/run)
 	$(call lint,mandoc,for page in $(MAN_PAGES); do mandoc -T lint -W warning "$$page" || exit; done)
 
-bench: $(VENV)/.installed
+bench: $(VENV)/.installed-bench
 	$(VENV)/bin/python bench/latency.py
+	$(VENV)/bin/python -m bench.throughput --write docs/performance.md
 
 clean:
 	rm -rf .venv run build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
@@ -52,6 +53,10 @@ $(VENV)/bin/python:
 $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
+
+$(VENV)/.installed-bench: pyproject.toml | $(VENV)/bin/python
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	@touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
