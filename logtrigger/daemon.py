@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from logtrigger.actions.base import Action, Result
+from logtrigger.actions.base import Action, Left, Result
 from logtrigger.actions.environment import environment
 from logtrigger.actions.queue import Undone, Work
 from logtrigger.actions.script import ScriptAction, Scripts
@@ -277,8 +277,11 @@ class Daemon:
             return f"dry run: {rule.script} is not run", ()
         return f"running {rule.script}", (SCRIPT,)
 
-    def _action(self, rule: str, name: str) -> Action | None:
-        return self._script_actions.get(rule) if name == SCRIPT else None
+    def _action(self, trigger: Trigger, name: str) -> Action | None:
+        """What is to be started for a trigger; one that has waited too long, over a restart perhaps, is left."""
+        if self._clock() - trigger.time > self._settings.late:
+            return Left(name, "not run: too late by now")
+        return self._script_actions.get(trigger.rule) if name == SCRIPT else None
 
     def _refill(self, after: int, limit: int, done: Callable[[Sequence[Undone] | StoreError], None]) -> None:
         self._store.undone_later(after, limit, lambda rows: self.loop.call_threadsafe(lambda: done(rows)))

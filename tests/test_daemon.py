@@ -272,6 +272,26 @@ def test_stop_waits_for_scripts(one: Live) -> None:
     assert one.undone() == 0
 
 
+def test_what_waited_too_long_is_not_run(one: Live) -> None:
+    """A script left undone by the last run is not started when its trigger is older than `late` by now."""
+    gate, began = one.folder / "gate", one.folder / "began"
+    slow = one.script("slow.sh", f'echo >>{began}; while [ ! -e {gate} ]; do sleep 0.01; done; echo "$LT_id" >>{one.ran}')
+    one.configure(one.rule(script=slow), script_parallel=1, late="1h")
+    one.start(level=1)
+    one.wait_ready()
+    one.write("hit 1", "hit 2")
+    one.until(began.exists, "a script runs")
+    one.signal(signal.SIGTERM)
+    gate.touch()
+    assert one.wait() == 0
+    assert one.undone() == 1
+    with closing(sqlite3.connect(one.state)) as db, db:
+        db.execute("""UPDATE "trigger" SET body = json_set(body, '$.time', json_extract(body, '$.time') - 7200)""")
+    with one.running():
+        one.wait_for("not run: too late by now")
+    assert (len(one.runs()), one.undone()) == (1, 0)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_second_signal_ends_scripts(one: Live, number: int) -> None:
     began = one.folder / "began"

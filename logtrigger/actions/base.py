@@ -22,10 +22,23 @@ class Result:
 class Action(Protocol):
     """Something a trigger causes."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def start(self, trigger: Trigger, done: Callable[[Result], None]) -> None:
         """Begin, without waiting, and call `done` once: now or later, in the loop's thread.
 
         What goes wrong is a Result, never an exception.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """An action that is not begun, for a reason."""
+
+    name: str
+    why: str
+
+    def start(self, trigger: Trigger, done: Callable[[Result], None]) -> None:
+        """Nothing but to say so."""
+        done(Result(False, self.why))

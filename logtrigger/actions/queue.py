@@ -13,7 +13,7 @@ from logtrigger.model import Trigger
 HEAD = 1_000  # triggers
 
 Undone = tuple[int, Trigger, tuple[str, ...]]  # seq, trigger, names of its actions that are still to be done
-Find = Callable[[str, str], Action | None]  # rule, name of the action
+Find = Callable[[Trigger, str], Action | None]  # trigger, name of the action
 Refill = Callable[[int, int, Callable[[Sequence[Undone] | StoreError], None]], None]  # after seq, limit, receiver
 Finished = Callable[[int, Trigger, str, Result], None]  # seq, trigger, name of the action, how it ended
 
@@ -97,7 +97,7 @@ class Work:
         self._ask()
 
     def _start(self, seq: int, trigger: Trigger, name: str) -> None:
-        action = self._find(trigger.rule, name)
+        action = self._find(trigger, name)
         self._running += 1
         if action is None:
             self._ended(seq, trigger, name, Result(False, "not configured any more"))
