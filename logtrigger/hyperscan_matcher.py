@@ -46,9 +46,11 @@ class HyperscanMatcher:
         self._count = len(searched)
         self._database: Any = None
         if searched:
-            compiled = _compiled([(pattern.coarse, pattern.nocase) for _, pattern in searched], cache, keep)
-            self._database = hyperscan.loadb(compiled, hyperscan.HS_MODE_BLOCK)
-            self._database.scratch = hyperscan.Scratch(self._database)
+            expressions = [(pattern.coarse, pattern.nocase) for _, pattern in searched]
+            try:
+                self._database = _database(hyperscan, expressions, cache, keep)
+            except hyperscan.error as error:
+                raise ValueError(f"{type(error).__name__} {error}") from None
 
     def scan(self, data: bytes) -> Iterable[Hit]:
         count, found = self._count, list[int]()
@@ -81,17 +83,35 @@ class HyperscanMatcher:
         return hits
 
 
-def _compiled(expressions: Sequence[Expression], cache: Path | None, keep: bool) -> bytes:
-    """The expressions as a serialised database: out of the cache where it holds just these, else compiled."""
+def _database(hyperscan: Any, expressions: Sequence[Expression], cache: Path | None, keep: bool) -> Any:
+    """What looks for the expressions: out of the cache where that holds just these, else compiled."""
     name = _name(expressions)
-    if cache is not None and (database := _cached(cache, name)) is not None:
-        return database
-    command = [sys.executable, "-m", "logtrigger.hyperscan_matcher"]
-    done = subprocess.run(command, input=json.dumps(expressions).encode(), capture_output=True, check=False)
-    if done.returncode != 0:
-        raise ValueError(done.stderr.decode(errors="replace").strip().rpartition("\n")[2])
+    if cache is not None and (kept := _cached(cache, name)) is not None:
+        with contextlib.suppress(hyperscan.error):  # it was made on a processor that could do more
+            return _loaded(hyperscan, kept)
+    compiled = _compiled(expressions)
+    database = _loaded(hyperscan, compiled)
     if cache is not None and keep:
-        _keep(cache, name, done.stdout)
+        _keep(cache, name, compiled)
+    return database
+
+
+def _loaded(hyperscan: Any, serialised: bytes) -> Any:
+    database = hyperscan.loadb(serialised, hyperscan.HS_MODE_BLOCK)
+    database.scratch = hyperscan.Scratch(database)
+    return database
+
+
+def _compiled(expressions: Sequence[Expression]) -> bytes:
+    """The expressions as a serialised database, made by a process of its own. Raises ValueError where that fails."""
+    command = [sys.executable, "-P", "-m", "logtrigger.hyperscan_matcher"]  # -P: nothing is imported from where we stand
+    try:
+        done = subprocess.run(command, input=json.dumps(expressions).encode(), capture_output=True, check=False)
+    except OSError as error:
+        raise ValueError(error.strerror) from None
+    if done.returncode != 0:
+        said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        raise ValueError(said or f"the compiler ended with status {done.returncode}")
     return done.stdout
 
 

@@ -180,7 +180,7 @@ class Form:
             parts += [gap.coarse(), block.coarse()]
         rest = bool(self._gaps) and not self._blocks[-1].elements
         text = "".join(parts)
-        return text.removesuffix("+") if rest else text + r"[ \t\r\f\v]*$"
+        return text.removesuffix("+") if rest else text + r"[ \t\r\f\x0b]*$"
 
     def quick(self, head: bytes) -> re.Pattern[bytes] | None:
         """One expression for a line's header and the pattern behind it, with the captures as its groups.

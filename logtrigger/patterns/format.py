@@ -55,7 +55,7 @@ CODES = {
     "w": _gap("w", r"\x00-/:-@\[-^`{-\xff"),
     "W": _gap("W", "0-9A-Za-z_"),
     "s": _gap("s", r"\x00-\x08\x0e-\x1f!-\xff"),
-    "S": _gap("S", r" \t\r\n\f\v"),
+    "S": _gap("S", r" \t\r\n\f\x0b"),
     "D": _gap("D", "0-9"),
     "d": _number(
         "int",

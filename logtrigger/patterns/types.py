@@ -72,7 +72,7 @@ class FieldType:
     expression: str = ""
     before: str = ""
     colon: str = ""
-    excludes: str = ""  # for gaps: a character class that the text must not contain
+    excludes: str = ""  # for gaps: a character class that the text must not contain; \x0b, as \v is more than that elsewhere
     normalise: Callable[[bytes], bytes] | None = None
     uneven: bool = False  # begun further right it may end further left
     address: bool = False  # free text before it is the attacker's: read it as long as possible
@@ -127,13 +127,13 @@ _LENGTH6 = "(?:/(?:12[0-8]|1[01][0-9]|[1-9]?[0-9])(?![0-9]))?"
 _NET = rf"(?:{IPV4}{_LENGTH4}{_BEHIND}|{IPV6}{_LENGTH6}{_BEHIND}(?!:))"
 _PORT = r"(?:6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[0-9]{1,4})(?![0-9])"
 _NO_DIGIT = "(?<![0-9])"
-_DIGITS_ONLY, _NO_BLANK = "[0-9+-]+", r"[^ \t\r\n\f\v]+"
+_DIGITS_ONLY, _NO_BLANK = "[0-9+-]+", r"[^ \t\r\n\f\x0b]+"
 
 FIELD_TYPES = {
     kind.name: kind
     for kind in (
         FieldType("text"),
-        FieldType("word", excludes=r" \t\r\n\f\v"),
+        FieldType("word", excludes=r" \t\r\n\f\x0b"),
         FieldType(
             "ip",
             _address(_LONE6),

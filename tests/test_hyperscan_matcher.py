@@ -1,0 +1,311 @@
+"""The Hyperscan matcher: it finds what the plain one finds, and trusts nothing but what it kept itself."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from logtrigger import hyperscan_matcher, patterns
+from logtrigger.engine import Engine
+from logtrigger.hyperscan_matcher import HyperscanMatcher, cache_of
+from logtrigger.matcher import LiteralMatcher
+from logtrigger.model import Chunk, Trigger
+from logtrigger.patterns import scanf
+from logtrigger.patterns.pattern import Pattern
+from logtrigger.rule import Rule, Settings
+from tests.patterns.test_form import compiled, readings
+from tests.script import rule
+
+pytestmark = pytest.mark.package("hyperscan")
+
+WORDS = [b"a", b"b", b"A", b"B", b"1", b" ", b"from 192.0.2.7", b"\xc3\xa9", b"\xc3\x89", b"\xc3\x85", b"\xe9", b"\xff",
+         b"\x00", b"\r", b"\v", b"\t", b"x.y", b"10:20:30", b"aa:bb:cc:dd:ee:ff", b"0x1f", b"[", b"*"]  # fmt: skip
+TEXTS = {
+    "scanf": ["a", "A b", "é", "É%s", "a%d", "%s", "%d", "%c", "a%s", "%sa", "%i%s", "%x", "%o %b", "%f", "%u.", "[*",
+              "a %sb %s1", "sshd[%d]: a%s", "x.y", "%%", " a", "\tb", "%s from %s"],
+    "format": ["a{}", "{a:d}", "{a:w} {b:S}", "{a:l}1{b:W}", "{a:tt}", "{a:mac}", "é{a:s}b", "{{", "{a:D}é", "{ip:ip}",
+               "a{a:word}b", "{a:host}{b}"],
+    "regex": ["a+", "ab|é", "(?P<ip>\\S+)", "^a$", "\\x00", "x\\.y", "[a]b", "(?i)a", "é", "\\xff", "\\w b", "(?:a|)b",
+              "\\[\\*"],
+}  # fmt: skip
+SOME = [(text, syntax) for syntax, texts in TEXTS.items() for text in texts]
+LINES = st.lists(st.lists(st.sampled_from(WORDS), max_size=6).map(b"".join), max_size=6)
+
+
+@st.composite
+def scenes(draw: st.DrawFn) -> tuple[list[list[Pattern]], bytes]:
+    """Patterns of some owners, and lines likely to have something to do with them, as whole lines."""
+    owners, lines = list[list[Pattern]](), draw(LINES)
+    for _ in range(draw(st.integers(0, 4))):
+        texts = st.lists(st.tuples(st.sampled_from(SOME), st.booleans()), min_size=1, max_size=3)
+        owners.append([patterns.compile(text, (), syntax, nocase=nocase) for (text, syntax), nocase in draw(texts)])
+        if draw(st.booleans()):
+            parts, line = draw(readings())
+            owners[-1].append(compiled(parts, nocase=draw(st.booleans())))
+            lines.insert(draw(st.integers(0, len(lines))), draw(st.sampled_from([line, line.swapcase()])))
+    return owners, b"".join(line.replace(b"\n", b"") + b"\n" for line in lines)
+
+
+def matches(owners: Sequence[Sequence[Pattern]], data: bytes) -> set[tuple[int, int, int]]:
+    """Line by line and pattern by pattern."""
+    found, begin = set(), 0
+    for line in data.split(b"\n")[:-1]:
+        end = begin + len(line)
+        found |= {(begin, end, o) for o, some in enumerate(owners) if any(p.match(data, begin, end) is not None for p in some)}
+        begin = end + 1
+    return found
+
+
+def in_this_process(owners: Sequence[Sequence[Pattern]]) -> HyperscanMatcher:
+    """As the daemon would have it, but quicker to make."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hyperscan_matcher, "_compiled", hyperscan_matcher._compile_here)
+        return HyperscanMatcher(owners)
+
+
+@settings(max_examples=400)
+@given(scenes())
+@example(([[scanf.compile("a %s b", ["x:word"])]], b"a \xc3\x85 b\n"))
+def test_every_true_match_is_a_hit(scene: tuple[list[list[Pattern]], bytes]) -> None:
+    """By line, then by owner, each once; and what is hit is a whole line."""
+    owners, data = scene
+    hits = list(in_this_process(owners).scan(data))
+    assert hits == sorted(set(hits))
+    assert matches(owners, data) <= set(hits)
+    ends = [at for at, byte in enumerate(data) if byte == 10]
+    assert {hit[:2] for hit in hits} <= set(zip([0, *(end + 1 for end in ends)], ends, strict=False))
+
+
+def triggers(rules: Sequence[Rule], data: bytes, build: Callable[[Sequence[Sequence[Pattern]]], Any]) -> list[Trigger]:
+    config = Settings(path=Path("rules.conf"), state=Path("state.db"), rules=tuple(rules))
+    return list(Engine(config, every_source=True, build=build).feed(Chunk("", "", "", 0, len(data), data), 1_700_000_000.0))
+
+
+@settings(max_examples=200)
+@given(scenes())
+def test_engine_comes_to_the_same_with_either_matcher(scene: tuple[list[list[Pattern]], bytes]) -> None:
+    owners, data = scene
+    rules = [replace(rule("x", name=f"r{number}"), patterns=tuple(some)) for number, some in enumerate(owners)]
+    assert triggers(rules, data, in_this_process) == triggers(rules, data, LiteralMatcher)
+
+
+def test_lines_that_nobody_wants_are_no_hits() -> None:
+    """Not even those that have a pattern's longest text, and lack the rest: that is what makes it quick."""
+    matcher = HyperscanMatcher([[scanf.compile("Failed password for %s port %d")], [scanf.compile("accepted", nocase=True)]])
+    data = b"one\nFailed password for x port 1\nACCEPTED\nFailed password for x\nFailed password for x port 1 y\n"
+    assert list(matcher.scan(data)) == [(4, 32, 0), (33, 41, 1)]
+
+
+def test_no_pattern_no_hit() -> None:
+    assert list(HyperscanMatcher([]).scan(b"a\n")) == []
+    assert list(HyperscanMatcher([[scanf.compile("a")]]).scan(b"")) == []
+
+
+OWNERS = [[scanf.compile("a%s")], [scanf.compile("b", nocase=True)]]
+DATA, HITS = b"ax\nB\n", [(0, 2, 0), (3, 4, 1)]
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    return cache_of(tmp_path / "state", OWNERS)
+
+
+@pytest.fixture
+def compilations(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The processes started to compile patterns."""
+    started, run = list[list[str]](), subprocess.run
+
+    def counted(command: list[str], **options: Any) -> Any:
+        started.append(command)
+        return run(command, **options)
+
+    monkeypatch.setattr("subprocess.run", counted)
+    return started
+
+
+def test_cache_is_written_once_and_used_again(cache: Path, compilations: list[list[str]]) -> None:
+    for _ in range(3):
+        assert list(HyperscanMatcher(OWNERS, cache).scan(DATA)) == HITS
+    assert len(compilations) == 1
+    assert [path.name for path in cache.parent.iterdir()] == [cache.name]
+    assert (cache.stat().st_mode & 0o777, cache.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+
+
+def test_cache_may_be_read_only(cache: Path, compilations: list[list[str]]) -> None:
+    HyperscanMatcher(OWNERS, cache, keep=False)
+    assert not cache.exists()
+    HyperscanMatcher(OWNERS, cache)
+    assert list(HyperscanMatcher(OWNERS, cache, keep=False).scan(DATA)) == HITS
+    assert len(compilations) == 2
+
+
+def test_cache_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert list(HyperscanMatcher(OWNERS, tmp_path / "file/patterns-0.hs").scan(DATA)) == HITS
+
+
+def test_other_patterns_have_another_file(tmp_path: Path) -> None:
+    others = [OWNERS[:1], [OWNERS[0], [scanf.compile("b")]], [[*OWNERS[0], *OWNERS[1]]], [*reversed(OWNERS)]]
+    assert len({cache_of(tmp_path, owners) for owners in [OWNERS, *others]}) == 5
+
+
+def damage(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+
+
+def folder_instead(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def link_instead(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("nowhere")
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "empty": lambda path: damage(path, b""),
+    "cut in the head": lambda path: damage(path, path.read_bytes()[:30]),
+    "cut": lambda path: damage(path, path.read_bytes()[:-1]),
+    "longer": lambda path: damage(path, path.read_bytes() + b"\0"),
+    "a bit": lambda path: damage(path, path.read_bytes()[:-9] + bytes([path.read_bytes()[-9] ^ 1]) + path.read_bytes()[-8:]),
+    "zeros": lambda path: damage(path, bytes(len(path.read_bytes()))),
+    "something else": lambda path: damage(path, b"#!/bin/sh\n" * 1000),
+    "for the group to write": lambda path: path.chmod(0o620),
+    "for everybody to write": lambda path: path.chmod(0o602),
+    "a folder": folder_instead,
+    "a link to nowhere": link_instead,
+}
+
+
+@pytest.mark.parametrize("change", DAMAGES.values(), ids=DAMAGES)
+def test_cache_that_is_not_as_we_wrote_it_is_not_used(
+    change: Callable[[Path], object], cache: Path, compilations: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hyperscan believes what it is given: such bytes never reach it."""
+    HyperscanMatcher(OWNERS, cache)
+    kept = cache.read_bytes()
+    change(cache)
+    assert list(HyperscanMatcher(OWNERS, cache).scan(DATA)) == HITS
+    assert len(compilations) == 2
+    if cache.is_file():
+        assert (cache.read_bytes(), cache.stat().st_mode & 0o777) == (kept, 0o600)
+
+
+def test_cache_of_somebody_else_is_not_used(
+    cache: Path, compilations: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    HyperscanMatcher(OWNERS, cache)
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    HyperscanMatcher(OWNERS, cache)
+    assert len(compilations) == 2
+
+
+def test_cache_for_other_patterns_is_not_used(cache: Path, compilations: list[list[str]]) -> None:
+    HyperscanMatcher([[scanf.compile("c%s")], OWNERS[1]], cache)
+    assert list(HyperscanMatcher(OWNERS, cache).scan(DATA)) == HITS
+    assert len(compilations) == 2
+
+
+def test_cache_of_another_version_is_not_used(
+    cache: Path, compilations: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("hyperscan.__version__", "0.0")
+        HyperscanMatcher(OWNERS, cache)
+    assert list(HyperscanMatcher(OWNERS, cache).scan(DATA)) == HITS
+    assert len(compilations) == 2
+
+
+def test_cache_that_hyperscan_refuses_is_made_again(
+    cache: Path, compilations: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One from a processor that could do more: a machine may move."""
+    HyperscanMatcher(OWNERS, cache)
+    hyperscan: Any = import_module("hyperscan")
+    load, loaded = hyperscan.loadb, list[bytes]()
+
+    def refuse_first(serialised: bytes, mode: int) -> Any:
+        loaded.append(serialised)
+        if len(loaded) == 1:
+            raise hyperscan.DatabasePlatformError
+        return load(serialised, mode)
+
+    monkeypatch.setattr(hyperscan, "loadb", refuse_first)
+    assert list(HyperscanMatcher(OWNERS, cache).scan(DATA)) == HITS
+    assert (len(compilations), len(loaded)) == (2, 2)
+
+
+def test_left_over_file_of_a_crash_is_no_hindrance(cache: Path, compilations: list[list[str]]) -> None:
+    cache.parent.mkdir()
+    cache.with_name(f"{cache.name}.{os.getpid()}").write_bytes(b"half")
+    for _ in range(3):
+        HyperscanMatcher(OWNERS, cache)
+    assert len(compilations) == 2
+    assert [path.name for path in cache.parent.iterdir()] == [cache.name]
+
+
+def test_newest_caches_are_kept(cache: Path) -> None:
+    """Other files in the folder are not ours to remove."""
+    cache.parent.mkdir()
+    for number in range(40):
+        old = cache.with_name(f"patterns-{number}.hs")
+        old.write_bytes(b"")
+        os.utime(old, (number, number))
+    (cache.parent / "state.db").write_bytes(b"")
+    HyperscanMatcher(OWNERS, cache)
+    names = {path.name for path in cache.parent.iterdir()}
+    assert names == {cache.name, "state.db", *(f"patterns-{number}.hs" for number in range(25, 40))}
+
+
+class Odd:
+    """A pattern whose coarse form is no expression that Hyperscan takes."""
+
+    def __init__(self, coarse: str) -> None:
+        self.coarse, self.nocase = coarse, False
+
+
+@pytest.mark.parametrize(
+    ("coarse", "said"), [("a(?=b)", "Zero-width assertions"), ("(", "Missing close parenthesis"), ("\\1", "back reference")]
+)
+def test_expression_that_hyperscan_refuses(coarse: str, said: str, cache: Path) -> None:
+    odd: Any = Odd(coarse)
+    with pytest.raises(ValueError, match=said):
+        HyperscanMatcher([[odd]], cache)
+    assert not cache.exists()
+
+
+@pytest.mark.parametrize(
+    ("run", "said"),
+    [
+        (lambda *_, **__: subprocess.CompletedProcess([], -9, b"", b""), "the compiler ended with status -9"),
+        (lambda *_, **__: subprocess.CompletedProcess([], 0, b"", b""), "InvalidError"),
+    ],
+)
+def test_compiler_that_fails(run: Callable[..., object], said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("subprocess.run", run)
+    with pytest.raises(ValueError, match=said):
+        HyperscanMatcher(OWNERS)
+
+
+def test_compiler_that_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.executable", "/no/such/python")
+    with pytest.raises(ValueError, match="No such file or directory"):
+        HyperscanMatcher(OWNERS)
+
+
+def test_compiler_imports_nothing_from_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever may write there would run as the daemon."""
+    for name in ("json.py", "hyperscan.py"):
+        (tmp_path / name).write_text("raise SystemExit('caught')")
+    monkeypatch.chdir(tmp_path)
+    assert list(HyperscanMatcher(OWNERS).scan(DATA)) == HITS

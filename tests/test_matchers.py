@@ -1,0 +1,76 @@
+"""Which matcher is used: the fastest there is, and plain Python where that fails."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from logtrigger import hyperscan_matcher
+from logtrigger.matcher import LiteralMatcher
+from logtrigger.matchers import CHOICE, fastest
+from logtrigger.patterns import scanf
+
+OWNERS = [[scanf.compile("a%s")]]
+HITS = [(2, 4, 0)]
+
+
+class Reports:
+    """What was reported."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[int, str]] = []
+
+    def __call__(self, level: int, text: str) -> None:
+        self.said.append((level, text))
+
+
+@pytest.fixture
+def reports(monkeypatch: pytest.MonkeyPatch) -> Reports:
+    monkeypatch.delenv(CHOICE, raising=False)
+    return Reports()
+
+
+@pytest.mark.package("hyperscan")
+@pytest.mark.parametrize("keep", [True, False])
+def test_hyperscan_where_it_is_installed(reports: Reports, tmp_path: Path, keep: bool) -> None:
+    matcher = fastest(tmp_path, reports, keep=keep)(OWNERS)
+    assert isinstance(matcher, hyperscan_matcher.HyperscanMatcher)
+    assert list(matcher.scan(b"b\nax\n")) == HITS
+    assert [path.suffix for path in tmp_path.iterdir()] == [".hs"] * keep
+    assert reports.said == []
+
+
+@pytest.mark.package("hyperscan")
+def test_no_cache_without_a_folder(reports: Reports, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert list(fastest(None, reports)(OWNERS).scan(b"b\nax\n")) == HITS
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_python_where_hyperscan_is_not_installed(reports: Reports, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That is no fault: nothing is said."""
+    monkeypatch.setitem(sys.modules, "hyperscan", None)
+    matcher = fastest(None, reports)(OWNERS)
+    assert isinstance(matcher, LiteralMatcher)
+    assert reports.said == []
+
+
+@pytest.mark.package("hyperscan")
+def test_python_where_hyperscan_cannot_compile(reports: Reports, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> bytes:
+        raise ValueError("too large")
+
+    monkeypatch.setattr(hyperscan_matcher, "_compiled", refuse)
+    matcher = fastest(None, reports)(OWNERS)
+    assert isinstance(matcher, LiteralMatcher)
+    assert list(matcher.scan(b"b\nax\n")) == HITS
+    assert reports.said == [(0, "hyperscan cannot compile the patterns: too large; matching goes on in Python, slower")]
+
+
+def test_variable_keeps_to_python(reports: Reports, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LOGTRIGGER_ENGINE", "python")
+    assert isinstance(fastest(tmp_path, reports)(OWNERS), LiteralMatcher)
+    assert list(tmp_path.iterdir()) == []
