@@ -13,7 +13,7 @@ from logtrigger.headers import Header
 from logtrigger.patterns.pattern import Pattern
 from logtrigger.patterns.types import canonical_ip
 from logtrigger.rule import Rule
-from logtrigger.text import safe, safe_start
+from logtrigger.text import safe, safe_start, safe_text
 
 MAX_VALUE = 16_384  # bytes of a line or field that a trigger carries; a little more tells that it was cut
 Captures = Callable[[bytes, int, int], Sequence[bytes] | None]  # of the line data[begin:end], not normalised
@@ -42,8 +42,8 @@ class Line:
 
     def header_fields(self) -> dict[str, str]:
         """host, program and pid, made safe; empty where the line does not say."""
-        header = self.header
-        return {name: safe((getattr(header, name) or "").encode()) for name in ("host", "program", "pid")}
+        _, host, program, pid, *_ = self.header
+        return {"host": safe_text(host or ""), "program": safe_text(program or ""), "pid": safe_text(pid or "")}
 
 
 class Reading:

@@ -16,7 +16,11 @@ def safe(raw: bytes) -> str:
     >>> safe(b"a\\tb\\x1b[31m\\xff")
     'a b?[31m\\ufffd'
     """
-    text = raw.decode("utf-8", "replace")
+    return safe_text(raw.decode("utf-8", "replace"))
+
+
+def safe_text(text: str) -> str:
+    """`safe` of what is text already."""
     return text if text.isascii() and text.isprintable() else _UNSAFE.sub("?", text.replace("\t", " "))
 
 

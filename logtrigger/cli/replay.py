@@ -25,6 +25,8 @@ from logtrigger.text import safe
 
 _ERROR = 2
 
+_to_json = json.JSONEncoder(ensure_ascii=False).encode
+
 
 @click.command(short_help="run the rules over old logs")
 @click.argument("logs", nargs=-1, metavar="[LOG…|-]")
