@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from logtrigger import config
-from logtrigger.config import DEFAULT_PATH, Unreadable
+from logtrigger.config import DEFAULT_PATH, Unreadable, build, lint
 from logtrigger.errors import Complaint, ConfigError
 
 _MISTAKES, _UNREADABLE = 1, 2
@@ -18,26 +18,29 @@ _MISTAKES, _UNREADABLE = 1, 2
 @click.option(
     "-c", "path", type=click.Path(path_type=Path), metavar="FILE", help=f"The configuration, by default {DEFAULT_PATH}."
 )
+@click.option("--strict", is_flag=True, help="Take warnings for mistakes.")
 @click.pass_context
-def check(context: click.Context, path: Path | None) -> None:
+def check(context: click.Context, path: Path | None, strict: bool) -> None:
     """Check a configuration and all files it includes.
 
     Mistakes and warnings go to standard error, a summary to standard output. The exit status is 0 where there is no
     mistake, 1 where there is one, and 2 where the file cannot be read.
     """
-    context.exit(_check(path or context.obj or DEFAULT_PATH))
+    context.exit(_check(path or context.obj or DEFAULT_PATH, strict))
 
 
-def _check(path: Path) -> int:
+def _check(path: Path, strict: bool) -> int:
     try:
-        settings, complaints = config.load(path)
+        configuration = build.read(path)
     except ConfigError as error:
-        for complaint in error.complaints:
+        for complaint in _graded(error.complaints, strict):
             click.echo(complaint, err=True)
         if isinstance(error, Unreadable):
             return _UNREADABLE
-        click.echo(f"{path}: {_counted(_errors(error.complaints), 'mistake')}")
+        click.echo(f"{path}: {_counted(_errors(_graded(error.complaints, strict)), 'mistake')}")
         return _MISTAKES
+    settings = configuration.settings
+    complaints = _graded({*configuration.complaints, *lint.warnings(configuration.built, settings.rules)}, strict)
     for complaint in complaints:
         click.echo(complaint, err=True)
     wrong = _errors(complaints)
@@ -47,6 +50,11 @@ def _check(path: Path) -> int:
         f"{path}: {_counted(len(settings.rules), 'rule')}, {_counted(wrong, 'mistake') if wrong else 'no mistakes'}{noted}"
     )
     return _MISTAKES if wrong else 0
+
+
+def _graded(complaints: Iterable[Complaint], strict: bool) -> list[Complaint]:
+    """The complaints by their places; where we are strict, each is an error."""
+    return sorted({replace(complaint, severity="error") if strict else complaint for complaint in complaints})
 
 
 def _errors(complaints: Iterable[Complaint]) -> int:

@@ -30,6 +30,7 @@ class Configuration:
     settings: Settings
     complaints: tuple[Complaint, ...]
     origins: Mapping[str, Mapping[str, Option]]  # rule -> option -> its values with their places; rules not enabled too
+    built: tuple[Built, ...] = ()  # the rules as they were made; those not enabled too
 
 
 def read(path: Path) -> Configuration:
@@ -60,7 +61,7 @@ def read(path: Path) -> Configuration:
         late=daemon.late,
     )
     complaints = tuple(sorted({*report.warnings, *(complaint for _, complaint in failed)}))
-    return Configuration(settings, complaints, {one.options.name: one.draft.given for one in built})
+    return Configuration(settings, complaints, {one.options.name: one.draft.given for one in built}, tuple(built))
 
 
 def load(path: Path) -> tuple[Settings, tuple[Complaint, ...]]:

@@ -32,7 +32,7 @@ from dataclasses import dataclass, field, replace
 
 from logtrigger.addresses import AddressSet
 from logtrigger.config import readings, regexlines
-from logtrigger.config.readings import alphabet, is_gap, parts
+from logtrigger.config.readings import alphabet, is_gap, neighbours, parts
 from logtrigger.patterns.form import Conversion, Element, Form, Literal
 from logtrigger.patterns.pattern import Pattern
 from logtrigger.patterns.regex import RegexPattern
@@ -59,20 +59,9 @@ _PAIRS = (
 _TRUE = (b"3.0.113.9", b"203.0.113.1", b"192.0.2.1", b"2001:db8::1", b"2001:db8::", b"db8::9", b"203.0.113.0", b"22", b"2")
 _MADE_BEFORE = (b"20", b"2001:", b"2001", b"2001:db8:", b"2001:db8::", b"4", b"-")
 _MADE_BEHIND = (b"9", b"1:9", b":9", b"24", b"0.2.1", b".5")
-_SAMPLES = (
-    b"198.51.100.7",
-    b"22",
-    b"00:16:3e:00:00:07",
-    b"10",
-    b"1.5",
-    b"5%",
-    b"1.5e3",
-    b"x",
-    b"2020-11-29",
-    b"29 Nov 2020 17:20:00 +0100",
-)
-_SAMPLES += (b"29 Nov 2020 17:20:00 +0100", b"11/29/2020 17:20:00", b"29/Nov/2020:17:20:00 +0100", b"Nov 29 17:20:00")
-_SAMPLES += (b"Sun Nov 29 17:20:00 2020",)
+_SAMPLES = [b"198.51.100.7", b"22", b"00:16:3e:00:00:07", b"10", b"1.5", b"5%", b"1.5e3", b"x", b"2020-11-29", b"17:20"]
+_SAMPLES += [b"29 Nov 2020 17:20:00 +0100", b"11/29/2020 17:20:00", b"29/Nov/2020:17:20:00 +0100", b"Nov 29 17:20:00"]
+_SAMPLES += [b"Sun Nov 29 17:20:00 2020"]
 # What makes an address or number beside it none: letters, more digits than one may have.
 _APART = b"="  # no part of any
 _BREAKERS = (b"xx", b".x", b"-x", b":", b"0" * 401, b"::")
@@ -146,8 +135,8 @@ def _of_form(rule: Rule, judge: _Judge, index: int) -> Forgery | None:
     if not isinstance(written, Form) or not any(map(is_gap, written.elements)):
         return None
     program = min(rule.programs, default="daemon").encode()
-    for read in rule.patterns[: index + 1]:
-        for name in protected(rule, read) if isinstance(read, Form) else ():
+    for read in (pattern for pattern in rule.patterns[: index + 1] if isinstance(pattern, Form)):
+        for name in protected(rule, read):
             pair = _Pair(written, read, name)
             if not pair.has_other_readings():
                 continue
@@ -156,7 +145,12 @@ def _of_form(rule: Rule, judge: _Judge, index: int) -> Forgery | None:
                 if found and found.whole:
                     return found
                 doubt = found or doubt
-            doubt = doubt or Forgery(index, name)
+            if (
+                doubt is None
+                and not rule.excepts
+                and any(judge.reads(name, line, true) for true, line in pair.plain_lines(program))
+            ):
+                doubt = Forgery(index, name)
     return doubt
 
 
@@ -193,12 +187,20 @@ class _Pair:
 
     def lines(self, program: bytes) -> Iterator[tuple[bytes, bytes]]:
         """What the daemon wrote for the field, in its one form, and a line that may be read otherwise; the plainest first."""
-        tagged = self._written.tagged or self._read.tagged
-        head = HEADER if tagged else HEADER + program + b"[" + _PID + b"]: "
         for attempt in self._attempts():
-            true = self._kind.normalise(attempt.true) if self._kind.normalise else attempt.true
             for line in self._laid_out(attempt):
-                yield true, head + line
+                yield self._normal(attempt.true), self._head(program) + line
+
+    def plain_lines(self, program: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """The same for lines in which free text is but a letter."""
+        for true in _TRUE:
+            yield self._normal(true), self._head(program) + rendered(self._written, {i: true for i in self._true})
+
+    def _normal(self, true: bytes) -> bytes:
+        return self._kind.normalise(true) if self._kind.normalise and _is_one(self._kind, true) else true
+
+    def _head(self, program: bytes) -> bytes:
+        return header(program, tagged=self._written.tagged or self._read.tagged)
 
     def _writings(self) -> list[Sequence[Element]]:
         """The elements of a line: all of them, or without free text at the end that is but white space."""
@@ -239,12 +241,12 @@ class _Pair:
             if is_gap(e) and _touches_token(self._read.elements, i)
         }
         for elements in self._writings():
-            tokens = {i: attempt.true if i in self._true else _sample(kind) for i, kind in _tokens(elements)}
+            tokens = {i: attempt.true if i in self._true else sample(kind) for i, kind in _tokens(elements)}
             row = readings.row(
                 elements, tokens, nocase=self._written.nocase, may_be_empty=attempt.may_be_empty, beside=attempt.beside
             )
             for other_address in (b"", attempt.true):
-                copied = {i: other_address if kind.address and other_address else _sample(kind) for i, kind in own}
+                copied = {i: other_address if kind.address and other_address else sample(kind) for i, kind in own}
                 for beside in (apart, {}) if apart else ({},):
                     read = readings.row(
                         self._read.elements, copied | {self._target: attempt.other}, nocase=self._read.nocase, beside=beside
@@ -259,6 +261,23 @@ class _Pair:
             assert isinstance(first, Literal)  # of a tag: its name and a bracket
             row = [*readings.text(first.text + _PID + b"]: "), *row]
         return readings.astray(row, read, self._target, self._true, anywhere=self._anywhere, within=within)
+
+
+def header(program: bytes, *, tagged: bool) -> bytes:
+    """What stands before a pattern."""
+    return HEADER if tagged else HEADER + program + b"[" + _PID + b"]: "
+
+
+def rendered(pattern: Form, tokens: Mapping[int, bytes], free: bytes = b"x") -> bytes:
+    """A line of a pattern, with these texts for some of its tokens."""
+    return b"".join(
+        e.text if isinstance(e, Literal) else tokens.get(i) or (_free(e.kind, free) if e.kind.is_gap else sample(e.kind))
+        for i, e in enumerate(pattern.elements)
+    )
+
+
+def _free(kind: FieldType, text: bytes) -> bytes:
+    return text.replace(b" ", b"") if kind.excludes else text
 
 
 def _tokens(elements: Sequence[Element]) -> list[tuple[int, FieldType]]:
@@ -284,11 +303,8 @@ def _begins_where_written(elements: Sequence[Element]) -> bool:
 
 def _touches_token(elements: Sequence[Element], gap: int) -> bool:
     """Whether free text stands beside a token, or only text between them that the token could hold."""
-    return any(
-        kind.is_gap is False and not parts(between, alphabet(kind))
-        for step in (-1, 1)
-        for between, kind in _neighbour(elements, gap, step)
-    )
+    beside = (pair for step in (-1, 1) for pair in _neighbour(elements, gap, step))
+    return any(not kind.is_gap and not parts(between, neighbours(kind)) for between, kind in beside)
 
 
 def _neighbour(elements: Sequence[Element], gap: int, step: int) -> Iterator[tuple[bytes, FieldType]]:
@@ -306,7 +322,7 @@ def _is_one(kind: FieldType, text: bytes) -> bool:
     return re.fullmatch(kind.expression.encode("latin-1"), text) is not None
 
 
-def _sample(kind: FieldType) -> bytes:
+def sample(kind: FieldType) -> bytes:
     """Some text of a token."""
     return next((text for text in _SAMPLES if _is_one(kind, text)), b"1")
 
@@ -321,13 +337,13 @@ def _of_regex(rule: Rule, judge: _Judge, index: int) -> Forgery | None:
     for name in protected(rule, pattern):
         kind = FIELD_TYPES[pattern.types[pattern.fields.index(name)]]
         true, other = next((pair for pair in _PAIRS if all(_is_one(kind, text) for text in pair)), (b"", b""))
-        values = {n: _sample(FIELD_TYPES[t]) for n, t in zip(pattern.fields, pattern.types, strict=True) if t not in _FREE}
+        values = {n: sample(FIELD_TYPES[t]) for n, t in zip(pattern.fields, pattern.types, strict=True) if t not in _FREE}
         line = regexlines.template(pattern.text, values | {name: true})
-        for head in (b"", HEADER + program + b"[" + _PID + b"]: ") if line and true else ():
-            if not judge.reads(name, head + line.text(), true):
-                continue
-            for forged in regexlines.forged(line, name, other):
-                found = judge.verdict(index, name, head + forged, true)
-                if found and found.whole:
-                    return found
+        if line is None or not true:
+            continue
+        head = next((h for h in (header(program, tagged=False), b"") if judge.reads(name, h + line.text(), true)), None)
+        for forged in regexlines.forged(line, name, other) if head is not None else ():
+            found = judge.verdict(index, name, (head or b"") + forged, true)
+            if found and found.whole:
+                return found
     return None

@@ -50,12 +50,17 @@ def free_text(kind: FieldType) -> Bits:
 def alphabet(kind: FieldType) -> Bits:
     """Every byte that some text of this token holds.
 
-    Of an address without its brackets and zone, which its one form lacks; a zone that would take in what stands behind it, up to
-    a true address, loses to that: the text before an address is as long as it can be.
+    Of an address without its brackets and zone, which its one form lacks; a zone that would take in what stands behind it, up
+    to a true address, loses to that: the text before an address is as long as it can be.
     """
     expression = f"{IPV4}{IPV6}" if kind.name == "ip" else kind.expression
     found = bytes_of(_parser.parse(expression.encode("latin-1"))) & _ALL
     return found & ~_set(b"[]%") if kind.address else found
+
+
+def neighbours(kind: FieldType) -> Bits:
+    """Every byte that makes a token none, or another, where it stands beside it."""
+    return alphabet(kind) | (_matched("[0-9A-Za-z_.%-]") if kind.address else 0)
 
 
 def parts(text: bytes, alphabet: Bits) -> bool:

@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from logtrigger.cli.check import check
 
-RULE = "config rule\n option name {}\n option pattern x\n option script /bin/sh\n"
+RULE = "config rule\n option name {0}\n option pattern {0}-line\n option script /bin/sh\n"
 
 
 def run(*arguments: str, group: Path | None = None) -> Result:
@@ -35,7 +35,7 @@ def test_good_configuration() -> None:
 
 
 def test_warning_is_no_mistake() -> None:
-    write(Path("rules.conf"), "config rule\n option name a\n option pattern x\n")
+    write(Path("rules.conf"), "config rule\n option name a\n option pattern a-line\n")
     done = run("-c", "rules.conf")
     assert (done.exit_code, done.stdout) == (0, "rules.conf: 1 rule, no mistakes, 1 warning\n")
     assert done.stderr.startswith("rules.conf:1: warning: rule 'a' does nothing")
@@ -63,3 +63,22 @@ def test_file_given_before_the_command() -> None:
     write(Path("b.conf"), RULE.format("a"))
     assert run(group=Path("a.conf")).stdout == "a.conf: 1 rule, no mistakes\n"
     assert run("-c", "b.conf", group=Path("a.conf")).stdout == "b.conf: 1 rule, no mistakes\n"
+
+
+WIDE = "config rule\n option name a\n option pattern x\n option script /bin/sh\n"
+
+
+def test_lint_warns_and_strict_makes_mistakes_of_it() -> None:
+    write(Path("rules.conf"), WIDE)
+    done = run("-c", "rules.conf")
+    assert (done.exit_code, done.stdout) == (0, "rules.conf: 1 rule, no mistakes, 1 warning\n")
+    assert done.stderr.startswith("rules.conf:3: warning: 'pattern': no text of 3 characters")
+    strict = run("--strict", "-c", "rules.conf")
+    assert (strict.exit_code, strict.stdout) == (1, "rules.conf: 1 rule, 1 mistake\n")
+    assert strict.stderr == done.stderr.replace("warning", "error")
+
+
+def test_strict_counts_warnings_beside_mistakes() -> None:
+    write(Path("rules.conf"), "config rule\n option name a\n option pattern x\n option maxfial 5\n")
+    done = run("--strict", "-c", "rules.conf")
+    assert (done.exit_code, done.stdout) == (1, "rules.conf: 2 mistakes\n")

@@ -11,7 +11,7 @@ from logtrigger import __version__
 from logtrigger.cli import main
 from logtrigger.config import DEFAULT_PATH
 
-RULES = "config rule\n option name r\n option pattern x\n option script /bin/sh\n"
+RULES = "config rule\n option name r\n option pattern line\n option script /bin/sh\n"
 
 
 def run(*arguments: str) -> Result:
