@@ -100,6 +100,7 @@ def _tell_text(trigger: Trigger, line: int) -> None:
 
 def _summarise(summary: Summary, seconds: float) -> None:
     click.echo(f"{summary.lines:,} lines in {seconds:.2f} s, {summary.lines / max(seconds, 1e-9):,.0f} lines/s", err=True)
-    width = max(map(len, summary.events), default=0)
+    width = max(map(len, ["rule", *summary.events]))
+    click.echo(f"  {'rule':<{width}}  {'events':>9}  {'triggers':>9}", err=True)
     for rule, events in summary.events.items():
-        click.echo(f"  {rule:<{width}}  {events:>9,} events  {summary.triggers[rule]:>9,} triggers", err=True)
+        click.echo(f"  {rule:<{width}}  {events:>9,}  {summary.triggers[rule]:>9,}", err=True)

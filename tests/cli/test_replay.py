@@ -60,7 +60,7 @@ def test_text(arguments: tuple[str, ...]) -> None:
     assert (done.returncode, done.stdout) == (0, TEXT)
     said = done.stderr.splitlines()
     assert re.fullmatch(r"4 lines in [0-9.]+ s, [0-9,]+ lines/s", said[0])
-    assert [" ".join(line.split()) for line in said[1:]] == ["Login 3 events 1 triggers", "Reboot 1 events 1 triggers"]
+    assert [" ".join(line.split()) for line in said[1:]] == ["rule events triggers", "Login 3 1", "Reboot 1 1"]
 
 
 def test_json() -> None:
