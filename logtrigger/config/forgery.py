@@ -3,7 +3,7 @@
 The daemon writes the line: its own words as the pattern has them, numbers and addresses as they are, and in the place of free
 text (%s, word) what a stranger chose, perhaps nothing at all. What stands before the pattern is the daemon's too; that no
 stranger writes there, only the program's tag at the pattern's beginning can see to. A name that reverse DNS gives (`host`) is
-the stranger's choice as it stands; asked is whether he can have something else read.
+the stranger's choice within what a name may hold; that he may choose it is no forgery, only what else he can have read.
 
 For scanf and format the answer is complete. A line forges a field if the pattern can be laid over it so that the field takes
 anything but what the daemon wrote there, and if that reading is the one chosen:
@@ -145,11 +145,8 @@ def _of_form(rule: Rule, judge: _Judge, index: int) -> Forgery | None:
                 if found and found.whole:
                     return found
                 doubt = found or doubt
-            if (
-                doubt is None
-                and not rule.excepts
-                and any(judge.reads(name, line, true) for true, line in pair.plain_lines(program))
-            ):
+            works = any(judge.reads(name, line, true) for true, line in pair.plain_lines(program))
+            if doubt is None and works and not rule.excepts:
                 doubt = Forgery(index, name)
     return doubt
 
@@ -193,8 +190,9 @@ class _Pair:
 
     def plain_lines(self, program: bytes) -> Iterator[tuple[bytes, bytes]]:
         """The same for lines in which free text is but a letter."""
+        head = header(program, tagged=self._written.tagged)
         for true in _TRUE:
-            yield self._normal(true), self._head(program) + rendered(self._written, {i: true for i in self._true})
+            yield self._normal(true), head + rendered(self._written, {i: true for i in self._true})
 
     def _normal(self, true: bytes) -> bytes:
         return self._kind.normalise(true) if self._kind.normalise and _is_one(self._kind, true) else true
@@ -204,9 +202,10 @@ class _Pair:
 
     def _writings(self) -> list[Sequence[Element]]:
         """The elements of a line: all of them, or without free text at the end that is but white space."""
-        elements = self._written.elements
-        shorter = elements[:-1] if is_gap(elements[-1]) else ()
-        return [elements, without_trailing_blanks(shorter)] if shorter else [elements]
+        found: list[Sequence[Element]] = [self._written.elements]
+        while len(found[-1]) > 1 and is_gap(found[-1][-1]):
+            found.append(without_trailing_blanks(found[-1][:-1]))
+        return found
 
     def _attempts(self) -> Iterator[_Attempt]:
         pairs = [pair for pair in [*_PAIRS, *self._made()] if all(_is_one(self._kind, text) for text in pair)]
