@@ -20,7 +20,7 @@ from bench.model import Expected
 from bench.rules import Rule
 
 _HERE = Path(__file__).resolve().parent
-_SUMMARY = re.compile(r"^  \S+ +([\d,]+) events +([\d,]+) triggers$", re.MULTILINE)
+_SUMMARY = re.compile(r"^  \S+ +([\d,]+) +([\d,]+)$", re.MULTILINE)
 _NO_NAMES = 'mount --bind "$0" /etc/nsswitch.conf && exec "$@"'
 
 
