@@ -158,7 +158,7 @@ class Daemon:
         self._commits.drop(self._engine.counters.adopt(older.counters))
         self._scripts.timeout, self._work.parallel = settings.script_timeout, settings.script_parallel
         self._change_sources(older.sources)
-        self.report(1, f"reloaded, {len(settings.rules)} rules")
+        self.report(1, f"reloaded; {len(settings.rules)} rule{'s' * (len(settings.rules) != 1)}")
 
     def _take_up(self, settings: Settings) -> Engine:
         """Rules, actions and an engine for these settings."""

@@ -36,9 +36,10 @@ class Repeats:
             start, end = data.rfind(b"\n", 0, at) + 1, data.find(b"\n", at) + 1
             line = data[start : end - 1].rstrip(b" \t\r")
             header = headers.parse(line)
-            if header.body and (found := _QUOTED.match(line, header.body) or _LAST.match(line, header.body)):
+            found = (_QUOTED.match(line, header.body) or _LAST.match(line, header.body)) if header.body else None
+            if found:
                 self._remember(chunk.stream, data[begin:start])
-                repeated = self._repeated(chunk.stream, line, header, found)
+            if found and (repeated := self._repeated(chunk.stream, line, header, found)) is not None:
                 self._remember(chunk.stream, repeated)
                 yield data[begin:start], chunk.offset + begin, chunk.offset + start, 1
                 yield repeated, chunk.offset + start, chunk.offset + end, min(int(found[1]), MOST)
@@ -47,12 +48,15 @@ class Repeats:
         yield data[begin:], chunk.offset + begin, chunk.end, 1
         self._remember(chunk.stream, data[begin:])
 
-    def _repeated(self, stream: str, line: bytes, header: Header, found: re.Match[bytes]) -> bytes:
-        """The line that happened again, behind the header of the line that says so."""
+    def _repeated(self, stream: str, line: bytes, header: Header, found: re.Match[bytes]) -> bytes | None:
+        """The line that happened again, behind the header of the line that says so; None: it does not say so of another's."""
         if found.re is _QUOTED:
             return line[: header.body] + line[found.end() :].removesuffix(b"]") + b"\n"
         last = self._last.get(stream, b"\n")
-        return line[: header.tag] + last[headers.parse(last).tag :]
+        before = headers.parse(last)
+        if header.program not in (None, before.program, "syslogd", "rsyslogd"):
+            return None  # any program could else multiply what another one has logged
+        return line[: header.tag] + last[before.tag :]
 
     def _remember(self, stream: str, data: bytes) -> None:
         if data:

@@ -198,7 +198,7 @@ def test_reload(one: Live) -> None:
         one.wait_for("event Gone: 2/3")
         one.configure(kept, one.rule("New", maxfail=2), one.rule("Other", file=other))
         one.signal(signal.SIGHUP)
-        one.wait_for("reloaded, 3 rules")
+        one.wait_for("reloaded; 3 rules")
         one.write("hit me")
         one.wait_for("trigger Kept: 3 events")
         one.wait_for("event New: 1/2")
@@ -206,7 +206,7 @@ def test_reload(one: Live) -> None:
         one.wait_for("trigger Other")
         one.configure(one.rule("Gone", maxfail=3, file=other))
         one.signal(signal.SIGHUP)
-        one.wait_for("reloaded, 1 rules")
+        one.wait_for("reloaded; 1 rule")
         assert str(one.log) not in open_files(pid(one))
         with other.open("a") as file:
             file.write("hit other\n")

@@ -103,3 +103,7 @@ def test_long_line_is_not_remembered() -> None:
 @pytest.mark.parametrize("body", [" " * 1_000_000 + "x", "]" * 1_000_000 + "x", "message repeated 2 times: [ " * 40_000])
 def test_long_line_is_taken_apart_in_linear_time(body: str) -> None:
     assert len(pieces(f"{HEAD}message repeated 2 times: [ {body}\n")) == 1
+
+
+def test_another_program_cannot_say_that_a_line_happened_again() -> None:
+    assert [n for *_, n in pieces(f"{HEAD}bad x\n", "Nov 14 22:00:00 h bob: last message repeated 900 times\n")] == [1, 1]

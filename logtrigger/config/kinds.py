@@ -113,7 +113,9 @@ def _lines(value: Value) -> tuple[Value, ...]:
 
 
 def _words(value: Value) -> tuple[str, ...]:
-    return tuple(value.text.split())
+    if not (words := tuple(value.text.split())):
+        raise ValueError("write a name, or remove the line")
+    return words
 
 
 def _addresses(value: Value) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from logtrigger.patterns import layout
 from logtrigger.patterns.types import WIDEST_TOKEN, FieldType
 from logtrigger.text import WHITE
 
-_STEPS = 1_000_000  # what backtracking over one line may cost, about; the linear way serves lines that could cost more
+_STEPS = 40_000  # what backtracking over one line may cost, about; the linear way serves lines that could cost more
 _ANY_LENGTH = 1 << 62
 # Never in a syslog header: of month, day, time, host and tag no two neighbours are both free of digits and colons.
 _NO_HEADER = re.compile(rb"[^\s0-9:\[\]] [^\s0-9:\[\]]+ ")

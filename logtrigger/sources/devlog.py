@@ -98,11 +98,9 @@ class DevLogSource:
 
     def _free_path(self) -> None:
         """Remove a socket that nobody serves any more, such as our own after a crash; anything else stays."""
-        try:
-            status = os.lstat(self._path)
-        except OSError:
+        if not os.path.lexists(self._path):
             return
-        if not stat.S_ISSOCK(status.st_mode) or _is_served(self._path):
+        if not is_left_behind(self._path):
             raise SourceError(
                 f"{self.name}: {self._path} is there already: another program serves it "
                 "(follow the files it writes, with 'file')"
@@ -133,8 +131,12 @@ class DevLogSource:
                 yield bytes(view[:size])
 
 
+def is_left_behind(path: str) -> bool:
+    """Whether this is a socket that no process has open any more."""
+    return stat.S_ISSOCK(os.lstat(path).st_mode) and not _is_served(path)
+
+
 def _is_served(path: str) -> bool:
-    """Whether a process has this socket open."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         try:
             sock.connect(path)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from logtrigger.errors import SourceError
 from logtrigger.rule import SYSTEM_LOG
+from logtrigger.sources.devlog import is_left_behind
 
 PAIRS = (("syslog", "auth.log"), ("messages", "secure"))  # in /var/log: Debian's names; Red Hat's and BusyBox's
 UNREADABLE = "we may not read it (run as root or in its group)"
@@ -154,8 +155,8 @@ def _journal(machine: Machine) -> Iterator[Choice | str]:
 def _dev_log(machine: Machine) -> Iterator[Choice | str]:
     path = machine.file("dev/log")
     first = machine.first_process()
-    if path.exists() or path.is_symlink():
-        yield f"{path} is served already"
+    if path.is_symlink() or path.exists() and not is_left_behind(str(path)):
+        yield f"{path} is there already"
     elif not first or first in INITS:
         yield f"{path} is not served, but process 1 is {first or 'unknown'}, which may yet start a syslog daemon"
     else:
