@@ -31,6 +31,12 @@ class _Counter:
             self.events.append((at, weight))
         self.total += weight
 
+    def most_around(self, at: float, time: float) -> int:
+        """The highest sum of events that one window of this length can hold together with a moment."""
+        near = [(when, weight) for when, weight in self.events if abs(when - at) <= time]
+        begins = [when for when, _ in near if when <= at] + [at]
+        return max(sum(weight for when, weight in near if begin <= when <= begin + time) for begin in begins)
+
     def drop_before(self, oldest: float) -> None:
         over = 0
         for at, weight in self.events:
@@ -78,7 +84,12 @@ class Windows:
         if not weight:
             return self._sum(key, at), False
         counter = self._take(key, at)
-        total = weight if counter is None else counter.total + weight
+        if counter is None:
+            total = weight
+        elif counter.events[-1][0] <= at:
+            total = counter.total + weight
+        else:  # an old line, read after newer ones
+            total = weight + counter.most_around(at, self._time)
         if total >= self._limit:
             if counter is not None or suppress:
                 self._note(key)
@@ -153,7 +164,8 @@ class Windows:
 
     def _sum(self, key: str, at: float) -> int:
         """What still counts."""
-        return sum(weight for time, weight in self.state(key)[0] if at - time <= self._time)
+        events, _ = self.state(key)
+        return _Counter(events, 0).most_around(at, self._time)
 
     def _take(self, key: str, at: float) -> _Counter | None:
         """Remove the counter of a key and return it with what still counts; None: nothing does."""

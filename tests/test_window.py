@@ -28,13 +28,19 @@ class Plain:
         if weight:
             events[:] = [event for event in events if self.time is None or at - event[0] <= self.time]
             events.append((at, weight))
-        total = sum(w for then, w in events if self.time is None or at - then <= self.time)
+        total = self.held(events, at)
         if total < self.limit:
             return total, False
         events.clear()
         if suppress:
             self.suppressed[key] = at + suppress
         return total, True
+
+    def held(self, events: list[tuple[float, int]], at: float) -> int:
+        """The most that any span of this length holds which `at` lies in."""
+        length = float("inf") if self.time is None else self.time
+        begins = [then for then, _ in events if 0 <= at - then <= length] + [at]
+        return max(sum(w for then, w in events if begin <= then <= begin + length) for begin in begins)
 
     def reset(self, key: str) -> None:
         self.events.pop(key, None)
@@ -204,3 +210,12 @@ def test_expiry_forgets_what_no_event_can_need() -> None:
     windows.expire(12.0)
     assert not kept(windows)
     assert set(windows.changed) == {"one", "two", "quiet"}
+
+
+def test_an_old_event_does_not_count_with_newer_ones_that_are_far_from_it() -> None:
+    """As when a second file is caught up with: its lines are older than what was read before."""
+    windows = Windows(5, 600.0, 100)
+    for at in (36_000.0, 36_001.0, 36_002.0, 36_003.0):
+        windows.add("a", at)
+    assert windows.add("a", 18_000.0) == (1, False)
+    assert windows.add("a", 36_000.5) == (5, True)
