@@ -11,7 +11,7 @@ import shlex
 import textwrap
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import TextIO
+from typing import Protocol
 
 from logtrigger.actions.base import Result
 from logtrigger.durations import spoken
@@ -25,6 +25,15 @@ _LONG_KEY = 60  # the same of a key
 _NARROWEST = 20  # columns left for a text, however long what stands before it
 
 Width = Callable[[], int]
+
+
+class Output(Protocol):
+    """Where it goes: a text stream, or what passes on to one."""
+
+    def write(self, text: str, /) -> int: ...
+    def flush(self) -> None: ...
+    def isatty(self) -> bool: ...
+    def fileno(self) -> int: ...
 
 
 class Console:
@@ -42,14 +51,14 @@ class Console:
     """
 
     def __init__(
-        self, stream: TextIO, level: int, clock: Callable[[], float], *, width: Width | None = None, colour: bool = False
+        self, stream: Output, level: int, clock: Callable[[], float], *, width: Width | None = None, colour: bool = False
     ) -> None:
         self.level = level
         self._stream, self._clock, self._width, self._colour = stream, clock, width, colour
         self._open_block = ""  # id of the trigger whose block was written last, while its script runs
 
     @classmethod
-    def on(cls, stream: TextIO, level: int | None, clock: Callable[[], float]) -> Console:
+    def on(cls, stream: Output, level: int | None, clock: Callable[[], float]) -> Console:
         """A console that suits the stream: wide and coloured as the terminal it is, or plain. Level None: by the stream."""
         terminal = stream.isatty()
         chosen = int(terminal) if level is None else level
@@ -141,7 +150,7 @@ def _took(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.1f} ms"
 
 
-def _columns(stream: TextIO) -> int:
+def _columns(stream: Output) -> int:
     try:
         return os.get_terminal_size(stream.fileno()).columns or 80
     except OSError:

@@ -31,11 +31,17 @@ _ISO_PARTS = re.compile(rb"(.{16}):([0-9]{2})(?:[.,]([0-9]+))?(.*)\Z")
 
 
 def epoch(text: bytes, now: float) -> float | None:
-    """Epoch seconds of a time in any of the forms above; None for one that does not exist (30 February, hour 25).
+    """Epoch seconds of a time in any of the forms above; None for one that does not exist (30 February, hour 25) or is before
+    the epoch.
 
     >>> epoch(b"2023-10-31T15:09:55.5Z", 0.0)
     1698764995.5
     """
+    seconds = _seconds(text, now)
+    return seconds if seconds is not None and seconds >= 0 else None
+
+
+def _seconds(text: bytes, now: float) -> float | None:
     try:
         if b"/" in text:
             return datetime.strptime(text.decode("ascii"), "%d/%b/%Y:%H:%M:%S %z").timestamp()

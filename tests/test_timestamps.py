@@ -119,3 +119,7 @@ def test_no_time_of_a_known_form_fails(text: bytes, now: float) -> None:
     """Whatever an attacker writes for a time is one, or none."""
     found = epoch(text, now)
     assert found is None or isinstance(found, float)
+
+
+def test_a_time_before_the_epoch_is_none() -> None:
+    assert timestamps.epoch(b"0001-01-01T00:00:00+14:00", 0.0) is None

@@ -12,6 +12,7 @@ from logtrigger import config
 from logtrigger.config import DEFAULT_PATH
 from logtrigger.console import Console
 from logtrigger.daemon import Daemon
+from logtrigger.drain import Drain
 from logtrigger.errors import ConfigError, SourceError, StoreError
 from logtrigger.rule import Settings
 
@@ -23,7 +24,8 @@ def run(path: Path, level: int | None, dry_run: bool) -> int:
     path = path.absolute()  # the daemon works in /
     _fill_standard_descriptors()
     _keep_descriptors()
-    console = Console.on(sys.stderr or open(os.devnull, "w"), level, time.time)  # noqa: TID251 - the outer shell
+    drain = Drain(sys.stderr or open(os.devnull, "w"))
+    console = Console.on(drain, level, time.time)  # noqa: TID251 - the outer shell
 
     def load() -> Settings:
         settings, complaints = config.load(path)
@@ -37,10 +39,12 @@ def run(path: Path, level: int | None, dry_run: bool) -> int:
         daemon.watch_signals()
         daemon.run()
     except (ConfigError, SourceError, StoreError) as error:
-        print(error, file=sys.stderr)
+        drain.write(f"{error}\n")
         if isinstance(error, ConfigError) and path == DEFAULT_PATH and not path.exists():
-            print("give a configuration with -c FILE", file=sys.stderr)
+            drain.write("give a configuration with -c FILE\n")
         return _ERROR
+    finally:
+        drain.close()
     return 0
 
 

@@ -118,7 +118,7 @@ def test_relative_paths_are_those_of_the_start(one: Live) -> None:
         one.write("hit me")
         one.wait_runs(1)
         one.signal(signal.SIGHUP)
-        one.wait_for("reloaded, 1 rules")
+        one.wait_for("reloaded; 1 rule")
     assert one.state.exists()
 
 

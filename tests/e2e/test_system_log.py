@@ -109,7 +109,7 @@ def test_quickstart(one: Box) -> None:
         text = text.replace("th time this has happened.'", "th time %s'").replace("'what times'", "'what times what_else'")
         desk.configuration.write_text(text)
         desk.signal("HUP")
-        desk.wait_for("reloaded, 3 rules")
+        desk.wait_for("reloaded; 3 rules")
         desk.log(SECOND)
         desk.log(FIRST)
         desk.wait_for("show.sh: exit 0", 4)
