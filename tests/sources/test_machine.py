@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -166,3 +167,13 @@ def test_this_machine_can_be_judged() -> None:
     assert (machine.boot_time() or 0) > 0
     assert machine.first_process()
     choices(machine)
+
+
+def test_dev_log_that_a_crash_left_behind_is_served_again(picture: Picture) -> None:
+    """A socket that a process still has open is left alone."""
+    picture.process(1, "bash")
+    path = str(picture.base / "root/dev/log")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.bind(path)
+        assert picture.best() == "nothing"
+    assert picture.best() == path
