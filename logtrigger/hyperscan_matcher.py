@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -24,6 +25,8 @@ from logtrigger.patterns.pattern import Pattern
 _MAGIC = b"logtrigger patterns 1\n"
 _DIGEST = 32  # bytes
 _SUFFIX = ".hs"
+# Versions of the library that miss lines, https://github.com/VectorCamp/vectorscan/pull/368: "port [0-9]+ ssh2" finds nothing.
+_UNSOUND = frozenset({"5.4.12"})
 _KEPT = 16  # caches in a folder: one for each source of a configuration, and some to go back to
 
 Expression = tuple[str, bool]  # Latin-1 text for Hyperscan, and whether case does not matter
@@ -46,6 +49,7 @@ class HyperscanMatcher:
         self._count = len(searched)
         self._database: Any = None
         if searched:
+            check_library()
             expressions = [(pattern.coarse, pattern.nocase) for _, pattern in searched]
             try:
                 self._database = _database(hyperscan, expressions, cache, keep)
@@ -81,6 +85,16 @@ class HyperscanMatcher:
             elif hit_owner != hits[-1][2]:
                 hits[first:] = sorted({*hits[first:], (begin, line_end, hit_owner)})
         return hits
+
+
+def check_library() -> None:
+    """Raises ValueError where the library misses lines: being slower is better."""
+    hyperscan: Any = import_module("hyperscan")
+    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    database.compile(expressions=[b"a"], ids=[0], elements=1, flags=[0])
+    found = re.search(rb"Version: ([0-9.]+)", database.info())
+    if found and found[1].decode() in _UNSOUND:
+        raise ValueError(f"its version {found[1].decode()} misses lines; install 'hyperscan<0.7.20'")
 
 
 def _database(hyperscan: Any, expressions: Sequence[Expression], cache: Path | None, keep: bool) -> Any:

@@ -32,7 +32,7 @@ def fastest(cache: Path | None, report: Callable[[int, str], None], *, keep: boo
         except ImportError:
             return LiteralMatcher(owners)
         except ValueError as error:
-            report(0, f"hyperscan cannot compile the patterns: {error}; matching goes on in Python, slower")
+            report(0, f"hyperscan cannot be used: {error}; matching goes on in Python, slower")
             return LiteralMatcher(owners)
 
     return build

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+from functools import cache
 from importlib.util import find_spec
 
 import hypothesis
 import pytest
+
+from logtrigger import hyperscan_matcher
 
 # A busy machine is slow now and then; that is no fault of the code. Bounds on time are tests of their own.
 hypothesis.settings.register_profile("logtrigger", deadline=None, print_blob=True)
@@ -34,8 +37,21 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.fail(f"CI must have {', '.join(missing)}: see the packages in .ci/run")
     if missing:
         pytest.skip(f"needs {', '.join(missing)}")
-    lacking = [name for mark in item.iter_markers("package") for name in mark.args if find_spec(name) is None]
-    if lacking and MUST_HAVE_PACKAGES:
-        pytest.fail(f"CI must have {', '.join(lacking)}: see the extra 'dev' in pyproject.toml")
-    if lacking:
-        pytest.skip(f"needs {', '.join(lacking)}: pip install logtrigger[speed]")
+    reasons = [why for mark in item.iter_markers("package") for name in mark.args if (why := why_without(name))]
+    if reasons and MUST_HAVE_PACKAGES:
+        pytest.fail(f"CI must have what the extra 'dev' in pyproject.toml names: {reasons[0]}")
+    if reasons:
+        pytest.skip(reasons[0])
+
+
+@cache
+def why_without(package: str) -> str:
+    """Why a package of the extra `speed` cannot be used; empty where it can."""
+    if find_spec(package) is None:
+        return f"{package} is not installed: pip install logtrigger[speed]"
+    try:
+        if package == "hyperscan":
+            hyperscan_matcher.check_library()
+    except ValueError as error:
+        return f"{package}: {error}"
+    return ""

@@ -98,6 +98,19 @@ def test_engine_comes_to_the_same_with_either_matcher(scene: tuple[list[list[Pat
     assert triggers(rules, data, in_this_process) == triggers(rules, data, LiteralMatcher)
 
 
+@pytest.mark.parametrize(
+    ("pattern", "line"), [("a", "a"), ("%d", "7"), ("a %s port %d ssh2", "a b port 22 ssh2"), ("a %s|%dpython", "a b|5python")]
+)
+def test_place_in_a_chunk_does_not_matter(pattern: str, line: str) -> None:
+    """Some versions of the library lose what stands at some distance from the beginning or the end."""
+    owners = [[scanf.compile(pattern)]]
+    matcher = HyperscanMatcher(owners)
+    for before in range(130):
+        for lead in ("x" * before + " ", "x\n" * before, "a " + "x" * before + " "):
+            data = f"{lead}{line}\n".encode()
+            assert matches(owners, data) == set(matcher.scan(data)) != set()
+
+
 def test_lines_that_nobody_wants_are_no_hits() -> None:
     """Not even those that have a pattern's longest text, and lack the rest: that is what makes it quick."""
     matcher = HyperscanMatcher([[scanf.compile("Failed password for %s port %d")], [scanf.compile("accepted", nocase=True)]])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -67,7 +68,27 @@ def test_python_where_hyperscan_cannot_compile(reports: Reports, monkeypatch: py
     matcher = fastest(None, reports)(OWNERS)
     assert isinstance(matcher, LiteralMatcher)
     assert list(matcher.scan(b"b\nax\n")) == HITS
-    assert reports.said == [(0, "hyperscan cannot compile the patterns: too large; matching goes on in Python, slower")]
+    assert reports.said == [(0, "hyperscan cannot be used: too large; matching goes on in Python, slower")]
+
+
+class Unsound:
+    """The database of a library that misses lines."""
+
+    def __init__(self, mode: int) -> None: ...
+
+    def compile(self, **_: Any) -> None: ...
+
+    def info(self) -> bytes:
+        return b"Version: 5.4.12 Features:  Mode: BLOCK"
+
+
+def test_python_where_hyperscan_misses_lines(reports: Reports, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some version of its library does: to be slower is better."""
+    unsound: Any = SimpleNamespace(Database=Unsound, HS_MODE_BLOCK=1, error=Exception)
+    monkeypatch.setitem(sys.modules, "hyperscan", unsound)
+    assert isinstance(fastest(None, reports)(OWNERS), LiteralMatcher)
+    said = "its version 5.4.12 misses lines; install 'hyperscan<0.7.20'"
+    assert reports.said == [(0, f"hyperscan cannot be used: {said}; matching goes on in Python, slower")]
 
 
 def test_variable_keeps_to_python(reports: Reports, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
