@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from logtrigger import conditions, patterns
 from logtrigger.addresses import AddressSet
 from logtrigger.conditions import Condition
-from logtrigger.config import trust
+from logtrigger.config import shell, trust
 from logtrigger.config.merge import Draft
 from logtrigger.config.options import RuleOptions
 from logtrigger.config.uci import Value
@@ -163,8 +163,11 @@ def _conditions(texts: Sequence[Value], types: Types, report: Report) -> tuple[C
 
 def _check_script(draft: Draft, options: RuleOptions, report: Report) -> None:
     if options.script is not None:
+        place = draft.given["script"].place
         for fault, remedy in trust.script_doubts(options.script):
-            report.error(draft.given["script"].place, fault, remedy)
+            report.error(place, fault, remedy)
+        for fault in shell.portability(options.script):
+            report.warning(place, f"the script {options.script}: {fault}")
 
 
 def _check_env(draft: Draft, options: RuleOptions, report: Report) -> None:

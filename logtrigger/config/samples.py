@@ -7,13 +7,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from logtrigger import headers
 from logtrigger.addresses import AddressSet
+from logtrigger.config.options import RuleOptions
 from logtrigger.config.relations import Built
-from logtrigger.config.uci import Value
-from logtrigger.config.words import listed, shown
+from logtrigger.config.words import listed, shown, suggestion
 from logtrigger.engine import Engine
 from logtrigger.errors import Complaint
 from logtrigger.model import Chunk
+from logtrigger.patterns.form import Conversion, Form
+from logtrigger.patterns.pattern import Pattern
 from logtrigger.rule import Rule, Settings
 
 _ARROW = re.compile(r"(?:^| )-> ?")
@@ -26,18 +29,19 @@ def failures(built: Iterable[Built], running: Sequence[Rule]) -> list[tuple[str,
         (rule.name, complaint)
         for one in built
         if (rule := rules.get(one.options.name)) is not None and (one.options.expect or one.options.reject)
-        for complaint in _of_rule(rule, one.options.expect, one.options.reject)
+        for complaint in _of_rule(rule, one.options)
     ]
 
 
-def _of_rule(rule: Rule, expect: Sequence[Value], reject: Sequence[Value]) -> list[Complaint]:
+def _of_rule(rule: Rule, options: RuleOptions) -> list[Complaint]:
     found = []
-    for sample in expect:
+    for sample in options.expect:
         line, wanted = _split(sample.text, rule.fields)
         got = recognised(rule, line)
-        if fault := _fault(rule, wanted, got):
-            found.append(Complaint(sample.place, f"'expect' of rule '{rule.name}': {fault}", "mend the rule or the sample"))
-    for sample in reject:
+        if fault := _fault(wanted, got):
+            remedy = _way_out(rule, options, line, wanted, got) or "mend the rule or the sample"
+            found.append(Complaint(sample.place, f"'expect' of rule '{rule.name}': {fault}", remedy))
+    for sample in options.reject:
         if recognised(rule, sample.text) is not None:
             fault = f"'reject' of rule '{rule.name}': the line is an event: {shown(sample.text)}"
             found.append(Complaint(sample.place, fault, "make the pattern narrower, or add option except"))
@@ -45,9 +49,9 @@ def _of_rule(rule: Rule, expect: Sequence[Value], reject: Sequence[Value]) -> li
 
 
 def _split(text: str, names: Sequence[str]) -> tuple[str, dict[str, str]]:
-    """The line, and the fields it is to give: what stands behind the last arrow, if that is NAME=VALUE."""
-    arrows = list(_ARROW.finditer(text))
-    if not arrows or not re.match(r"\w+=", text[arrows[-1].end() :]):
+    """The line, and the fields it is to give: what stands behind the last arrow that NAME= follows."""
+    arrows = [arrow for arrow in _ARROW.finditer(text) if re.match(r"\w+=", text[arrow.end() :])]
+    if not arrows:
         return text, {}
     starts = "|".join(map(re.escape, names)) or r"\w+"
     pieces = re.split(rf"(?:^|\s+)({starts})=", text[arrows[-1].end() :])
@@ -56,14 +60,66 @@ def _split(text: str, names: Sequence[str]) -> tuple[str, dict[str, str]]:
     return text[: arrows[-1].start()], dict(zip(pieces[1::2], map(str.strip, pieces[2::2]), strict=True))
 
 
-def _fault(rule: Rule, wanted: Mapping[str, str], got: Mapping[str, str] | None) -> str:
+def _fault(wanted: Mapping[str, str], got: Mapping[str, str] | None) -> str:
     if got is None:
         return "the line is no event"
     unknown = [name for name in wanted if name not in got]
     if unknown:
-        return f"the rule has no field {listed(map(repr, unknown))}"
+        return f"the rule has no field {listed(map(repr, unknown), 'or')}"
     wrong = [f"{name} is {shown(got[name])}, not {shown(value)}" for name, value in wanted.items() if got[name] != value]
     return listed(wrong) if wrong else ""
+
+
+def _way_out(rule: Rule, options: RuleOptions, line: str, wanted: Mapping[str, str], got: Mapping[str, str] | None) -> str:
+    """What to do about a line that is no event, or gives other values; empty where that is not known."""
+    if got is None:
+        return _program_missing(rule, line) or _advice(rule, options, line) or _too_few_names(rule, options)
+    if unknown := [name for name in wanted if name not in got]:
+        known = f"the fields are {listed(rule.fields)}" if rule.fields else "name the conversions with option fields"
+        return suggestion(unknown[0], rule.fields) or known
+    if few := _too_few_names(rule, options):
+        return few
+    longer = [name for name, value in wanted.items() if value and value != got.get(name, "") and value in got.get(name, "")]
+    return f"write more of the line's text into the pattern, or give '{longer[0]}' a type such as word" if longer else ""
+
+
+def _program_missing(rule: Rule, line: str) -> str:
+    if not rule.programs:
+        return ""
+    program = headers.parse(line.encode("utf-8", "surrogateescape")).program
+    if program in rule.programs:
+        return ""
+    return f"its header names {shown(program)}, which is not in option program" if program else "write it with its header"
+
+
+def _advice(rule: Rule, options: RuleOptions, line: str) -> str:
+    """What `logtrigger match` would say of the line."""
+    from logtrigger import advice, explain  # seldom needed, and the daemon is to stay small
+
+    raw, writing = line.encode("utf-8", "surrogateescape"), advice.Writing.of("format" if options.format else "scanf")
+    for pattern in rule.patterns:
+        misses = explain.Misses(pattern) if isinstance(pattern, Form) else None
+        if misses is None or pattern.match(raw, 0, len(raw)) is not None:
+            continue  # it matches, and an exception or a condition says no
+        misses.add(rule.place, raw)
+        for miss in misses.ranked(strict=False):
+            if found := advice.advice(misses.form, raw, miss.begin, miss.stop, writing):
+                return found
+    return ""
+
+
+def _too_few_names(rule: Rule, options: RuleOptions) -> str:
+    """Names go by order: a forgotten '-' gives all that follow the text of another conversion."""
+    given = options.fields * len(rule.patterns) if len(options.fields) == 1 else options.fields
+    for pattern, fields in zip(rule.patterns if options.pattern else (), given, strict=False):
+        names, conversions = len(fields.text.split()), _conversions(pattern)
+        if names < conversions:
+            return f"{names} field{'s' * (names != 1)} for {conversions} conversions; '-' passes over one"
+    return ""
+
+
+def _conversions(pattern: Pattern) -> int:
+    return sum(isinstance(element, Conversion) for element in pattern.elements) if isinstance(pattern, Form) else 0
 
 
 def recognised(rule: Rule, line: str) -> Mapping[str, str] | None:

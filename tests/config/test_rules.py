@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from logtrigger import config
+from logtrigger.config import shell
 from logtrigger.rule import SYSTEM_LOG, Rule
 
 Write = Callable[[str, str], Path]
@@ -156,6 +157,18 @@ def test_script_is_named_where_it_is_written(complaints: Complaints, tmp_path: P
     assert complaints("config rule\noption name a\noption pattern x\noption script no.sh\n") == [
         f"rules.conf:4: error: the script {tmp_path}/no.sh cannot be run: No such file or directory"
         " (create it, or correct the path)"
+    ]
+
+
+def test_script_that_the_shell_will_not_take_is_warned_of(
+    write: Write, complaints: Complaints, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """On a machine whose /bin/sh is dash; it starts all the same."""
+    write("a.sh", "[ $LT_name == x ] && exit 0\n")
+    (tmp_path / "sh").symlink_to("dash")
+    monkeypatch.setattr(shell.portability, "__defaults__", (tmp_path / "sh",))
+    assert complaints("config rule\noption name a\noption pattern x\noption script a.sh\n") == [
+        f"rules.conf:4: warning: the script {tmp_path}/a.sh: '==' between '[' and ']' is an error in dash; write '=' (line 1)"
     ]
 
 

@@ -1,0 +1,130 @@
+"""Sample lines that a rule is to recognise or not: what is compared, what is said, and what becomes of the rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from logtrigger import config
+
+Write = Callable[[str, str], Path]
+Complaints = Callable[[str], list[str]]
+
+HEADER = "Nov 14 22:00:00 h sshd[7]: "
+LINE = HEADER + "Failed password for bob from 192.0.2.7 port 22 ssh2"
+PATTERN = "option pattern 'Failed password for %s from %s port %d ssh2'"
+NAMED = PATTERN + "\noption fields 'user ip port'"
+
+
+def rule(options: str, samples: str, name: str = "a") -> str:
+    return f"config rule\noption name {name}\noption script /bin/sh\n{options}\n{samples}\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "samples"),
+    [
+        (NAMED, f"list expect '{LINE}'"),
+        (NAMED, f"list expect '{LINE} -> ip=192.0.2.7'"),
+        (NAMED, f"list expect '{LINE} -> port=22 user=bob'"),  # in any order
+        (NAMED, f"list expect '{LINE} ->ip=192.0.2.7'"),
+        (NAMED, f"list expect '{LINE.replace('bob', 'a b  c')} -> user=a b  c ip=192.0.2.7'"),
+        (NAMED, f"list expect '{LINE.replace('bob', 'a -> b')} -> user=a -> b ip=192.0.2.7'"),
+        (NAMED, f"list expect '{LINE.replace('bob', 'a -> user=b')} -> ip=192.0.2.7'"),
+        (NAMED, f"list expect '{LINE.replace('bob', 'a -> b')}'"),
+        (NAMED, f"list expect '{LINE.replace('192.0.2.7', '::FFFF:192.0.2.7')} -> ip=192.0.2.7'"),  # normalised
+        (NAMED, f"list reject '{LINE}x'\nlist reject 'x -> user=b'"),
+        ("option pattern 'a %s b'\noption fields 'x'", "list expect 'a é b -> x=é'"),
+        ("option pattern 'a%s b%s'\noption fields 'user user_id'", "list expect 'a1 b2 -> user=1 user_id=2'"),
+        ("list pattern 'a %s'\nlist pattern 'b %s'\nlist fields x\nlist fields y", "list expect 'b 1 -> x= y=1'"),
+        (NAMED + "\noption program sshd", f"list expect '{LINE}'\nlist reject '{LINE.replace('sshd', 'login')}'"),
+        (NAMED + "\nlist except '%s for root %s'", f"list reject '{LINE.replace('bob', 'root')}'\nlist expect '{LINE}'"),
+        (NAMED + "\nlist when 'port < 1024'", f"list expect '{LINE}'\nlist reject '{LINE.replace('22', '1024')}'"),
+        (NAMED + "\noption maxfail 5\noption time 600\noption group g\noption weight 0", f"list expect '{LINE}'"),
+        (NAMED + "\nlist ignore 192.0.2.0/24", f"list expect '{LINE}'"),  # what is ignored is recognised first
+        ("option pattern 'sshd[%d]: Failed %s'", f"list expect '{LINE}'\nlist reject 'x {LINE}'"),
+        ("option regex '(?P<ip>[0-9.]+) port'", f"list expect '{LINE} -> ip=192.0.2.7'"),
+        ("option format 'from {ip} port {p:port}{}'", f"list expect '{LINE} -> p=22'"),
+        ("option pattern x\noption maxfail 2\noption time 600\noption suppress 60", "list expect x"),
+    ],
+)
+def test_good_samples(complaints: Complaints, options: str, samples: str) -> None:
+    assert complaints(rule(options, samples)) == []
+
+
+EXPECT = "'expect' of rule 'a': "
+NO_EVENT = EXPECT + "the line is no event"
+MEND = "mend the rule or the sample"
+
+
+@pytest.mark.parametrize(
+    ("options", "samples", "fault", "remedy"),
+    [
+        (NAMED, f"list reject '{LINE}'",
+         "'reject' of rule 'a': the line is an event: 'Nov 14 22:00:00 h sshd[7]: Failed password for bob from 192.…'",
+         "make the pattern narrower, or add option except"),
+        (NAMED, "list expect 'Accepted password'", NO_EVENT, MEND),
+        (NAMED, f"list expect '{LINE} -> usr=bob'", EXPECT + "the rule has no field 'usr'", "did you mean 'user'?"),
+        (PATTERN, f"list expect '{LINE} -> user=bob ip=1'", EXPECT + "the rule has no field 'user' or 'ip'",
+         "name the conversions with option fields"),
+        (NAMED, f"list expect '{LINE} -> q=1'", EXPECT + "the rule has no field 'q'", "the fields are user, ip and port"),
+        (NAMED, f"list expect '{LINE} -> user=rob port=22'", EXPECT + "user is 'bob', not 'rob'", MEND),
+        (NAMED, f"list expect '{LINE} -> user=rob port=23'", EXPECT + "user is 'bob', not 'rob' and port is '22', not '23'",
+         MEND),
+        # Names go by order.
+        ("option pattern 'sshd[%d]: Failed password for %s from %s port %d ssh2'\noption fields 'user ip'",
+         f"list expect '{LINE}'", NO_EVENT,
+         "the address stands in conversion 3: name that one ip (- skips one); then the line matches"),
+        ("option pattern 'sshd[%d]: Failed password for %s from %s'\noption fields 'user from'",
+         f"list expect '{LINE} -> user=bob'", EXPECT + "user is '7', not 'bob'",
+         "2 fields for 3 conversions; '-' passes over one"),
+        ("option pattern 'sshd[%d]: Failed %s for %s from %s'\noption fields 'user'", "list expect 'nothing like it'",
+         NO_EVENT, "1 field for 4 conversions; '-' passes over one"),
+        # A field that swallows what follows.
+        ("option pattern 'Failed password for %s'\noption fields user", f"list expect '{LINE} -> user=bob'",
+         EXPECT + "user is 'bob from 192.0.2.7 port 22 ssh2', not 'bob'",
+         "write more of the line's text into the pattern, or give 'user' a type such as word"),
+        # What `match` would say.
+        ("option pattern 'Failed password for %s from %s port %d'\noption fields 'user ip port'", f"list expect '{LINE}'",
+         NO_EVENT, "a pattern must reach the line's end: with a final %s the line matches"),
+        ("option format 'Failed password for {u} from {ip} port {p:d}'", f"list expect '{LINE}'",
+         NO_EVENT, "a pattern must reach the line's end: with a final {} the line matches"),
+        (NAMED + "\nlist except '%s'", f"list expect '{LINE}'", NO_EVENT, MEND),
+        (NAMED + "\noption program login", f"list expect '{LINE}'", NO_EVENT,
+         "its header names 'sshd', which is not in option program"),
+        (NAMED + "\noption program sshd", f"list expect '{LINE.removeprefix(HEADER)}'", NO_EVENT,
+         "write it with its header"),
+        ("option regex 'x(?P<a>y)'", "list expect 'y -> a=y'", NO_EVENT, MEND),
+    ],
+)  # fmt: skip
+def test_failed_sample(complaints: Complaints, options: str, samples: str, fault: str, remedy: str) -> None:
+    """At the sample's own line, with what to do."""
+    text = rule(options, samples)
+    line = text.count("\n", 0, text.index(samples)) + 1
+    [found] = complaints(text)
+    assert found == f"rules.conf:{line}: error: {fault} ({remedy})"
+
+
+def test_failed_sample_turns_its_rule_off_and_no_other(write: Write) -> None:
+    """A mistake for `check`; the daemon runs on with the rest."""
+    text = rule(NAMED, f"list expect '{LINE} -> user=rob'\nlist expect x\nlist reject '{LINE}'") + rule(
+        "option pattern x", "", "b"
+    )
+    settings, complaints = config.load(write("rules.conf", text))
+    assert [rule.name for rule in settings.rules] == ["b"]
+    assert [(complaint.place.line, complaint.severity) for complaint in complaints] == [
+        (6, "error"),
+        (7, "error"),
+        (8, "error"),
+    ]
+
+
+def test_rule_that_is_off_is_not_tried(complaints: Complaints) -> None:
+    assert complaints(rule(NAMED + "\noption enabled 0", "list expect x")) == []
+
+
+def test_samples_are_each_tried_alone(complaints: Complaints) -> None:
+    """No sample counts towards another."""
+    samples = "\n".join([f"list expect '{LINE}'"] * 3)
+    assert complaints(rule(NAMED + "\noption maxfail 2\noption time 60", samples)) == []
