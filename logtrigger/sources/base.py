@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Protocol
 
 from logtrigger.loop import Loop
@@ -50,6 +50,3 @@ class Source(Protocol):
 
     def positions(self) -> Iterable[Position]:
         """Where each replayable stream stands now; empty for sources that cannot be reread."""
-
-
-SourceFactory = Callable[[Host], Source]
