@@ -2,4 +2,4 @@
 
 from logtrigger.cli import main
 
-main(prog_name="logtrigger")
+main()

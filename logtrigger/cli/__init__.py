@@ -1,53 +1,56 @@
-"""The command line: `logtrigger` alone is the daemon, its commands are one file each."""
+"""The command line: `logtrigger` alone is the daemon, its commands are one file each (see commands.py).
+
+A start of the daemon is to cost little, so the parser of the commands is not loaded for one that is asked for plainly.
+"""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from io import TextIOWrapper
 from pathlib import Path
+from typing import Any
 
-import click
-
-from logtrigger import __version__
-from logtrigger.cli.check import check
-from logtrigger.cli.match import match
-from logtrigger.cli.replay import replay
-from logtrigger.config import DEFAULT_PATH
+Daemon = tuple[Path | None, int | None, bool]  # configuration, level of -D, dry run
 
 
-@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("-c", "path", type=click.Path(path_type=Path), metavar="FILE", help=f"The configuration [{DEFAULT_PATH}].")
-@click.option(
-    "-D",
-    "level",
-    type=click.IntRange(min=0),
-    metavar="N",
-    help="How much to tell: 0 errors, 1 a line a trigger, 2 its variables and script, 3 events, 4 lines. "
-    "[1 on a terminal, else 0]",
-)
-@click.option("--dry-run", is_flag=True, help="Read and count, but run no script and remember nothing.")
-@click.version_option(__version__, prog_name="logtrigger")
-@click.pass_context
-def main(context: click.Context, path: Path | None, level: int | None, dry_run: bool) -> None:
-    """Watch logs and act: match lines against rules, count, run scripts.
+def main() -> None:
+    """Do what the command line says, and end with its status."""
+    never_fail_to_print()
+    asked = plain_daemon(sys.argv[1:])
+    if asked is None:
+        from logtrigger.cli import commands
 
-    Without a command: run in the foreground until Ctrl-C or SIGTERM; SIGHUP reads the configuration again.
+        commands.main(prog_name="logtrigger")
+    else:
+        from logtrigger.cli.run import run
 
-    \b
-    Try a rule in one terminal:  logtrigger -D 2
-    and write to the log in another:  logger "the line it should see"
+        sys.exit(run(*asked))
+
+
+def plain_daemon(words: Sequence[str]) -> Daemon | None:
+    """What the daemon is asked to do, where nothing else is asked for; None: the words take a parser.
+
+    >>> plain_daemon(["-D", "2", "--dry-run"]), plain_daemon(["-D", "two"]), plain_daemon(["check"])
+    ((None, 2, True), None, None)
     """
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # as standard error: no text stops us that a terminal cannot show
-    context.obj = path
-    if context.invoked_subcommand is None:
-        from logtrigger.cli.run import run  # brings the store and the sources, which no other command needs
+    path, level, dry_run = None, None, False
+    left = iter(words)
+    for word in left:
+        value = "" if word == "--dry-run" else next(left, "")
+        if word == "--dry-run":
+            dry_run = True
+        elif word == "-c" and value:
+            path = Path(value)
+        elif word == "-D" and value.isascii() and value.isdigit():
+            level = int(value)
+        else:
+            return None
+    return path, level, dry_run
 
-        context.exit(run(path or DEFAULT_PATH, level, dry_run))
-    elif level is not None or dry_run:
-        raise click.UsageError("-D and --dry-run are for running, not for commands")
 
-
-main.add_command(check)
-main.add_command(match)
-main.add_command(replay)
+def never_fail_to_print() -> None:
+    """No text stops us that a terminal cannot show; standard error is so by itself."""
+    stdout: Any = sys.stdout
+    if isinstance(stdout, TextIOWrapper):
+        stdout.reconfigure(errors="backslashreplace")

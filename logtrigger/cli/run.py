@@ -19,9 +19,9 @@ from logtrigger.rule import Settings
 _ERROR = 2
 
 
-def run(path: Path, level: int | None, dry_run: bool) -> int:
+def run(given: Path | None, level: int | None, dry_run: bool) -> int:
     """Run until stopped; the exit status."""
-    path = path.absolute()  # the daemon works in /
+    path = (given or DEFAULT_PATH).absolute()  # the daemon works in /
     _fill_standard_descriptors()
     _keep_descriptors()
     drain = Drain(sys.stderr or open(os.devnull, "w"))

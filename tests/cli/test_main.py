@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from logtrigger import __version__
-from logtrigger.cli import main
+from logtrigger.cli import plain_daemon
+from logtrigger.cli.commands import main
 from logtrigger.config import DEFAULT_PATH
 
 RULES = "config rule\n option name r\n option pattern line\n option script /bin/sh\n"
@@ -64,3 +67,35 @@ def test_usage(arguments: tuple[str, ...]) -> None:
     done = run(*arguments)
     assert (done.exit_code, done.stdout) == (2, "")
     assert "Error: " in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "asked"),
+    [
+        ("", (None, None, False)),
+        ("-c rules", (Path("rules"), None, False)),
+        ("-c rules -D 2 --dry-run", (Path("rules"), 2, True)),
+        ("-c one -c two", (Path("two"), None, False)),
+        ("-c check", (Path("check"), None, False)),
+        # Whatever is not as plain is left to the parser, which knows more forms and what to say of a mistake.
+        ("-crules", None),
+        ("-D2", None),
+        ("-D two", None),
+        ("-D -1", None),
+        ("-D \u0662", None),
+        ("-c", None),
+        ("-D", None),
+        ("--dry", None),
+        ("check", None),
+        ("-c rules check", None),
+        ("--help", None),
+    ],
+)
+def test_daemon_asked_for_plainly(words: str, asked: object) -> None:
+    assert plain_daemon(words.split()) == asked
+
+
+@pytest.mark.parametrize("words", ["-crules -D0 check", "-c rules check"])
+def test_command_as_a_process(words: str) -> None:
+    done = subprocess.run([sys.executable, "-m", "logtrigger", *words.split()], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == ((2, "") if "-D" in words else (0, "rules: 1 rule, no mistakes\n"))
