@@ -40,6 +40,15 @@ class _Watch:
         self.events = 0
         self.sees_own_lines = OWN_PROGRAM in rule.programs
 
+    def may_see(self, chunk: Chunk) -> bool:
+        """Whether the rule is for lines of this sender. Where the source does not tell who sent them, it is not."""
+        if chunk.own and not self.sees_own_lines:
+            return False
+        wanted, sender = self.rule.senders, chunk.sender
+        return not wanted or (
+            sender is not None and any(w.uid == sender.uid and w.program in ("", sender.program) for w in wanted)
+        )
+
     @cached_property
     def quick(self) -> Captures | None:
         """What finds an event's captures quickly; None: each line needs a thorough look."""
@@ -64,6 +73,7 @@ class _Lane:
     def __init__(self, watches: Sequence[_Watch], build: MatcherFactory) -> None:
         self.watches = watches
         self.matcher = build([watch.rule.patterns for watch in watches])
+        self.asks_for_senders = any(watch.rule.senders for watch in watches)
 
 
 class Engine:
@@ -103,10 +113,13 @@ class Engine:
             return []
         self._is_behind |= chunk.catching_up
         watches, catching_up, triggers = lane.watches, chunk.catching_up, list[Trigger]()
+        guarded = not self._every_source and (chunk.own or lane.asks_for_senders)  # old logs do not tell
         for data, begin, _, times in self._repeats.pieces(chunk):
             thorough = self.observer is not None or _OWN_MARK in data
             for start, end, index in lane.matcher.scan(data):
                 watch = watches[index]
+                if guarded and not watch.may_see(chunk):
+                    continue
                 quick = None if thorough else watch.quick
                 stop = end
                 while stop > start and data[stop - 1] in WHITE:

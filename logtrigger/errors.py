@@ -67,3 +67,7 @@ class SourceError(Exception):
 
 class StoreError(Exception):
     """A store that cannot be opened or written; the text says which, why, and what to do."""
+
+
+class FirewallError(Exception):
+    """A firewall that cannot be set up or changed; the text says which, why, and what to do."""

@@ -50,7 +50,12 @@ class Loop:
 
     def watch(self, fd: int, on_readable: Callback) -> None:
         """Call on_readable whenever fd can be read, until `unwatch`."""
-        self._selector.register(fd, selectors.EVENT_READ, on_readable)
+        self._selector.register(fd, selectors.EVENT_READ, (on_readable, None))
+
+    def change(self, fd: int, on_readable: Callback | None, on_writable: Callback | None) -> None:
+        """From now on call these for a watched fd, when it can be read or written; one of them at least."""
+        events = (selectors.EVENT_READ if on_readable else 0) | (selectors.EVENT_WRITE if on_writable else 0)
+        self._selector.modify(fd, events, (on_readable, on_writable))
 
     def unwatch(self, fd: int) -> None:
         """Stop watching fd. Must come before the descriptor is closed."""
@@ -92,9 +97,11 @@ class Loop:
     def turn(self, longest: float | None = None) -> None:
         """Wait for the next thing to do, `longest` seconds at most, and do everything that is due."""
         watched = self._selector.get_map()
-        for key, _ in self._selector.select(self._wait(longest)):
-            if watched.get(key.fd) is key:  # an earlier callback of this turn may have closed it, or given it to another
-                key.data()
+        for key, events in self._selector.select(self._wait(longest)):
+            for event, callback in zip((selectors.EVENT_READ, selectors.EVENT_WRITE), key.data, strict=True):
+                # An earlier callback of this turn may have closed it, given it to another, or changed what is wanted.
+                if events & event and callback is not None and watched.get(key.fd) is key:
+                    callback()
         now = time.monotonic()
         while self._timers and self._timers[0][0] <= now:
             callback = heapq.heappop(self._timers)[2].callback

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Sender(NamedTuple):
+    """Who sent a line, in the kernel's word (unix(7) SCM_CREDENTIALS, systemd.journal-fields(7) _UID and _COMM)."""
+
+    uid: int
+    program: str = ""  # the sending process's name, at most 15 characters; empty where it was gone already
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +31,9 @@ class Chunk:
     end: int  # where the stream goes on after this chunk; more than offset + len(data) where a line was cut
     data: bytes  # lines, each ending in b"\n"
     catching_up: bool = False  # lay there when the file was opened: events happen at the time in their header
+    sender: Sender | None = None  # of all these lines; None: the source does not tell
+    own: bool = False  # written by our own process or a running script: only rules with `program 'logtrigger'` see it
+    peer: str = ""  # the address that a network receiver got these lines from
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,24 @@ from logtrigger.patterns.pattern import Pattern
 SYSTEM_LOG = "system log"  # the source of every rule that names none
 
 
+@dataclass(frozen=True, slots=True)
+class SenderIs:
+    """One of those whom `option sender` lets through: a user, perhaps running a certain program."""
+
+    uid: int
+    program: str = ""  # empty: any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BanOptions:
+    """What a rule bans, for how long, how widely."""
+
+    field: str  # of type ip
+    seconds: float | None  # None: for ever
+    prefix4: int = 32
+    prefix6: int = 64
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """What to recognise, how to count it, what to do."""
@@ -32,6 +50,8 @@ class Rule:
     suppress: float = 0.0  # seconds
     when: tuple[Condition, ...] = ()
     ignore: AddressSet = field(default_factory=AddressSet)
+    senders: tuple[SenderIs, ...] = ()  # empty: anybody
+    ban: BanOptions | None = None
     script: Path | None = None
     env: tuple[tuple[str, str], ...] = ()
 
@@ -47,6 +67,50 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SourceOptions:
+    """A `config source`: where its lines come from (one of file, command, journal, logread, stdin, listen), and how."""
+
+    name: str
+    place: Place
+    file: tuple[str, ...] = ()  # globs
+    command: tuple[str, ...] = ()  # an argument list
+    journal: bool = False
+    units: tuple[str, ...] = ()  # of the journal; empty: all
+    matches: tuple[str, ...] = ()  # of the journal, FIELD=value
+    logread: bool = False
+    stdin: bool = False
+    listen: tuple[str, ...] = ()  # unix:PATH, udp:ADDRESS:PORT, tcp:ADDRESS:PORT, tls:ADDRESS:PORT
+    from_start: bool = False
+    rotated: tuple[str, ...] = ()  # folders of rotated files
+    allow: AddressSet = field(default_factory=AddressSet)  # who may send; empty: this machine
+    write: str = ""  # template of the files that received lines go to
+    certificate: Path | None = None
+    certificate_key: Path | None = None
+    authority: Path | None = None  # certificates of those who sign clients'
+    peer_names: tuple[str, ...] = ()  # that a client's certificate may bear
+    max_connections: int = 500
+    idle: float = 600.0  # seconds until a silent connection is closed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirewallOptions:
+    """`config firewall`: what blocks, and where."""
+
+    backend: str = "auto"  # auto, nftables, iptables, script, null
+    hooks: tuple[str, ...] = ("input", "forward")
+    priority: int = -10  # of the nftables chains
+    reject: bool = False  # answer instead of dropping
+    protocol: str = ""  # tcp or udp; empty: all
+    ports: tuple[int, ...] = ()  # empty: all
+    cut: bool = False  # end established connections too
+    restore: bool = True  # bring the bans back when somebody flushes them
+    max_bans: int = 1_000_000
+    ban: tuple[str, ...] = ()  # argument lists of the script backend
+    unban: tuple[str, ...] = ()
+    flush: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The whole configuration, checked."""
 
@@ -59,3 +123,7 @@ class Settings:
     max_keys: int = 100_000
     max_line: int = 1 << 20  # bytes
     late: float = 86_400.0  # seconds
+    sources: tuple[SourceOptions, ...] = ()
+    firewall: FirewallOptions = FirewallOptions()
+    control: Path | None = None  # the control socket; None: none is served
+    control_group: str = ""  # who besides root may use it

@@ -10,8 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from logtrigger.engine import Engine
-from logtrigger.model import Chunk, Trigger
-from logtrigger.rule import SYSTEM_LOG, Rule
+from logtrigger.model import Chunk, Sender, Trigger
+from logtrigger.rule import SYSTEM_LOG, Rule, SenderIs
 from tests.script import NOW, SSHD, Script, engine, failed, rule
 
 FIELDS = "user ip port"
@@ -221,6 +221,29 @@ def test_rules_see_their_source_only() -> None:
     script.source = "/var/log/y"
     assert script.names("a") == []
     assert script.engine.sources == (SYSTEM_LOG, "/var/log/x")
+
+
+@pytest.mark.parametrize(
+    ("sender", "seen"),
+    [
+        (None, ["all"]),  # the source does not tell: no word of the kernel, no event
+        (Sender(0, "sshd"), ["all", "root", "sshd"]),
+        (Sender(0, "logger"), ["all", "root"]),
+        (Sender(1000, "sshd"), ["all"]),
+    ],
+)
+def test_rules_see_lines_of_their_senders_only(sender: Sender | None, seen: list[str]) -> None:
+    by_root = rule("a", name="root", senders=(SenderIs(0),))
+    by_sshd = rule("a", name="sshd", senders=(SenderIs(7), SenderIs(0, "sshd")))
+    script = Script(rule("a", name="all"), by_root, by_sshd)
+    chunk = Chunk(SYSTEM_LOG, "socket", "s", 0, 2, b"a\n", sender=sender)
+    assert [trigger.rule for trigger in script.engine.feed(chunk, NOW)] == seen
+
+
+def test_lines_that_we_wrote_ourselves_are_for_rules_that_ask_for_them() -> None:
+    script = Script(rule("a", name="any"), rule("a", name="own", programs=["logtrigger"]))
+    chunk = Chunk(SYSTEM_LOG, "journal", "s", 0, 30, b"Nov 14 22:00:00 h logtrigger: a\n", own=True)
+    assert [trigger.rule for trigger in script.engine.feed(chunk, NOW)] == ["own"]
 
 
 # Lines that stand for several

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -150,3 +151,28 @@ def test_turn_waits_no_longer_than_asked(loop: Loop) -> None:
     start = time.monotonic()
     loop.turn(0.01)
     assert time.monotonic() - start < 5
+
+
+def test_a_descriptor_can_be_watched_for_writing(loop: Loop) -> None:
+    """What is wanted of a watched descriptor can change, also from within a callback."""
+    ours, theirs = socket.socketpair()
+    told: list[str] = []
+
+    def on_readable() -> None:
+        told.append(ours.recv(10).decode())
+        loop.change(ours.fileno(), on_readable, on_writable)
+
+    def on_writable() -> None:
+        told.append("writable")
+        loop.change(ours.fileno(), on_readable, None)
+
+    with ours, theirs:
+        loop.watch(ours.fileno(), on_readable)
+        loop.turn(0)
+        theirs.send(b"one")
+        loop.turn(1)
+        assert told == ["one"]
+        loop.turn(1)
+        loop.turn(0)
+        assert told == ["one", "writable"]
+        loop.unwatch(ours.fileno())

@@ -1,0 +1,1 @@
+"""Firewalls: one file per kind. What blocks addresses in the kernel."""
