@@ -9,21 +9,19 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from logtrigger import sealed
 from logtrigger.matcher import Hit, every_line
 from logtrigger.patterns.pattern import Pattern
 
 _MAGIC = b"logtrigger patterns 1\n"
-_DIGEST = 32  # bytes
 _SUFFIX = ".hs"
 # Versions of the library that miss lines, https://github.com/VectorCamp/vectorscan/pull/368: "port [0-9]+ ssh2" finds nothing.
 _UNSOUND = frozenset({"5.4.12"})
@@ -100,13 +98,14 @@ def check_library() -> None:
 def _database(hyperscan: Any, expressions: Sequence[Expression], cache: Path | None, keep: bool) -> Any:
     """What looks for the expressions: out of the cache where that holds just these, else compiled."""
     name = _name(expressions)
-    if cache is not None and (kept := _cached(cache, name)) is not None:
+    if cache is not None and (kept := sealed.read(cache, name)) is not None:
         with contextlib.suppress(hyperscan.error):  # it was made on a processor that could do more
             return _loaded(hyperscan, kept)
     compiled = _compiled(expressions)
     database = _loaded(hyperscan, compiled)
-    if cache is not None and keep:
-        _keep(cache, name, compiled)
+    if cache is not None and keep and sealed.write(cache, name, compiled):
+        with contextlib.suppress(OSError):
+            _tidy(cache)
     return database
 
 
@@ -118,6 +117,9 @@ def _loaded(hyperscan: Any, serialised: bytes) -> Any:
 
 def _compiled(expressions: Sequence[Expression]) -> bytes:
     """The expressions as a serialised database, made by a process of its own. Raises ValueError where that fails."""
+    import json  # both take milliseconds to load, which a start with a cache is spared
+    import subprocess
+
     command = [sys.executable, "-P", "-m", "logtrigger.hyperscan_matcher"]  # -P: nothing is imported from where we stand
     try:
         done = subprocess.run(command, input=json.dumps(expressions).encode(), capture_output=True, check=False)
@@ -136,42 +138,10 @@ def cache_of(folder: Path, owners: Sequence[Sequence[Pattern]]) -> Path:
 
 
 def _name(expressions: Sequence[Expression]) -> bytes:
-    """What the cache must have been made for: these expressions, by this version of the library, on such a processor."""
+    """The cache's label: it was made for these expressions, by this version of the library, on such a processor."""
     hyperscan: Any = import_module("hyperscan")
-    facts = json.dumps([hyperscan.__version__, os.uname().machine, expressions])
-    return hashlib.blake2b(facts.encode(), digest_size=_DIGEST).digest()
-
-
-def _cached(path: Path, name: bytes) -> bytes | None:
-    """The database in the cache; None where the file is missing, somebody else's, damaged, or for other patterns."""
-    try:
-        with path.open("rb") as file:
-            status = os.fstat(file.fileno())
-            content = file.read()
-    except OSError:
-        return None
-    if status.st_uid != os.geteuid() or status.st_mode & 0o022:
-        return None
-    start = len(_MAGIC) + 2 * _DIGEST
-    database = content[start:]
-    seal = hashlib.blake2b(database, digest_size=_DIGEST).digest()
-    return database if content[:start] == _MAGIC + name + seal else None
-
-
-def _keep(path: Path, name: bytes, database: bytes) -> None:
-    """Write the cache, all or nothing. A disk that is full only means compiling again."""
-    seal = hashlib.blake2b(database, digest_size=_DIGEST).digest()
-    fresh = path.with_name(f"{path.name}.{os.getpid()}")
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:
-            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(_MAGIC + name + seal + database)
-            fresh.replace(path)
-            _tidy(path)
-        finally:
-            fresh.unlink(missing_ok=True)
+    facts = repr([hyperscan.__version__, os.uname().machine, expressions])
+    return _MAGIC + sealed.digest(facts.encode())
 
 
 def _tidy(path: Path) -> None:
@@ -195,4 +165,6 @@ def _compile_here(expressions: Sequence[Expression]) -> bytes:
 
 
 if __name__ == "__main__":
+    import json
+
     sys.stdout.buffer.write(_compile_here(json.load(sys.stdin)))

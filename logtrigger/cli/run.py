@@ -28,7 +28,7 @@ def run(given: Path | None, level: int | None, dry_run: bool) -> int:
     console = Console.on(drain, level, time.time)  # noqa: TID251 - the outer shell
 
     def load() -> Settings:
-        settings, complaints = config.load(path)
+        settings, complaints = config.load(path, keep=not dry_run)
         for complaint in complaints:
             off = "; the rule is off" if complaint.severity == "error" else ""
             console.report(0, f"{complaint}{off}")

@@ -33,8 +33,13 @@ class Configuration:
     built: tuple[Built, ...] = ()  # the rules as they were made; those not enabled too
 
 
-def read(path: Path) -> Configuration:
+def read(path: Path, *, trust: bool = False, keep: bool = False) -> Configuration:
     """Read and check a configuration file and all it includes.
+
+    Args:
+        path: the file.
+        trust: samples that passed at an earlier start, of a rule that has not changed since, are not tried again.
+        keep: note beside the state which rules' samples passed.
 
     Raises:
         ConfigError: it has mistakes; `complaints` holds every one and the warnings, sorted by place.
@@ -47,12 +52,16 @@ def read(path: Path) -> Configuration:
     daemon = options.read(options.DaemonOptions, merge.together("logtrigger", sections, report), report)
     if report.errors:
         raise ConfigError(sorted(report.errors + report.warnings))
-    failed = samples.failures(built, running)
+    state = daemon.state or default_state()
+    passed = samples.Passed(state.with_name(f"{state.name}.samples")) if trust else None
+    failed = samples.failures(built, running, passed)
+    if passed is not None and keep:
+        passed.keep()
     off = {name for name, _ in failed}
     settings = Settings(
         path=path,
         rules=tuple(rule for rule in running if rule.name not in off),
-        state=daemon.state or default_state(),
+        state=state,
         ignore=AddressSet(daemon.ignore),
         script_timeout=daemon.script_timeout,
         script_parallel=daemon.script_parallel,
@@ -64,9 +73,12 @@ def read(path: Path) -> Configuration:
     return Configuration(settings, complaints, {one.options.name: one.draft.given for one in built}, tuple(built))
 
 
-def load(path: Path) -> tuple[Settings, tuple[Complaint, ...]]:
-    """The settings of a configuration file, and what is to be said of it all the same; raises as `read` does."""
-    configuration = read(path)
+def load(path: Path, *, keep: bool = False) -> tuple[Settings, tuple[Complaint, ...]]:
+    """The settings of a configuration file, and what is to be said of it all the same; raises as `read` does.
+
+    What is known of its samples is trusted; with `keep`, what is found out now is kept for the next start.
+    """
+    configuration = read(path, trust=True, keep=keep)
     return configuration.settings, configuration.complaints
 
 

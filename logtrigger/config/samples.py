@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from logtrigger import headers
+from logtrigger import __version__, headers, sealed
 from logtrigger.addresses import AddressSet
+from logtrigger.config.merge import Draft
 from logtrigger.config.options import RuleOptions
 from logtrigger.config.relations import Built
 from logtrigger.config.words import listed, shown, suggestion
@@ -20,17 +23,60 @@ from logtrigger.patterns.pattern import Pattern
 from logtrigger.rule import Rule, Settings
 
 _ARROW = re.compile(r"(?:^| )-> ?")
+_DIGEST = 16  # bytes
 
 
-def failures(built: Iterable[Built], running: Sequence[Rule]) -> list[tuple[str, Complaint]]:
-    """The names of running rules whose samples do not come out as they say, each with what is wrong."""
+def failures(built: Iterable[Built], running: Sequence[Rule], passed: Passed | None = None) -> list[tuple[str, Complaint]]:
+    """The names of running rules whose samples do not come out as they say, each with what is wrong.
+
+    Rules that are known to have `passed` are not tried again; those that pass now are noted there.
+    """
     rules = {rule.name: rule for rule in running}
-    return [
-        (rule.name, complaint)
-        for one in built
-        if (rule := rules.get(one.options.name)) is not None and (one.options.expect or one.options.reject)
-        for complaint in _of_rule(rule, one.options)
-    ]
+    found: list[tuple[str, Complaint]] = []
+    for one in built:
+        rule = rules.get(one.options.name)
+        if rule is None or not (one.options.expect or one.options.reject) or (passed is not None and passed.has(one.draft)):
+            continue
+        complaints = _of_rule(rule, one.options)
+        if passed is not None and not complaints:
+            passed.add(one.draft)
+        found += [(rule.name, complaint) for complaint in complaints]
+    return found
+
+
+class Passed:
+    """The rules whose samples came out well before, just as they stand now; kept in a file, for the next start.
+
+    Args:
+        path: the file. What it says is believed only where it is as we wrote it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._label = f"logtrigger samples {__version__} {sys.version}\n".encode()
+        content = sealed.read(path, self._label) or b""
+        self._before = {content[at : at + _DIGEST] for at in range(0, len(content), _DIGEST)}
+        self._now: set[bytes] = set()
+
+    def has(self, draft: Draft) -> bool:
+        digest = _digest(draft)
+        if digest in self._before:
+            self._now.add(digest)
+        return digest in self._before
+
+    def add(self, draft: Draft) -> None:
+        self._now.add(_digest(draft))
+
+    def keep(self) -> None:
+        """Write the file, where something changed."""
+        if self._now != self._before:
+            sealed.write(self._path, self._label, b"".join(sorted(self._now)))
+
+
+def _digest(draft: Draft) -> bytes:
+    """Everything that was written for a rule."""
+    facts = [(name, [value.text for value in option.values]) for name, option in draft.given.items()]
+    return hashlib.blake2b(repr(facts).encode("utf-8", "surrogateescape"), digest_size=_DIGEST).digest()
 
 
 def _of_rule(rule: Rule, options: RuleOptions) -> list[Complaint]:

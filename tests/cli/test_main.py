@@ -1,4 +1,4 @@
-"""The command line as a whole: what goes with what, and where an option may stand."""
+"""What the words behind `logtrigger` ask for, before any parser is loaded."""
 
 from __future__ import annotations
 
@@ -7,66 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from logtrigger import __version__
 from logtrigger.cli import plain_daemon
-from logtrigger.cli.commands import main
-from logtrigger.config import DEFAULT_PATH
-
-RULES = "config rule\n option name r\n option pattern line\n option script /bin/sh\n"
-
-
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(main, arguments)
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("rules").write_text(RULES)
-    Path("rules").chmod(0o600)
-
-
-@pytest.mark.parametrize("words", ["-c rules check", "check -c rules", "-c none check -c rules"])
-def test_configuration_before_or_after_the_command(words: str) -> None:
-    """The later one counts, where both are given."""
-    done = run(*words.split())
-    assert (done.exit_code, done.stdout) == (0, "rules: 1 rule, no mistakes\n")
-
-
-def test_version() -> None:
-    done = run("--version")
-    assert (done.exit_code, done.stdout) == (0, f"logtrigger, version {__version__}\n")
-
-
-@pytest.mark.parametrize("arguments", [("--help",), ("-h",), ("check", "--help"), ("replay", "-h")])
-def test_help_goes_to_standard_output(arguments: tuple[str, ...]) -> None:
-    done = run(*arguments)
-    assert (done.exit_code, done.stderr) == (0, "")
-    assert str(DEFAULT_PATH) in done.stdout
-
-
-def test_help_fits_a_terminal() -> None:
-    assert max(map(len, run("--help").stdout.splitlines())) <= 80
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("-D", "two"),
-        ("-D", "-1"),
-        ("--dry-rnu",),
-        ("chekc",),
-        ("-c",),
-        ("-D", "2", "check"),
-        ("--dry-run", "replay"),
-    ],
-)
-def test_usage(arguments: tuple[str, ...]) -> None:
-    done = run(*arguments)
-    assert (done.exit_code, done.stdout) == (2, "")
-    assert "Error: " in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -96,6 +38,9 @@ def test_daemon_asked_for_plainly(words: str, asked: object) -> None:
 
 
 @pytest.mark.parametrize("words", ["-crules -D0 check", "-c rules check"])
-def test_command_as_a_process(words: str) -> None:
-    done = subprocess.run([sys.executable, "-m", "logtrigger", *words.split()], capture_output=True, text=True)
+def test_command_as_a_process(words: str, tmp_path: Path) -> None:
+    (tmp_path / "rules").write_text("config rule\n option name r\n option pattern line\n option script /bin/sh\n")
+    (tmp_path / "rules").chmod(0o600)
+    command = [sys.executable, "-m", "logtrigger", *words.split()]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert (done.returncode, done.stdout) == ((2, "") if "-D" in words else (0, "rules: 1 rule, no mistakes\n"))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
 from logtrigger import config
+from logtrigger.config import samples
+from logtrigger.rule import Rule
 
 Write = Callable[[str, str], Path]
 Complaints = Callable[[str], list[str]]
@@ -128,3 +130,76 @@ def test_samples_are_each_tried_alone(complaints: Complaints) -> None:
     """No sample counts towards another."""
     samples = "\n".join([f"list expect '{LINE}'"] * 3)
     assert complaints(rule(NAMED + "\noption maxfail 2\noption time 60", samples)) == []
+
+
+# What is known of samples from an earlier start
+
+
+@pytest.fixture
+def tried(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The rules whose samples were really tried."""
+    names: list[str] = []
+    recognised = samples.recognised
+
+    def spy(rule: Rule, line: str) -> Mapping[str, str] | None:
+        names.append(rule.name)
+        return recognised(rule, line)
+
+    monkeypatch.setattr(samples, "recognised", spy)
+    return names
+
+
+def with_state(rules: str) -> str:
+    return f"config logtrigger\noption state state/db\n{rules}"
+
+
+TWO = rule(NAMED, f"list expect '{LINE}'", "a") + rule("option pattern x", "list expect x", "b")
+
+
+def test_samples_that_passed_are_not_tried_at_the_next_start(write: Write, tried: list[str]) -> None:
+    path = write("rules.conf", with_state(TWO))
+    for _ in range(3):
+        config.load(path, keep=True)
+    assert tried == ["a", "b"]
+    write("rules.conf", with_state(TWO.replace("pattern x", "pattern 'x'").replace("22 ssh2'", "22 ssh2 -> user=bob'")))
+    config.load(path, keep=True)
+    assert tried == ["a", "b", "a"]
+
+
+def test_check_tries_them_whatever_is_known(write: Write, tried: list[str]) -> None:
+    path = write("rules.conf", with_state(TWO))
+    config.load(path, keep=True)
+    config.read(path)
+    assert tried == ["a", "b", "a", "b"]
+
+
+def test_samples_that_failed_are_tried_again(write: Write, tried: list[str]) -> None:
+    path = write("rules.conf", with_state(rule("option pattern x", "list expect y") + rule("option pattern x", "", "b")))
+    found = [config.load(path, keep=True)[1] for _ in range(2)]
+    assert tried == ["a", "a"]
+    assert found[0] == found[1] != ()
+
+
+def test_without_keep_nothing_is_written(write: Write, tried: list[str]) -> None:
+    path = write("rules.conf", with_state(TWO))
+    config.load(path)
+    assert not (path.parent / "state").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 200, b"logtrigger samples 1\n" + bytes(range(48))])
+def test_damaged_knowledge_counts_for_nothing(write: Write, tried: list[str], content: bytes) -> None:
+    path = write("rules.conf", with_state(TWO))
+    config.load(path, keep=True)
+    (path.parent / "state/db.samples").write_bytes(content)
+    config.load(path, keep=True)
+    assert tried == ["a", "b", "a", "b"]
+
+
+def test_knowledge_of_another_version_counts_for_nothing(
+    write: Write, tried: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write("rules.conf", with_state(TWO))
+    config.load(path, keep=True)
+    monkeypatch.setattr(samples, "__version__", "0.0")
+    config.load(path, keep=True)
+    assert tried == ["a", "b", "a", "b"]
