@@ -47,7 +47,8 @@ def read(path: Path, *, trust: bool = False, keep: bool = False) -> Configuratio
     """
     report = Report()
     sections = _sections(path, report)
-    built = [_build(draft, report) for draft in merge.drafts(sections, report)]
+    scripts = rules.Scripts()
+    built = [_build(draft, report, scripts) for draft in merge.drafts(sections, report)]
     running = relations.settle(built, report)
     daemon = options.read(options.DaemonOptions, merge.together("logtrigger", sections, report), report)
     if report.errors:
@@ -102,6 +103,6 @@ def _sections(path: Path, report: Report) -> list[Section]:
     return [section for section in sections if section.type in options.SECTIONS]
 
 
-def _build(draft: Draft, report: Report) -> Built:
+def _build(draft: Draft, report: Report, scripts: rules.Scripts) -> Built:
     read = options.read(options.RuleOptions, draft.given, report, draft.place)
-    return Built(draft, read, rules.compile_rule(draft, read, report))
+    return Built(draft, read, rules.compile_rule(draft, read, report, scripts))

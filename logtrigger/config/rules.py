@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from logtrigger import conditions, patterns
 from logtrigger.addresses import AddressSet
@@ -27,14 +28,27 @@ OPTION_OF = {"scanf": "pattern", "format": "format", "regex": "regex"}  # the op
 Types = Mapping[str, str]  # field -> type
 
 
-def compile_rule(draft: Draft, options: RuleOptions, report: Report) -> Rule | None:
+class Scripts:
+    """What there is to be said of scripts; rules share them, and each is looked at once."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, tuple[list[trust.Doubt], list[str]]] = {}
+
+    def look(self, path: Path) -> tuple[list[trust.Doubt], list[str]]:
+        """What speaks against running it, and what this system's shell will not take in it."""
+        if path not in self._known:
+            self._known[path] = list(trust.script_doubts(path)), shell.portability(path)
+        return self._known[path]
+
+
+def compile_rule(draft: Draft, options: RuleOptions, report: Report, scripts: Scripts) -> Rule | None:
     """The rule, or None where the report says why there is none. Other rules' names are left to relations.py."""
     syntax, texts = _syntax(draft, options, report)
     excepts = _compiled("except", syntax, [(value, None) for value in options.excepts], options.nocase, report)
     compiled = _compiled(OPTION_OF[syntax], syntax, _with_fields(texts, options.fields, report), options.nocase, report)
     _check_env(draft, options, report)
     if options.enabled:
-        _check_script(draft, options, report)
+        _check_script(draft, options, report, scripts)
     if not compiled:
         return None
     types = {n: t for p in reversed(compiled) for n, t in zip(p.fields, p.types, strict=True)}
@@ -161,12 +175,13 @@ def _conditions(texts: Sequence[Value], types: Types, report: Report) -> tuple[C
     return tuple(found)
 
 
-def _check_script(draft: Draft, options: RuleOptions, report: Report) -> None:
+def _check_script(draft: Draft, options: RuleOptions, report: Report, scripts: Scripts) -> None:
     if options.script is not None:
         place = draft.given["script"].place
-        for fault, remedy in trust.script_doubts(options.script):
+        doubts, faults = scripts.look(options.script)
+        for fault, remedy in doubts:
             report.error(place, fault, remedy)
-        for fault in shell.portability(options.script):
+        for fault in faults:
             report.warning(place, f"the script {options.script}: {fault}")
 
 

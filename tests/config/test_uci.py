@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from logtrigger.config import uci
 from logtrigger.config.uci import Section, parse, quote
 from logtrigger.config.words import Report
 
@@ -190,3 +193,20 @@ def test_any_bytes_are_sections_or_mistakes(data: bytes) -> None:
     parse(data, "f", report)
     lines = data.count(b"\n") + 1
     assert all(1 <= complaint.place.line <= lines for complaint in report.complaints)
+
+
+PIECES = ["option", "list", "config", "o", "package", " ", "\t", "\n", "'", '"', "a", "#c", ";", "\\", "a b", "'a b'", "''",
+          "é", "\r\n", " 'v'", " option a 'b'\n", "config rule\n", "list a b\n"]  # fmt: skip
+
+
+@settings(max_examples=500)
+@given(st.lists(st.sampled_from(PIECES), max_size=14).map("".join))
+def test_plain_statements_are_read_as_any_other(text: str) -> None:
+    """Most lines are read by one expression, which changes nothing but the time."""
+    found = []
+    for plain in (uci._PLAIN, re.compile("(?!)")):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(uci, "_PLAIN", plain)
+            report = Report()
+            found.append((uci.parse(text.encode(), "rules", report), report.complaints))
+    assert found[0] == found[1]
