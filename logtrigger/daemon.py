@@ -7,24 +7,20 @@ import signal
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from logtrigger.actions.base import Action, Left, Result
-from logtrigger.actions.environment import environment
-from logtrigger.actions.queue import Undone, Work
-from logtrigger.actions.script import ScriptAction, Scripts
 from logtrigger.commits import Commits
 from logtrigger.console import Console
 from logtrigger.counters import WindowState
+from logtrigger.dispatch import Dispatch
 from logtrigger.engine import Engine
-from logtrigger.errors import ConfigError, SourceError, StoreError
+from logtrigger.errors import ConfigError, StoreError
+from logtrigger.feeds import Feeds
 from logtrigger.loop import Loop
 from logtrigger.matchers import fastest
 from logtrigger.model import Chunk, Event, Position, Trigger
-from logtrigger.rule import SYSTEM_LOG, Rule, Settings
-from logtrigger.sources.base import Source
-from logtrigger.store import Done, Store
+from logtrigger.rule import Settings
+from logtrigger.store import Store
 from logtrigger.windowrows import from_row
 
-SCRIPT = "script"  # the name of a rule's script among its actions
 _LAGGING, _CAUGHT_UP = 20_000, 5_000  # triggers waiting for a commit: where sources pause, where they go on
 _TIDY_EVERY = 60.0  # seconds
 
@@ -60,16 +56,12 @@ class Daemon:
         self._settings, self._console, self._load, self._dry_run, self._clock = settings, console, load, dry_run, clock
         self._store = Store(None if dry_run else settings.state)
         self._commits = Commits(self.loop, self._store, self._snapshot, self._on_committed, self._on_store_error)
-        self._known = self._store.load_positions()
-        self._sources: dict[str, Source] = {}
-        self._moved: set[str] = set()  # sources that delivered since the last commit
+        self._feeds = Feeds(self, self._store.load_positions())
         self._paused = False
         self._stopping = False
-        self._seq = self._store.next_seq()
         self._evictions: dict[str, int] = {}  # reported so far
-        self._scripts = Scripts(self.loop, settings.script_timeout)
-        self._work = Work(settings.script_parallel, self._action, self._refill, self._on_done)
-        self._engine = self._take_up(settings)
+        self._dispatch = Dispatch(self.loop, settings, self._store, self._commits, console, clock, dry_run=dry_run)
+        self._engine = self._engine_for(settings)
         self._commits.drop(self._engine.counters.restore(self._stored_windows()))
 
     # From the cradle to the grave
@@ -79,23 +71,15 @@ class Daemon:
         os.chdir("/")
         os.umask(0o077)
         try:
-            for name in self._engine.sources:
-                self._open_source(name)
-            self._take_up_work()
+            self._feeds.open(self._engine.sources, self._settings)
+            self._dispatch.start()
             self._tidy()
             self.report(1, "ready")
             self.loop.run()
         finally:
-            for source in self._sources.values():
-                source.close()
+            self._feeds.close()
             self._store.close()
             self.loop.close()
-
-    def _take_up_work(self) -> None:
-        undone = self._store.undone()
-        if undone:
-            self.report(1, "running what the last run left undone")
-        self._work.resume(undone, self._seq - 1)
 
     def _stored_windows(self) -> list[WindowState]:
         try:
@@ -110,7 +94,7 @@ class Daemon:
             signal.SIGTERM: self.stop,
             signal.SIGINT: self.stop,
             signal.SIGHUP: self.reload,
-            signal.SIGCHLD: self._scripts.reap,
+            signal.SIGCHLD: self._dispatch.scripts.reap,
         }
         signal.set_wakeup_fd(self.loop.wake_fd, warn_on_full_buffer=False)
         for number, act in handlers.items():
@@ -122,14 +106,13 @@ class Daemon:
     def stop(self) -> None:
         """End in order: read nothing more, wait for running scripts, store everything. A second time: end scripts now."""
         if self._stopping:
-            self._scripts.terminate()
+            self._dispatch.scripts.terminate()
             return
         self._stopping = True
-        for source in self._sources.values():
-            source.pause()
-        if self._work.running:
-            self.report(1, f"stopping; waiting for scripts, {self._work.running} running (Ctrl-C or SIGTERM again ends them)")
-        self._work.drain(self._finish)
+        self._feeds.pause()
+        if running := self._dispatch.work.running:
+            self.report(1, f"stopping; waiting for scripts, {running} running (Ctrl-C or SIGTERM again ends them)")
+        self._dispatch.work.drain(self._finish)
 
     def _finish(self) -> None:
         try:
@@ -153,20 +136,15 @@ class Daemon:
         if settings.state != self._settings.state:
             self.report(0, f"the state stays in {self._settings.state} until a restart")
         older, self._settings, self.max_line = self._engine, settings, settings.max_line
-        self._engine = self._take_up(settings)
+        self._engine = self._engine_for(settings)
         self._engine.take_over(older)
+        self._dispatch.take_up(settings)
         self._commits.drop(self._engine.counters.adopt(older.counters))
-        self._scripts.timeout, self._work.parallel = settings.script_timeout, settings.script_parallel
-        self._change_sources(older.sources)
+        self._commits.leave(self._feeds.change(self._engine.sources, settings))
         self.report(1, f"reloaded; {len(settings.rules)} rule{'s' * (len(settings.rules) != 1)}")
 
-    def _take_up(self, settings: Settings) -> Engine:
-        """Rules, actions and an engine for these settings."""
+    def _engine_for(self, settings: Settings) -> Engine:
         engine = Engine(settings, build=fastest(None if self._dry_run else settings.state.parent, self.report))
-        self._rules = {rule.name: rule for rule in settings.rules}
-        self._script_actions = {
-            rule.name: ScriptAction(self._scripts, rule.script, rule.env) for rule in settings.rules if rule.script
-        }
         if self._console.level >= 3:
             engine.observer = self._on_event
         return engine
@@ -176,9 +154,9 @@ class Daemon:
     def deliver(self, chunk: Chunk) -> None:
         """Count the lines of a chunk and start what they cause."""
         self._console.chunk(chunk)
-        self._moved.add(chunk.source)
+        self._feeds.delivered(chunk.source)
         for trigger in self._feed(chunk):
-            self._on_trigger(trigger)
+            self._dispatch.trigger(trigger)
         self._commits.changed()
         if self._commits.pending > _LAGGING and not self._paused:
             self._pause()
@@ -205,104 +183,28 @@ class Daemon:
 
     def positions(self, source: str) -> Iterable[Position]:
         """What was known of a source's streams when the daemon started, or when the source was last closed."""
-        return [position for position in self._known if position.source == source]
-
-    def _open_source(self, name: str) -> None:
-        source = self._source(name)
-        if self._paused:
-            source.pause()
-        source.open()
-        self._sources[name] = source
-
-    def _source(self, name: str) -> Source:
-        if name == SYSTEM_LOG:
-            from logtrigger.sources.syslog import SystemLogSource
-
-            return SystemLogSource(self)
-        from logtrigger.sources.file import FileSource
-
-        return FileSource(self, name, [name])
-
-    def _change_sources(self, before: Sequence[str]) -> None:
-        for name in before:
-            if name not in self._engine.sources and name in self._sources:
-                source = self._sources.pop(name)
-                left = list(source.positions())
-                self._known = [p for p in self._known if p.source != name] + left
-                self._commits.leave(left)
-                source.close()
-        for name in self._engine.sources:
-            if name not in self._sources:
-                try:
-                    self._open_source(name)
-                except SourceError as error:
-                    self.report(0, str(error))
+        return self._feeds.known(source)
 
     def _pause(self) -> None:
         self._paused = True
         self.report(0, "the store lags behind; reading pauses until it has caught up")
-        for source in self._sources.values():
-            source.pause()
+        self._feeds.pause()
 
     def _go_on(self) -> None:
         self._paused = False
         self.report(0, "the store has caught up; reading goes on")
-        for source in self._sources.values():
-            source.resume()
-
-    # Triggers and what they cause
-
-    def _on_trigger(self, trigger: Trigger) -> None:
-        rule = self._rules[trigger.rule]
-        note, names = self._plan(trigger, rule)
-        self._console.trigger(trigger, rule, self._shown(trigger, rule), note)
-        seq, self._seq = self._seq, self._seq + 1
-        self._commits.trigger(seq, trigger, names)
-        if names:
-            self._work.add(seq, trigger, names)
-
-    def _shown(self, trigger: Trigger, rule: Rule) -> dict[str, str]:
-        """The variables that the script gets, where somebody looks."""
-        if self._console.level < 2:
-            return {}
-        return {name: value for name, value in environment(trigger, rule.env).items() if name != "PATH"}
-
-    def _plan(self, trigger: Trigger, rule: Rule) -> tuple[str, tuple[str, ...]]:
-        """What is done about a trigger, in words and as names of actions."""
-        if rule.script is None:
-            return "nothing to run", ()
-        if trigger.late > self._settings.late:
-            return f"too late to run {rule.script}", ()
-        if self._dry_run:
-            return f"dry run: {rule.script} is not run", ()
-        return f"running {rule.script}", (SCRIPT,)
-
-    def _action(self, trigger: Trigger, name: str) -> Action | None:
-        """What is to be started for a trigger; one that has waited too long, over a restart perhaps, is left."""
-        if self._clock() - trigger.time > self._settings.late:
-            return Left(name, "not run: too late by now")
-        return self._script_actions.get(trigger.rule) if name == SCRIPT else None
-
-    def _refill(self, after: int, limit: int, done: Callable[[Sequence[Undone] | StoreError], None]) -> None:
-        self._store.undone_later(after, limit, lambda rows: self.loop.call_threadsafe(lambda: done(rows)))
-
-    def _on_done(self, seq: int, trigger: Trigger, name: str, result: Result) -> None:
-        rule = self._rules.get(trigger.rule)
-        self._console.result(trigger, str(rule.script) if rule and rule.script else name, result)
-        self._commits.result(Done(seq, name, result.text, result.seconds))
+        self._feeds.resume()
 
     def _on_event(self, event: Event) -> None:
-        self._console.event(event, self._rules[event.rule])
+        self._console.event(event, self._dispatch.rules[event.rule])
 
     # The store
 
     def _snapshot(self) -> tuple[Sequence[Position], Sequence[WindowState]]:
-        moved = [source for name, source in self._sources.items() if name in self._moved]
-        self._moved = set()
-        return [position for source in moved for position in source.positions()], self._engine.counters.changes()
+        return self._feeds.moved(), self._engine.counters.changes()
 
     def _on_committed(self, seq: int) -> None:
-        self._work.committed(seq)
+        self._dispatch.work.committed(seq)
         if self._paused and not self._stopping and self._commits.pending < _CAUGHT_UP:
             self._go_on()
 

@@ -1,0 +1,107 @@
+"""What is done about triggers: planned, started, and told of when it has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from logtrigger.actions.base import Action, Left, Result
+from logtrigger.actions.environment import environment
+from logtrigger.actions.queue import Undone, Work
+from logtrigger.actions.script import ScriptAction, Scripts
+from logtrigger.commits import Commits
+from logtrigger.console import Console
+from logtrigger.errors import StoreError
+from logtrigger.loop import Loop
+from logtrigger.model import Trigger
+from logtrigger.rule import Rule, Settings
+from logtrigger.store import Done, Store
+
+SCRIPT = "script"  # the name of a rule's script among its actions
+
+
+class Dispatch:
+    """Gives each trigger its number, stores it and starts its actions.
+
+    Args:
+        loop: where scripts are waited for.
+        settings: the configuration.
+        store: holds the table of undone actions.
+        commits: takes new triggers and results.
+        console: is told of both.
+        clock: epoch seconds.
+        dry_run: start nothing.
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        settings: Settings,
+        store: Store,
+        commits: Commits,
+        console: Console,
+        clock: Callable[[], float],
+        *,
+        dry_run: bool,
+    ) -> None:
+        self._loop, self._store, self._commits, self._console = loop, store, commits, console
+        self._clock, self._dry_run = clock, dry_run
+        self._seq = store.next_seq()
+        self.scripts = Scripts(loop, settings.script_timeout)
+        self.work = Work(settings.script_parallel, self._action, self._refill, self._on_done)
+        self.take_up(settings)
+
+    def take_up(self, settings: Settings) -> None:
+        """Go by these settings from now on."""
+        self._settings = settings
+        self.rules = {rule.name: rule for rule in settings.rules}
+        self._script_actions = {
+            rule.name: ScriptAction(self.scripts, rule.script, rule.env) for rule in settings.rules if rule.script
+        }
+        self.scripts.timeout, self.work.parallel = settings.script_timeout, settings.script_parallel
+
+    def start(self) -> None:
+        """Go on with what the last run left undone."""
+        undone = self._store.undone()
+        if undone:
+            self._console.report(1, "running what the last run left undone")
+        self.work.resume(undone, self._seq - 1)
+
+    def trigger(self, trigger: Trigger) -> None:
+        """A window has filled: do what its rule says."""
+        rule = self.rules[trigger.rule]
+        note, names = self._plan(trigger, rule)
+        self._console.trigger(trigger, rule, self._shown(trigger, rule), note)
+        seq, self._seq = self._seq, self._seq + 1
+        self._commits.trigger(seq, trigger, names)
+        if names:
+            self.work.add(seq, trigger, names)
+
+    def _shown(self, trigger: Trigger, rule: Rule) -> dict[str, str]:
+        """The variables that the script gets, where somebody looks."""
+        if self._console.level < 2:
+            return {}
+        return {name: value for name, value in environment(trigger, rule.env).items() if name != "PATH"}
+
+    def _plan(self, trigger: Trigger, rule: Rule) -> tuple[str, tuple[str, ...]]:
+        """What is done about a trigger, in words and as names of actions."""
+        if rule.script is None:
+            return "nothing to run", ()
+        if trigger.late > self._settings.late:
+            return f"too late to run {rule.script}", ()
+        if self._dry_run:
+            return f"dry run: {rule.script} is not run", ()
+        return f"running {rule.script}", (SCRIPT,)
+
+    def _action(self, trigger: Trigger, name: str) -> Action | None:
+        """What is to be started for a trigger; one that has waited too long, over a restart perhaps, is left."""
+        if self._clock() - trigger.time > self._settings.late:
+            return Left(name, "not run: too late by now")
+        return self._script_actions.get(trigger.rule) if name == SCRIPT else None
+
+    def _refill(self, after: int, limit: int, done: Callable[[Sequence[Undone] | StoreError], None]) -> None:
+        self._store.undone_later(after, limit, lambda rows: self._loop.call_threadsafe(lambda: done(rows)))
+
+    def _on_done(self, seq: int, trigger: Trigger, name: str, result: Result) -> None:
+        rule = self.rules.get(trigger.rule)
+        self._console.result(trigger, str(rule.script) if rule and rule.script else name, result)
+        self._commits.result(Done(seq, name, result.text, result.seconds))
