@@ -5,7 +5,17 @@ files → uci → options → merge → rules → relations → Settings
 
 from __future__ import annotations
 
-from logtrigger.config.build import DEFAULT_PATH, Configuration, default_state, load, read
+from logtrigger.config.build import DEFAULT_PATH, Configuration, control_socket, load, read
 from logtrigger.config.files import Unreadable
+from logtrigger.config.places import default_control, default_state
 
-__all__ = ["DEFAULT_PATH", "Configuration", "Unreadable", "default_state", "load", "read"]
+__all__ = [
+    "DEFAULT_PATH",
+    "Configuration",
+    "Unreadable",
+    "control_socket",
+    "default_control",
+    "default_state",
+    "load",
+    "read",
+]

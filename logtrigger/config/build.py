@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from logtrigger.addresses import AddressSet
 from logtrigger.config import files, merge, options, relations, rules, samples
 from logtrigger.config.merge import Draft
+from logtrigger.config.places import default_control, default_state
 from logtrigger.config.relations import Built
 from logtrigger.config.uci import Option, Section
 from logtrigger.config.words import Report
@@ -17,7 +17,6 @@ from logtrigger.errors import Complaint, ConfigError
 from logtrigger.rule import Settings
 
 DEFAULT_PATH = Path("/etc/config/logtrigger")
-_OPENWRT_MARK = Path("/etc/openwrt_release")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +30,7 @@ class Configuration:
     complaints: tuple[Complaint, ...]
     origins: Mapping[str, Mapping[str, Option]]  # rule -> option -> its values with their places; rules not enabled too
     built: tuple[Built, ...] = ()  # the rules as they were made; those not enabled too
+    failed: Mapping[str, Complaint] = field(default_factory=dict)  # rule -> the first of its samples that failed
 
 
 def read(path: Path, *, trust: bool = False, keep: bool = False) -> Configuration:
@@ -69,9 +69,12 @@ def read(path: Path, *, trust: bool = False, keep: bool = False) -> Configuratio
         max_keys=daemon.max_keys,
         max_line=daemon.max_line,
         late=daemon.late,
+        control=daemon.control or default_control(daemon.state),
+        control_group=daemon.control_group or "",
     )
     complaints = tuple(sorted({*report.warnings, *(complaint for _, complaint in failed)}))
-    return Configuration(settings, complaints, {one.options.name: one.draft.given for one in built}, tuple(built))
+    origins = {one.options.name: one.draft.given for one in built}
+    return Configuration(settings, complaints, origins, tuple(built), dict(reversed(failed)))
 
 
 def load(path: Path, *, keep: bool = False) -> tuple[Settings, tuple[Complaint, ...]]:
@@ -83,13 +86,16 @@ def load(path: Path, *, keep: bool = False) -> tuple[Settings, tuple[Complaint, 
     return configuration.settings, configuration.complaints
 
 
-def default_state(user: int | None = None, environ: Mapping[str, str] = os.environ, openwrt: bool | None = None) -> Path:
-    """Where the store lies by default: in the user's own folder; for root in the system's, which is RAM on OpenWrt."""
-    if (os.geteuid() if user is None else user) != 0:
-        home = environ.get("XDG_STATE_HOME") or os.path.join(environ.get("HOME") or "~", ".local/state")
-        return Path(home).expanduser() / "logtrigger/state.db"
-    on_openwrt = _OPENWRT_MARK.exists() if openwrt is None else openwrt
-    return Path("/tmp/logtrigger/state.db" if on_openwrt else "/var/lib/logtrigger/state.db")
+def control_socket(path: Path) -> Path:
+    """Where a daemon with this configuration serves its control socket, whatever else is wrong with the file.
+
+    Raises:
+        Unreadable: the file cannot be read.
+    """
+    report = Report()
+    sections = [section for section in files.read_all(path, report) if section.type == "logtrigger"]
+    daemon = options.read(options.DaemonOptions, merge.together("logtrigger", sections, report), report)
+    return daemon.control or default_control(daemon.state)
 
 
 def _sections(path: Path, report: Report) -> list[Section]:

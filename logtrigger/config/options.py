@@ -49,6 +49,8 @@ class DaemonOptions:
     """`config logtrigger`: what holds for the whole daemon."""
 
     state: Path | None = option(kinds.PATH, "the store file; by default a place that suits the system and the user")
+    control: Path | None = option(kinds.PATH, "the control socket; by default beside the store, or where sockets are kept")
+    control_group: str | None = option(kinds.RULE_NAME, "the group whose members may use the control socket too")
     include: tuple[Value, ...] = option(kinds.LINES, "further files or globs, seen from this file's folder")
     ignore: tuple[str, ...] = option(kinds.ADDRESSES, "addresses and prefixes that are never banned")
     script_timeout: float = option(kinds.DURATION, "how long a script may run", "60s")

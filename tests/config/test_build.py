@@ -54,6 +54,32 @@ def test_default_state(user: int, environ: Mapping[str, str], openwrt: bool, sta
     assert config.default_state(user, environ, openwrt) == Path(state)
 
 
+@pytest.mark.parametrize(
+    ("state", "user", "environ", "socket"),
+    [
+        (None, 0, {"XDG_RUNTIME_DIR": "/run/user/0"}, "/run/logtrigger/control.sock"),
+        ("/srv/a.db", 0, {}, "/srv/a.db.control"),
+        (None, 1000, {"XDG_RUNTIME_DIR": "/run/user/1000", "HOME": "/home/bob"}, "/run/user/1000/logtrigger/control.sock"),
+        (None, 1000, {"HOME": "/home/bob"}, "/home/bob/.local/state/logtrigger/control.sock"),
+        ("/home/bob/a.db", 1000, {"XDG_RUNTIME_DIR": "/run/user/1000"}, "/home/bob/a.db.control"),
+    ],
+)
+def test_default_control(state: str | None, user: int, environ: Mapping[str, str], socket: str) -> None:
+    assert config.default_control(Path(state) if state else None, user, environ) == Path(socket)
+
+
+@pytest.mark.parametrize(
+    ("text", "socket"),
+    [
+        ("config logtrigger\n option control /x/y\n", "/x/y"),
+        ("config logtrigger\n option state /x/y.db\n", "/x/y.db.control"),
+        ("config logtrigger\n option control /x/y\n option control_group wheel\n option late soon\nconfig zebra\n", "/x/y"),
+    ],
+)
+def test_control_socket_of_a_configuration_with_mistakes_too(write: Write, text: str, socket: str) -> None:
+    assert config.control_socket(write("rules.conf", text)) == Path(socket)
+
+
 OPTIONS = [(section, name) for section, options in SECTIONS.items() for name in options]
 VALUES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1) | st.text(
     "0159smhdK%su :,./*[]{}()=!<>~-ip", min_size=1, max_size=12
