@@ -18,19 +18,34 @@ from logtrigger.recognise import KEY_JOINT, MAX_VALUE, Captures, Line, Match, Re
 from logtrigger.repeats import Repeats
 from logtrigger.rule import Rule, Settings
 from logtrigger.text import WHITE, safe_start
+from logtrigger.together import together
 from logtrigger.window import Windows
 
 OWN_PROGRAM = "logtrigger"  # lines of ours are for rules that ask for them only, so that no rule can set itself off
 _OWN_MARK = OWN_PROGRAM.encode("ascii")
+_NEAR = 8  # lines above one without a time that may tell it, in a replay
 
 MatcherFactory = Callable[[Sequence[Sequence[Pattern]]], Matcher]
+
+
+class _Clock:
+    """The latest time that rules which count together have seen in a replay: their events never go back behind it.
+
+    Other rules have no part in it, so that what a rule finds does not depend on which others there are.
+    """
+
+    __slots__ = ("latest",)
+
+    def __init__(self) -> None:
+        self.latest = 0.0
 
 
 class _Watch:
     """One rule at work: what recognises its lines, and where they are counted."""
 
-    def __init__(self, rule: Rule, windows: Windows) -> None:
+    def __init__(self, rule: Rule, windows: Windows, clock: _Clock) -> None:
         self.rule = rule
+        self.clock = clock
         self.recogniser = Recogniser(rule)
         self.add = windows.add
         self.key = self.recogniser.first.raw_key  # of what `quick` found
@@ -88,13 +103,16 @@ class Engine:
     def __init__(self, settings: Settings, *, every_source: bool = False, build: MatcherFactory = LiteralMatcher) -> None:
         self._settings = settings
         self._every_source = every_source
-        self._latest = 0.0
         self._is_behind = False  # has read old lines since counters were last looked over
         self._repeats = Repeats()
         self._stamps = Stamps()
         self.counters = Counters(settings.rules, settings.max_keys, stored=not every_source)
         self.observer: Callable[[Event], None] | None = None  # is shown every event, for those who debug
-        self._watches = watches = [_Watch(rule, self.counters.of(rule)) for rule in settings.rules]
+        clocks = [_Clock() for _ in settings.rules]
+        self._watches = watches = [
+            _Watch(rule, self.counters.of(rule), clocks[first])
+            for rule, first in zip(settings.rules, together(settings.rules), strict=True)
+        ]
         _connect_resets(watches)
         lanes: dict[str, list[_Watch]] = {}
         for watch in watches:
@@ -127,7 +145,7 @@ class Engine:
                 captures = quick(data, start, stop) if quick else None
                 if captures is not None:
                     watch.events += times
-                    time = self._time(data, start, end, now) if catching_up else now
+                    time = self._time(watch.clock, data, start, end, now) if catching_up else now
                     count, full = watch.add(watch.key(captures), time, watch.weight * times, suppress=watch.suppress)
                     if not full:
                         continue
@@ -153,22 +171,36 @@ class Engine:
         watch.events += times
         for windows, names in watch.resets:
             windows.reset(found.reading.key(found.values, names))
-        time = self._time(line.data, line.begin, line.end, now) if catching_up else now
+        time = self._time(watch.clock, line.data, line.begin, line.end, now) if catching_up else now
         count, full = watch.add(key, time, watch.weight * times, suppress=watch.suppress)
         if self.observer:
             self.observer(Event(rule.name, time, tuple(key.split(KEY_JOINT)) if rule.key else (), count, line.raw))
         return (found, time, count) if full else nothing
 
-    def _time(self, data: bytes, begin: int, end: int, now: float) -> float:
+    def _time(self, clock: _Clock, data: bytes, begin: int, end: int, now: float) -> float:
         """When an old line says that it was written: never later than now; now, where it does not say."""
         written = self._stamps.time(data, begin, end, now)
         if not self._every_source:
             return now if written is None else min(written, now)
         if written is None:
-            return self._latest or now
-        if written > self._latest:
-            self._latest = min(written, now)
-        return self._latest
+            written = self._time_above(data, begin, now)
+        if written is None:
+            return clock.latest or now
+        if written > clock.latest:
+            clock.latest = min(written, now)
+        return clock.latest
+
+    def _time_above(self, data: bytes, begin: int, now: float) -> float | None:
+        """When the nearest of the few lines above one was written that says so."""
+        for _ in range(_NEAR):
+            if begin == 0:
+                return None
+            end = begin - 1
+            begin = data.rfind(b"\n", 0, end) + 1
+            written = self._stamps.time(data, begin, end, now)
+            if written is not None:
+                return written
+        return None
 
     def _trigger(self, full: _Full, chunk: Chunk, now: float) -> Trigger:
         rule, raw, header = full.watch.rule, full.line.raw, full.line.header_fields()
@@ -211,7 +243,7 @@ class Engine:
 
     def take_over(self, older: Engine) -> None:
         """Go on where another engine stopped, as after a reload; the counters are adopted apart."""
-        self._repeats, self._latest, self._is_behind = older._repeats, older._latest, older._is_behind
+        self._repeats, self._is_behind = older._repeats, older._is_behind
 
 
 def _connect_resets(watches: Sequence[_Watch]) -> None:
