@@ -23,7 +23,6 @@ from logtrigger.window import Windows
 
 OWN_PROGRAM = "logtrigger"  # lines of ours are for rules that ask for them only, so that no rule can set itself off
 _OWN_MARK = OWN_PROGRAM.encode("ascii")
-_NEAR = 8  # lines above one without a time that may tell it, in a replay
 
 MatcherFactory = Callable[[Sequence[Sequence[Pattern]]], Matcher]
 
@@ -183,24 +182,10 @@ class Engine:
         if not self._every_source:
             return now if written is None else min(written, now)
         if written is None:
-            written = self._time_above(data, begin, now)
-        if written is None:
             return clock.latest or now
         if written > clock.latest:
             clock.latest = min(written, now)
         return clock.latest
-
-    def _time_above(self, data: bytes, begin: int, now: float) -> float | None:
-        """When the nearest of the few lines above one was written that says so."""
-        for _ in range(_NEAR):
-            if begin == 0:
-                return None
-            end = begin - 1
-            begin = data.rfind(b"\n", 0, end) + 1
-            written = self._stamps.time(data, begin, end, now)
-            if written is not None:
-                return written
-        return None
 
     def _trigger(self, full: _Full, chunk: Chunk, now: float) -> Trigger:
         rule, raw, header = full.watch.rule, full.line.raw, full.line.header_fields()
