@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from logtrigger.commits import Commits
+from logtrigger.config import Configuration
 from logtrigger.console import Console
 from logtrigger.counters import WindowState
 from logtrigger.dispatch import Dispatch
@@ -24,16 +25,16 @@ from logtrigger.windowrows import from_row
 _LAGGING, _CAUGHT_UP = 20_000, 5_000  # triggers waiting for a commit: where sources pause, where they go on
 _TIDY_EVERY = 60.0  # seconds
 
-Load = Callable[[], Settings]
+Load = Callable[[], Configuration]
 
 
 class Daemon:
     """One running logtrigger.
 
     Args:
-        settings: the checked configuration.
+        configuration: the checked configuration.
         console: what is told to the operator.
-        load: reads the configuration again, for a reload. Raises ConfigError.
+        load: reads it again, for a reload. Raises ConfigError.
         dry_run: run no script and remember nothing.
         clock: epoch seconds.
 
@@ -43,26 +44,28 @@ class Daemon:
 
     def __init__(
         self,
-        settings: Settings,
+        configuration: Configuration,
         console: Console,
         load: Load,
         *,
         dry_run: bool = False,
         clock: Callable[[], float] = time.time,  # noqa: TID251 - the daemon is where the wall clock is read
     ) -> None:
+        settings = configuration.settings
         self.loop = Loop()
         self.max_line = settings.max_line
         self.report = console.report
-        self._settings, self._console, self._load, self._dry_run, self._clock = settings, console, load, dry_run, clock
-        self._store = Store(None if dry_run else settings.state)
-        self._commits = Commits(self.loop, self._store, self._snapshot, self._on_committed, self._on_store_error)
-        self._feeds = Feeds(self, self._store.load_positions())
+        self.configuration, self.settings, self.started = configuration, settings, clock()
+        self._console, self._load, self._dry_run, self._clock = console, load, dry_run, clock
+        self.store = Store(None if dry_run else settings.state)
+        self.commits = Commits(self.loop, self.store, self._snapshot, self._on_committed, self._on_store_error)
+        self.feeds = Feeds(self, self.store.load_positions())
         self._paused = False
         self._stopping = False
         self._evictions: dict[str, int] = {}  # reported so far
-        self._dispatch = Dispatch(self.loop, settings, self._store, self._commits, console, clock, dry_run=dry_run)
-        self._engine = self._engine_for(settings)
-        self._commits.drop(self._engine.counters.restore(self._stored_windows()))
+        self.dispatch = Dispatch(self.loop, settings, self.store, self.commits, console, clock, dry_run=dry_run)
+        self.engine = self._engine_for(settings)
+        self.commits.drop(self.engine.counters.restore(self._stored_windows()))
 
     # From the cradle to the grave
 
@@ -71,22 +74,22 @@ class Daemon:
         os.chdir("/")
         os.umask(0o077)
         try:
-            self._feeds.open(self._engine.sources, self._settings)
-            self._dispatch.start()
+            self.feeds.open(self.engine.sources, self.settings)
+            self.dispatch.start()
             self._tidy()
             self.report(1, "ready")
             self.loop.run()
         finally:
-            self._feeds.close()
-            self._store.close()
+            self.feeds.close()
+            self.store.close()
             self.loop.close()
 
     def _stored_windows(self) -> list[WindowState]:
         try:
-            return [from_row(row) for row in self._store.load_windows()]
+            return [from_row(row) for row in self.store.load_windows()]
         except ValueError as error:
             way_out = "move the file away to start afresh (counters and reading positions begin anew)"
-            raise StoreError(f"{self._settings.state}: damaged ({error}): {way_out}") from error
+            raise StoreError(f"{self.settings.state}: damaged ({error}): {way_out}") from error
 
     def watch_signals(self) -> None:
         """SIGTERM and SIGINT stop, SIGHUP reloads, SIGCHLD tells of scripts."""
@@ -94,7 +97,7 @@ class Daemon:
             signal.SIGTERM: self.stop,
             signal.SIGINT: self.stop,
             signal.SIGHUP: self.reload,
-            signal.SIGCHLD: self._dispatch.scripts.reap,
+            signal.SIGCHLD: self.dispatch.scripts.reap,
         }
         signal.set_wakeup_fd(self.loop.wake_fd, warn_on_full_buffer=False)
         for number, act in handlers.items():
@@ -106,17 +109,17 @@ class Daemon:
     def stop(self) -> None:
         """End in order: read nothing more, wait for running scripts, store everything. A second time: end scripts now."""
         if self._stopping:
-            self._dispatch.scripts.terminate()
+            self.dispatch.scripts.terminate()
             return
         self._stopping = True
-        self._feeds.pause()
-        if running := self._dispatch.work.running:
+        self.feeds.pause()
+        if running := self.dispatch.work.running:
             self.report(1, f"stopping; waiting for scripts, {running} running (Ctrl-C or SIGTERM again ends them)")
-        self._dispatch.work.drain(self._finish)
+        self.dispatch.work.drain(self._finish)
 
     def _finish(self) -> None:
         try:
-            self._commits.last()
+            self.commits.last()
         except StoreError as error:
             self.report(0, str(error))
         self.report(1, "stopped")
@@ -124,23 +127,27 @@ class Daemon:
 
     def reload(self) -> None:
         """Read the configuration again; one with mistakes changes nothing."""
-        if self._stopping:
-            return
         try:
-            settings = self._load()
+            self.reload_now()
         except ConfigError as error:
             for complaint in error.complaints:
                 self.report(0, str(complaint))
             self.report(0, "not reloaded; the old configuration stays in force")
+
+    def reload_now(self) -> None:
+        """As `reload`, but raises ConfigError, for whoever asked to hear of it."""
+        if self._stopping:
             return
-        if settings.state != self._settings.state:
-            self.report(0, f"the state stays in {self._settings.state} until a restart")
-        older, self._settings, self.max_line = self._engine, settings, settings.max_line
-        self._engine = self._engine_for(settings)
-        self._engine.take_over(older)
-        self._dispatch.take_up(settings)
-        self._commits.drop(self._engine.counters.adopt(older.counters))
-        self._commits.leave(self._feeds.change(self._engine.sources, settings))
+        configuration = self._load()
+        settings = configuration.settings
+        if settings.state != self.settings.state:
+            self.report(0, f"the state stays in {self.settings.state} until a restart")
+        older, self.configuration, self.settings, self.max_line = self.engine, configuration, settings, settings.max_line
+        self.engine = self._engine_for(settings)
+        self.engine.take_over(older)
+        self.dispatch.take_up(settings)
+        self.commits.drop(self.engine.counters.adopt(older.counters))
+        self.commits.leave(self.feeds.change(self.engine.sources, settings))
         self.report(1, f"reloaded; {len(settings.rules)} rule{'s' * (len(settings.rules) != 1)}")
 
     def _engine_for(self, settings: Settings) -> Engine:
@@ -154,16 +161,16 @@ class Daemon:
     def deliver(self, chunk: Chunk) -> None:
         """Count the lines of a chunk and start what they cause."""
         self._console.chunk(chunk)
-        self._feeds.delivered(chunk.source)
+        self.feeds.delivered(chunk.source)
         for trigger in self._feed(chunk):
-            self._dispatch.trigger(trigger)
-        self._commits.changed()
-        if self._commits.pending > _LAGGING and not self._paused:
+            self.dispatch.trigger(trigger)
+        self.commits.changed()
+        if self.commits.pending > _LAGGING and not self._paused:
             self._pause()
 
     def _feed(self, chunk: Chunk) -> Sequence[Trigger]:
         try:
-            return self._engine.feed(chunk, self._clock())
+            return self.engine.feed(chunk, self._clock())
         except Exception as error:  # no line may end the daemon, which would read it again at the next start
             where = f"{chunk.origin}, bytes {chunk.offset} to {chunk.end}"
             self.report(0, f"{where}: passed over, through a fault of logtrigger's own: {error!r}")
@@ -172,53 +179,53 @@ class Daemon:
     def register(self, position: Position) -> None:
         """Make a new stream durable, before its first chunk."""
         try:
-            self._store.register(position)
+            self.store.register(position)
         except StoreError as error:
             self._on_store_error(error)
 
     def forget(self, stream: str) -> None:
         """A stream is over."""
-        self._engine.forget(stream)
-        self._commits.forget(stream)
+        self.engine.forget(stream)
+        self.commits.forget(stream)
 
     def positions(self, source: str) -> Iterable[Position]:
         """What was known of a source's streams when the daemon started, or when the source was last closed."""
-        return self._feeds.known(source)
+        return self.feeds.known(source)
 
     def _pause(self) -> None:
         self._paused = True
         self.report(0, "the store lags behind; reading pauses until it has caught up")
-        self._feeds.pause()
+        self.feeds.pause()
 
     def _go_on(self) -> None:
         self._paused = False
         self.report(0, "the store has caught up; reading goes on")
-        self._feeds.resume()
+        self.feeds.resume()
 
     def _on_event(self, event: Event) -> None:
-        self._console.event(event, self._dispatch.rules[event.rule])
+        self._console.event(event, self.dispatch.rules[event.rule])
 
     # The store
 
     def _snapshot(self) -> tuple[Sequence[Position], Sequence[WindowState]]:
-        return self._feeds.moved(), self._engine.counters.changes()
+        return self.feeds.moved(), self.engine.counters.changes()
 
     def _on_committed(self, seq: int) -> None:
-        self._dispatch.work.committed(seq)
-        if self._paused and not self._stopping and self._commits.pending < _CAUGHT_UP:
+        self.dispatch.work.committed(seq)
+        if self._paused and not self._stopping and self.commits.pending < _CAUGHT_UP:
             self._go_on()
 
     def _on_store_error(self, error: StoreError | None) -> None:
         if error is None:
-            self.report(0, f"{self._settings.state} can be written again; nothing was lost")
+            self.report(0, f"{self.settings.state} can be written again; nothing was lost")
         else:
             self.report(0, f"{error}; work goes on, but a crash now would repeat or miss what is not stored")
 
     def _tidy(self) -> None:
         """Now and then: forget what is over."""
-        self._engine.expire(self._clock())
-        for name, count in self._engine.counters.evictions().items():
+        self.engine.expire(self._clock())
+        for name, count in self.engine.counters.evictions().items():
             if count != self._evictions.get(name, 0):
-                self.report(0, f"{name}: {count} counters given up for others (max_keys {self._settings.max_keys})")
+                self.report(0, f"{name}: {count} counters given up for others (max_keys {self.settings.max_keys})")
                 self._evictions[name] = count
         self.loop.call_later(_TIDY_EVERY, self._tidy)

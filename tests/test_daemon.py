@@ -19,12 +19,12 @@ import pytest
 
 from logtrigger import config
 from logtrigger import daemon as daemon_module
+from logtrigger.config import Configuration
 from logtrigger.console import Console
 from logtrigger.daemon import Daemon
 from logtrigger.engine import Engine
 from logtrigger.errors import StoreError
 from logtrigger.model import Chunk, Trigger
-from logtrigger.rule import Settings
 from logtrigger.store import Batch, Store
 from tests.live import BOUND, Live, live, open_files
 
@@ -488,8 +488,8 @@ class Stage:
         self.daemon = Daemon(self._load(one), console, lambda: self._load(one))
 
     @staticmethod
-    def _load(one: Live) -> Settings:
-        return config.load(one.folder / "rules")[0]
+    def _load(one: Live) -> Configuration:
+        return config.read(one.folder / "rules")
 
     def play(self, *steps: Callable[[], object]) -> None:
         """Each step is asked until it says yes; then the daemon stops."""

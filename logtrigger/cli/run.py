@@ -8,15 +8,15 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from logtrigger import config
-from logtrigger.config import DEFAULT_PATH
+from logtrigger.config import DEFAULT_PATH, Configuration
 from logtrigger.console import Console
 from logtrigger.daemon import Daemon
 from logtrigger.drain import Drain
 from logtrigger.errors import ConfigError, SourceError, StoreError
-from logtrigger.rule import Settings
 
 _ERROR = 2
 
@@ -29,12 +29,12 @@ def run(given: Path | None, level: int | None, dry_run: bool) -> int:
     drain = Drain(sys.stderr or open(os.devnull, "w"))
     console = Console.on(drain, level, time.time)  # noqa: TID251 - the outer shell
 
-    def load() -> Settings:
-        settings, complaints = config.load(path, keep=not dry_run)
-        for complaint in complaints:
+    def load() -> Configuration:
+        configuration = config.read(path, trust=True, keep=not dry_run)
+        for complaint in configuration.complaints:
             off = "; the rule is off" if complaint.severity == "error" else ""
             console.report(0, f"{complaint}{off}")
-        return settings
+        return replace(configuration, built=())  # that is for `check`
 
     try:
         with _uncollected():
