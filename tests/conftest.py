@@ -46,9 +46,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @cache
 def why_without(package: str) -> str:
-    """Why a package of the extra `speed` cannot be used; empty where it can."""
+    """Why a package of an extra cannot be used; empty where it can."""
     if find_spec(package) is None:
-        return f"{package} is not installed: pip install logtrigger[speed]"
+        return f"{package} is not installed: pip install logtrigger[all]"
     try:
         if package == "hyperscan":
             hyperscan_matcher.check_library()
