@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from logtrigger.addresses import AddressSet
-from logtrigger.config import files, merge, options, relations, rules, samples
+from logtrigger.config import files, merge, options, relations, rules, samples, sources
 from logtrigger.config.merge import Draft
 from logtrigger.config.places import default_control, default_state
 from logtrigger.config.relations import Built
@@ -50,6 +50,8 @@ def read(path: Path, *, trust: bool = False, keep: bool = False) -> Configuratio
     scripts = rules.Scripts()
     built = [_build(draft, report, scripts) for draft in merge.drafts(sections, report)]
     running = relations.settle(built, report)
+    named = sources.settle(sections, report)
+    sources.check_rules(built, running, named, report)
     daemon = options.read(options.DaemonOptions, merge.together("logtrigger", sections, report), report)
     if report.errors:
         raise ConfigError(sorted(report.errors + report.warnings))
@@ -69,6 +71,7 @@ def read(path: Path, *, trust: bool = False, keep: bool = False) -> Configuratio
         max_keys=daemon.max_keys,
         max_line=daemon.max_line,
         late=daemon.late,
+        sources=tuple(one.options for one in named.values() if one.options is not None),
         control=daemon.control or default_control(daemon.state),
         control_group=daemon.control_group or "",
     )

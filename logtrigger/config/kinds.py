@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os.path
+import pwd
 import re
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +13,8 @@ from typing import Any
 
 from logtrigger.addresses import parse_network
 from logtrigger.config.uci import Value
-from logtrigger.config.words import listed
+from logtrigger.config.words import listed, suggestion
+from logtrigger.rule import SenderIs
 
 _FLAGS = {"1": True, "yes": True, "on": True, "true": True, "enabled": True}
 _FLAGS |= {"0": False, "no": False, "off": False, "false": False, "disabled": False}  # as libuci and LuCI read them
@@ -26,6 +29,10 @@ _SIZE = re.compile(r"([0-9]{1,9})([KkMm]?)")
 _RULE_NAME = re.compile(r"[\w.:@-]+(?: [\w.:@-]+)*")
 _RULE_NAME_MOST = 100
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SECTION_NAME = re.compile(r"[A-Za-z0-9_]{1,100}")
+_JOURNAL_MATCH = re.compile(r"[A-Z0-9_]{1,64}=.+")  # systemd.journal-fields(7)
+_USER_NUMBER = re.compile(r"[0-9]{1,10}")
+_PROGRAM_MOST = 15  # bytes of a process's name, proc(5) comm
 
 FORBIDDEN_VARIABLES = frozenset({"PATH", "IFS", "ENV"})
 FORBIDDEN_PREFIXES = ("LD_", "BASH_", "PYTHON", "PERL", "LT_")
@@ -127,6 +134,57 @@ def _addresses(value: Value) -> tuple[str, ...]:
     return tuple(value.text.split())
 
 
+def _name(value: Value) -> str:
+    if not _SECTION_NAME.fullmatch(value.text):
+        raise ValueError("write the name of a config section: letters, digits and underscores")
+    return value.text
+
+
+def _line(value: Value) -> Value:
+    return value
+
+
+def _absolute_list(value: Value) -> tuple[str, ...]:
+    return (_absolute(value),)
+
+
+def _arguments(value: Value) -> tuple[str, ...]:
+    """A program and its arguments, split and unquoted as a shell does it; nothing else is done that a shell does."""
+    try:
+        arguments = tuple(shlex.split(value.text))
+    except ValueError as error:
+        raise ValueError(f"{str(error).lower()}: quote an argument as in a shell, such as 'tail -F \"/tmp/my log\"'") from None
+    if not arguments or not arguments[0]:
+        raise ValueError("write a program and its arguments")
+    return arguments
+
+
+def _where_from(value: Value) -> bool:
+    if value.text not in ("end", "start"):
+        raise ValueError("write end or start")
+    return value.text == "start"
+
+
+def _match(value: Value) -> tuple[str, ...]:
+    if not _JOURNAL_MATCH.fullmatch(value.text):
+        raise ValueError("write one such as _COMM=sshd or SYSLOG_FACILITY=10")
+    return (value.text,)
+
+
+def _sender(value: Value) -> tuple[SenderIs, ...]:
+    user, _, program = value.text.partition(":")
+    if len(program.encode()) > _PROGRAM_MOST:
+        shorter = program.encode()[:_PROGRAM_MOST].decode("utf-8", "ignore")
+        raise ValueError(f"the kernel keeps {_PROGRAM_MOST} characters of a process's name: write '{user}:{shorter}'")
+    if _USER_NUMBER.fullmatch(user):
+        return (SenderIs(int(user), program),)
+    try:
+        return (SenderIs(pwd.getpwnam(user).pw_uid, program),)
+    except KeyError:
+        near = suggestion(user, [entry.pw_name for entry in pwd.getpwall()])
+        raise ValueError(near or "write a user of this machine or a number, perhaps with a process's name: root:sshd") from None
+
+
 def _variable(value: Value) -> tuple[tuple[str, str], ...]:
     name, equals, text = value.text.partition("=")
     if not equals or not _VARIABLE.fullmatch(name):
@@ -151,3 +209,10 @@ LINES = Kind("list", _lines, many=True)
 WORD_LIST = Kind("list of names", _words, many=True)
 ADDRESSES = Kind("list of addresses", _addresses, many=True)
 VARIABLES = Kind("list of NAME=value", _variable, many=True, one_line=False)
+NAME = Kind("name of a section", _name)
+LINE = Kind("text", _line)
+FILES = Kind("list of absolute paths", _absolute_list, many=True)
+COMMAND = Kind("program and arguments", _arguments)
+WHERE_FROM = Kind("end or start", _where_from)
+MATCHES = Kind("list of FIELD=value", _match, many=True)
+SENDERS = Kind("list of users", _sender, many=True)

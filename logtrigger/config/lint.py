@@ -23,7 +23,7 @@ from logtrigger.patterns.form import Conversion, Form
 from logtrigger.patterns.pattern import Pattern
 from logtrigger.patterns.regex import LONGEST, RegexPattern
 from logtrigger.recognise import Line, Recogniser
-from logtrigger.rule import SYSTEM_LOG, Rule
+from logtrigger.rule import SYSTEM_LOG, Rule, SourceOptions
 from logtrigger.text import safe
 
 _LITERAL = 3  # characters that tell a line from others well enough to look for them first
@@ -41,14 +41,16 @@ _TOKENS: tuple[dict[str, bytes], ...] = (  # the extremes of what a token holds,
 Loaded = tuple[Built, Rule]
 
 
-def warnings(built: Sequence[Built], running: Sequence[Rule]) -> list[Complaint]:
+def warnings(built: Sequence[Built], running: Sequence[Rule], sources: Sequence[SourceOptions] = ()) -> list[Complaint]:
     """All there is to say of the rules that run, sorted by place."""
     made = {one.options.name: one for one in built}
     rules = [(made[rule.name], rule) for rule in running]
     found = [
         warning for one in rules for check in (_forgeable, _wide, _untyped, _foreign, _backtracking) for warning in check(one)
     ]
-    return sorted({*found, *_double(rules)})
+    named = {source.name: source for source in sources}
+    spoofed = [warning for one in rules for warning in _spoofable(one, named.get(one[1].source))]
+    return sorted({*found, *spoofed, *_double(rules)})
 
 
 def _warning(place: Place, fault: str, remedy: str) -> Complaint:
@@ -114,7 +116,7 @@ def _foreign(one: Loaded) -> Iterator[Complaint]:
     built, rule = one
     untagged = [place for _, place, pattern in _patterns(one) if not pattern.tagged]
     has_address = any(kind in ADDRESS_TYPES for kind in rule.types.values())
-    if rule.script is None or rule.programs or not untagged or not has_address:
+    if rule.script is None or rule.programs or rule.senders or not untagged or not has_address:
         return
     if _is_root(untagged[0]) and _is_for_strangers(rule.source):
         what = (
@@ -124,6 +126,15 @@ def _foreign(one: Loaded) -> Iterator[Complaint]:
         )
         fault = f"root runs a script for an address of rule '{rule.name}', and {what}"
         yield _warning(untagged[0], fault, "add option program, or begin the pattern with the program's tag as in sshd[%d]:")
+
+
+def _spoofable(one: Loaded, source: SourceOptions | None) -> Iterator[Complaint]:
+    """Whoever may send can write any address into a datagram's header, and so speak in another's name."""
+    rule = one[1]
+    udp = [address for address in source.listen if address.startswith("udp:")] if source else []
+    if udp and (rule.script is not None or rule.ban is not None):
+        fault = f"rule '{rule.name}' acts on what {udp[0]} receives, and a datagram's sender can be forged"
+        yield _warning(one[0].place("source"), fault, "receive by tls or tcp, or let the rule only count")
 
 
 def _is_root(place: Place) -> bool:
@@ -184,7 +195,7 @@ def _conduct(one: Loaded) -> object:
     rule, options = one[1], one[0].options
     counting = (rule.maxfail, rule.time, rule.key, rule.weight, rule.suppress, rule.reset_by)
     left_out = (tuple(map(_identity, rule.excepts)), tuple(value.text for value in options.when), options.ignore)
-    return rule.source, rule.script, rule.env, rule.fields, counting, left_out
+    return rule.source, rule.senders, rule.script, rule.env, rule.fields, counting, left_out
 
 
 def _covers(first: Rule, second: Rule) -> bool:

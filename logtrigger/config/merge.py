@@ -28,7 +28,7 @@ class Draft:
 def drafts(sections: Sequence[Section], report: Report) -> list[Draft]:
     """The rules in the order of the configuration, with defaults and overrides applied."""
     defaults = together("defaults", sections, report)
-    rules = [Draft(s.place, defaults | _known(s)) for s in sections if s.type == "rule"]
+    rules = [Draft(s.place, _over(defaults, _known(s))) for s in sections if s.type == "rule"]
     for section in sections:
         if section.type == "override":
             _override(section, rules, report)
@@ -52,15 +52,24 @@ def _known(section: Section) -> dict[str, Option]:
     return {name: given for name, given in section.options.items() if name in SECTIONS[section.type]}
 
 
+def _over(below: Mapping[str, Option], above: Mapping[str, Option]) -> dict[str, Option]:
+    """What is set above goes before what is set below; whoever names a file there means no source that is named below."""
+    hidden = {_INSTEAD[name] for name in above if name in _INSTEAD}
+    return {name: given for name, given in below.items() if name not in hidden} | dict(above)
+
+
 def _override(section: Section, rules: Sequence[Draft], report: Report) -> None:
     changes: Mapping[str, Option] = {n: given for n, given in _known(section).items() if n not in OVERRIDE_ONLY}
     for glob in read(OverrideOptions, section.options, report, section.place).rule:
         chosen = [rule for rule in rules if fnmatchcase(rule.name, glob.text)]
         for rule in chosen:
-            rule.given.update(changes)
+            merged = _over(rule.given, changes)
+            rule.given.clear()
+            rule.given.update(merged)
         if not chosen:
             remedy = suggestion(glob.text, [rule.name for rule in rules]) or "write a rule's name or a glob such as sshd*"
             report.error(glob.place, f"no rule is called '{glob.text}'", remedy)
 
 
+_INSTEAD = {"file": "source", "source": "file"}
 OVERRIDE_ONLY = OVERRIDE.keys() - SECTIONS["rule"].keys()

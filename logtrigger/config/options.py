@@ -17,6 +17,7 @@ from logtrigger.config.kinds import Kind
 from logtrigger.config.uci import Option, Section, Value
 from logtrigger.config.words import Report, listed, shown, suggestion
 from logtrigger.errors import Place
+from logtrigger.rule import SenderIs
 
 Table = TypeVar("Table")
 
@@ -76,6 +77,8 @@ class RuleOptions:
     expect: tuple[Value, ...] = option(kinds.LINES, "sample lines that are events, and the fields they give: LINE -> user=bob")
     reject: tuple[Value, ...] = option(kinds.LINES, "sample lines that are no events")
     file: str | None = option(kinds.FILE, "the file or glob to follow instead of the system log")
+    source: str | None = option(kinds.NAME, "the `config source` to read instead of the system log")
+    sender: tuple[SenderIs, ...] = option(kinds.SENDERS, "only lines of these users, or of their processes of one name")
     maxfail: int = option(kinds.COUNT, "how many events make a trigger", "1")
     time: float | None = option(kinds.DURATION, "within how long; by default without limit")
     key: tuple[str, ...] | None = option(kinds.WORDS, "the fields to count by, or none; by default the first address")
@@ -96,10 +99,34 @@ class OverrideOptions:
     rule: tuple[Value, ...] = option(kinds.LINES, "globs for the names of the rules to change", required=True)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceTable:
+    """`config source`: where lines come from besides the system log."""
+
+    file: tuple[str, ...] = option(kinds.FILES, "files or globs to follow")
+    command: tuple[str, ...] | None = option(kinds.COMMAND, "a program whose output is read, and its arguments")
+    stdin: bool = option(kinds.FLAG, "read standard input", "0")
+    journal: bool = option(kinds.FLAG, "read the journal of systemd", "0")
+    logread: bool = option(kinds.FLAG, "read OpenWrt's ring buffer", "0")
+    listen: tuple[Value, ...] = option(kinds.LINES, "addresses to receive log messages at")
+    from_: bool = option(kinds.WHERE_FROM, "where the first start ever begins: at the end, or at the start", "end")
+    rotated: tuple[str, ...] = option(kinds.FILES, "folders that rotated files are moved to")
+    unit: tuple[str, ...] = option(kinds.WORD_LIST, "only these units of the journal")
+    match: tuple[str, ...] = option(kinds.MATCHES, "only entries of the journal with these fields, FIELD=value")
+    allow: tuple[str, ...] = option(kinds.ADDRESSES, "addresses and prefixes that may send")
+    write: Value | None = option(kinds.LINE, "template of the files that received lines are written to")
+    certificate: Path | None = option(kinds.PATH, "our certificate, for tls")
+    certificate_key: Path | None = option(kinds.PATH, "its private key")
+    authority: Path | None = option(kinds.PATH, "certificates of those who sign the senders' certificates")
+    peer_name: tuple[str, ...] = option(kinds.WORD_LIST, "names that a sender's certificate may bear")
+    max_connections: int = option(kinds.COUNT, "how many connections may be open at once", "500")
+    idle: float = option(kinds.DURATION, "after how long a silent connection is closed", "10m")
+
+
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # a tab may stand in a pattern
 
 # A field cannot bear a word of Python's own.
-_WRITTEN = {"excepts": "except"}
+_WRITTEN = {"excepts": "except", "from_": "from"}
 
 
 def table(of: type[Any]) -> dict[str, Spec]:
@@ -107,7 +134,7 @@ def table(of: type[Any]) -> dict[str, Spec]:
     return {_WRITTEN.get(row.name, row.name): row.metadata["spec"] for row in fields(of)}
 
 
-DAEMON, RULE, OVERRIDE = table(DaemonOptions), table(RuleOptions), table(OverrideOptions)
+DAEMON, RULE, OVERRIDE, SOURCE = table(DaemonOptions), table(RuleOptions), table(OverrideOptions), table(SourceTable)
 # What only a rule itself can say, and why.
 NOT_IN_DEFAULTS = dict.fromkeys(
     ("name", "pattern", "fields", "expect", "reject"), "every rule has its own: write it into 'config rule'"
@@ -120,6 +147,7 @@ SECTIONS: dict[str, dict[str, Spec]] = {
     "defaults": {name: spec for name, spec in RULE.items() if name not in NOT_IN_DEFAULTS},
     "rule": RULE,
     "override": OVERRIDE | {name: spec for name, spec in RULE.items() if name not in NOT_IN_OVERRIDE},
+    "source": SOURCE,
 }
 _REASONS = {"defaults": NOT_IN_DEFAULTS, "override": NOT_IN_OVERRIDE}
 

@@ -60,7 +60,7 @@ def compile_rule(draft: Draft, options: RuleOptions, report: Report, scripts: Sc
         patterns=compiled,
         excepts=excepts,
         programs=frozenset(options.program),
-        source=options.file or SYSTEM_LOG,
+        source=options.file or options.source or SYSTEM_LOG,
         maxfail=options.maxfail,
         time=options.time,
         key=_key(draft, options, names, types, report),
@@ -70,6 +70,7 @@ def compile_rule(draft: Draft, options: RuleOptions, report: Report, scripts: Sc
         suppress=options.suppress,
         when=_conditions(options.when, types, report),
         ignore=AddressSet(options.ignore),
+        senders=options.sender,
         script=options.script,
         env=options.env,
     )

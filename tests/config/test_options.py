@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from logtrigger.config.options import DAEMON, OVERRIDE, RULE, SECTIONS, DaemonOptions, RuleOptions
+from logtrigger.config.options import DAEMON, OVERRIDE, RULE, SECTIONS, SOURCE, DaemonOptions, RuleOptions
 
 GOOD = "config rule\n option name a\n option pattern 'x'\n option script /bin/sh\n"
 
@@ -19,7 +19,7 @@ def test_defaults_are_what_the_documentation_says() -> None:
     assert (rule.enabled, rule.maxfail, rule.time, rule.weight, rule.suppress) == (True, 1, None, 1, 0.0)
 
 
-@pytest.mark.parametrize("options", [DAEMON, RULE, OVERRIDE])
+@pytest.mark.parametrize("options", [DAEMON, RULE, OVERRIDE, SOURCE])
 def test_every_option_has_its_help(options: dict[str, object]) -> None:
     assert all(getattr(spec, "help", "") for spec in options.values())
 
@@ -36,7 +36,7 @@ def test_option_names_are_those_of_the_sections() -> None:
         (GOOD + " option maxfial 5", "rules.conf:5: error: unknown option 'maxfial' (did you mean 'maxfail'?)"),
         (
             "config daemon",
-            "rules.conf:1: error: unknown section 'daemon' (there are logtrigger, defaults, rule and override)",
+            "rules.conf:1: error: unknown section 'daemon' (there are logtrigger, defaults, rule, override and source)",
         ),
         ("config rules\n option x 1", "rules.conf:1: error: unknown section 'rules' (did you mean 'rule'?)"),
         (
