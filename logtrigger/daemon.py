@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable, Sequence
 
+from logtrigger.banning import Banning
 from logtrigger.commits import Commits
 from logtrigger.config import Configuration
 from logtrigger.console import Console
@@ -64,6 +65,7 @@ class Daemon:
         self._stopping = False
         self._evictions: dict[str, int] = {}  # reported so far
         self.dispatch = Dispatch(self.loop, settings, self.store, self.commits, console, clock, dry_run=dry_run)
+        self.banning = Banning(self.loop, settings, self.store, self.commits, console.report, clock, dry_run=dry_run)
         self.engine = self._engine_for(settings)
         self.commits.drop(self.engine.counters.restore(self._stored_windows()))
 
@@ -74,6 +76,7 @@ class Daemon:
         os.chdir("/")
         os.umask(0o077)
         try:
+            self.banning.start()
             self.feeds.open(self.engine.sources, self.settings)
             self.dispatch.start()
             self._tidy()
@@ -81,6 +84,7 @@ class Daemon:
             self.loop.run()
         finally:
             self.feeds.close()
+            self.banning.close()
             self.store.close()
             self.loop.close()
 
@@ -146,6 +150,7 @@ class Daemon:
         self.engine = self._engine_for(settings)
         self.engine.take_over(older)
         self.dispatch.take_up(settings)
+        self.banning.take_up(settings)
         self.commits.drop(self.engine.counters.adopt(older.counters))
         self.commits.leave(self.feeds.change(self.engine.sources, settings))
         self.report(1, f"reloaded; {len(settings.rules)} rule{'s' * (len(settings.rules) != 1)}")
@@ -161,9 +166,12 @@ class Daemon:
     def deliver(self, chunk: Chunk) -> None:
         """Count the lines of a chunk and start what they cause."""
         self._console.chunk(chunk)
-        self.feeds.delivered(chunk.source)
-        for trigger in self._feed(chunk):
-            self.dispatch.trigger(trigger)
+        self.feeds.delivered(chunk.source, self._clock())
+        if triggers := self._feed(chunk):
+            rules = self.dispatch.rules
+            notes = self.banning.meet((trigger, rules[trigger.rule]) for trigger in triggers)
+            for trigger in triggers:
+                self.dispatch.trigger(trigger, notes.get(trigger.id, ""))
         self.commits.changed()
         if self.commits.pending > _LAGGING and not self._paused:
             self._pause()
@@ -191,6 +199,10 @@ class Daemon:
     def positions(self, source: str) -> Iterable[Position]:
         """What was known of a source's streams when the daemon started, or when the source was last closed."""
         return self.feeds.known(source)
+
+    def is_own(self, pid: int) -> bool:
+        """Whether this process is ourselves."""
+        return pid == os.getpid()
 
     def _pause(self) -> None:
         self._paused = True

@@ -27,6 +27,9 @@ class Host(Protocol):
     def positions(self, source: str) -> Iterable[Position]:
         """What the store knew of this source's streams when the daemon started."""
 
+    def is_own(self, pid: int) -> bool:
+        """Whether this process is ourselves or belongs to a script that we run; False where that can no longer be told."""
+
     def report(self, level: int, text: str) -> None:
         """Say something to the operator at debug level 0 (errors) to 4."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from logtrigger.errors import SourceError
 from logtrigger.rule import SYSTEM_LOG
-from logtrigger.sources.devlog import is_left_behind
+from logtrigger.sources.receiver.unix import is_left_behind
 
 PAIRS = (("syslog", "auth.log"), ("messages", "secure"))  # in /var/log: Debian's names; Red Hat's and BusyBox's
 UNREADABLE = "we may not read it (run as root or in its group)"

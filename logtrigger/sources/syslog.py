@@ -11,9 +11,9 @@ from logtrigger.model import Position
 from logtrigger.rule import SYSTEM_LOG
 from logtrigger.sources.base import Host, Source
 from logtrigger.sources.command import CommandSource
-from logtrigger.sources.devlog import DevLogSource
 from logtrigger.sources.file import FileSource
 from logtrigger.sources.machine import UNREADABLE, Choice, Machine, choices, nothing_found
+from logtrigger.sources.receiver.unix import UnixReceiver
 
 JUDGE_EVERY = 3600.0  # seconds
 
@@ -51,6 +51,11 @@ class SystemLogSource:
         if self._source is not None:
             self._source.close()
         self._source = None
+
+    @property
+    def reading(self) -> str:
+        """What it has chosen, in words."""
+        return str(self._choice) if self._choice is not None else ""
 
     def pause(self) -> None:
         self._paused = True
@@ -97,7 +102,7 @@ class SystemLogSource:
             return FileSource(self._host, self.name, choice.files, missing_level=3)  # one of a pair is enough
         if choice.command:
             return CommandSource(self._host, self.name, choice.command)
-        return DevLogSource(self._host, self.name, choice.socket)
+        return UnixReceiver(self._host, self.name, choice.socket)
 
     def _judge_later(self) -> None:
         self._timer = self._host.loop.call_later(self._judge_every, self._judge)

@@ -32,6 +32,7 @@ class TestHost:
         self.reports: list[tuple[int, str]] = []
         self.stored: dict[str, Position] = {}
         self.events: list[str] = []  # register, deliver and forget with their stream, in order
+        self.own: set[int] = set()  # processes
         self.on_deliver: Callable[[Chunk], None] = lambda chunk: None
 
     def deliver(self, chunk: Chunk) -> None:
@@ -49,6 +50,9 @@ class TestHost:
 
     def positions(self, source: str) -> Iterable[Position]:
         return [position for position in self.stored.values() if position.source == source]
+
+    def is_own(self, pid: int) -> bool:
+        return pid in self.own
 
     def report(self, level: int, text: str) -> None:
         self.reports.append((level, text))
