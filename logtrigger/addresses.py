@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from bisect import bisect_left
 from collections.abc import Iterable
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -20,14 +21,15 @@ class AddressSet:
         ValueError: a text that is neither an address nor a prefix, or a prefix with host bits set.
     """
 
-    __slots__ = ("_prefixes", "_texts")
+    __slots__ = ("_prefixes", "_starts", "_texts")
 
     def __init__(self, texts: Iterable[str] = ()) -> None:
         self._texts = tuple(texts)
         # address version -> bits to shift away -> the remaining prefixes
         self._prefixes: dict[int, dict[int, set[int]]] = {4: {}, 6: {}}
+        self._starts: dict[int, list[int]] = {}  # address version -> where its prefixes begin, made when it is needed
         for text in self._texts:
-            network = _unmapped(parse_network(text))
+            network = unmapped(parse_network(text))
             shift = network.max_prefixlen - network.prefixlen
             prefix = int(network.network_address) >> shift
             self._prefixes[network.version].setdefault(shift, set()).add(prefix)
@@ -45,6 +47,22 @@ class AddressSet:
         number = int(address)
         return any(number >> shift in found for shift, found in self._prefixes[address.version].items())
 
+    def overlaps(self, network: Network) -> bool:
+        """Whether any address of a network, which is not IPv4 written as IPv6, is covered."""
+        if not self._texts:
+            return False
+        first, last, by_shift = int(network.network_address), int(network.broadcast_address), self._prefixes[network.version]
+        if any(first >> shift in found for shift, found in by_shift.items()):
+            return True
+        if first == last:
+            return False
+        starts = self._starts.get(network.version)
+        if starts is None:
+            starts = sorted({prefix << shift for shift, found in by_shift.items() for prefix in found})
+            self._starts[network.version] = starts
+        at = bisect_left(starts, first)
+        return at < len(starts) and starts[at] <= last
+
     def __bool__(self) -> bool:
         return bool(self._texts)
 
@@ -58,7 +76,7 @@ class AddressSet:
         return f"AddressSet({list(self._texts)!r})"
 
 
-def _unmapped(network: Network) -> Network:
+def unmapped(network: Network) -> Network:
     """IPv4 that is written as IPv6, ::ffff:10.0.0.0/104, as what it is."""
     mapped = isinstance(network, ipaddress.IPv6Network) and network.prefixlen >= 96 and network.network_address.ipv4_mapped
     return ipaddress.ip_network((mapped, network.prefixlen - 96)) if mapped else network
@@ -79,3 +97,26 @@ def parse_network(text: str) -> Network:
         raise ValueError(
             f"'{text}' is no address or prefix; write one such as 192.0.2.7, 10.0.0.0/8 or 2001:db8::/32"
         ) from None
+
+
+def canonical(network: Network) -> str:
+    """A network's one text: an address alone where the prefix is the whole of it.
+
+    >>> canonical(parse_network("192.0.2.7/32")), canonical(parse_network("2001:db8::/64"))
+    ('192.0.2.7', '2001:db8::/64')
+    """
+    return str(network.network_address if network.prefixlen == network.max_prefixlen else network)
+
+
+def widened(address: str, prefix4: int, prefix6: int) -> str:
+    """The network of this prefix that a canonical address lies in, as canonical text.
+
+    >>> widened("192.0.2.7", 32, 64), widened("192.0.2.7", 24, 64), widened("2001:db8::7", 32, 64)
+    ('192.0.2.7', '192.0.2.0/24', '2001:db8::/64')
+    """
+    bits, prefix = (128, prefix6) if ":" in address else (32, prefix4)
+    if prefix >= bits:
+        return address
+    whole = ipaddress.IPv6Address(address) if bits == 128 else ipaddress.IPv4Address(address)
+    free = bits - prefix
+    return f"{type(whole)(int(whole) >> free << free)}/{prefix}"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from logtrigger.counters import WindowState
 from logtrigger.errors import StoreError
 from logtrigger.loop import Loop
-from logtrigger.model import Position, Trigger
+from logtrigger.model import Ban, Position, Trigger, Unban
 from logtrigger.store import Batch, Done, Store
 from logtrigger.windowrows import to_row
 
@@ -40,13 +40,25 @@ class Commits:
         self._forgotten: list[str] = []
         self._dropped: list[tuple[str, str]] = []
         self._left: list[Position] = []
+        self._bans: list[Ban | Unban] = []
         self._newest = 0  # number of the last trigger handed over
-        self._changed = self._scheduled = self._writing = self._failing = False
+        self._changed = self._scheduled = self._writing = False
+        self._error = ""
 
     @property
     def pending(self) -> int:
         """How many triggers wait for a commit: where these become many, sources should pause."""
         return len(self._triggers) + self._store.pending
+
+    @property
+    def waiting(self) -> list[tuple[int, Trigger, tuple[str, ...]]]:
+        """The triggers that the store has not been given yet."""
+        return list(self._triggers)
+
+    @property
+    def error(self) -> str:
+        """Why the last commit failed; empty where it did not."""
+        return self._error
 
     def trigger(self, seq: int, trigger: Trigger, names: tuple[str, ...]) -> None:
         """A new trigger, and the actions that are to be done for it."""
@@ -56,6 +68,11 @@ class Commits:
     def result(self, done: Done) -> None:
         """An action has ended."""
         self._results.append(done)
+        self.changed()
+
+    def ban(self, change: Ban | Unban) -> None:
+        """A ban has begun, lasts longer, was wanted anew, or is over."""
+        self._bans.append(change)
         self.changed()
 
     def leave(self, positions: Iterable[Position]) -> None:
@@ -93,8 +110,8 @@ class Commits:
 
     def _written(self, newest: int, error: StoreError | None) -> None:
         self._writing = False
-        if bool(error) != self._failing:
-            self._failing = bool(error)
+        failed_before, self._error = bool(self._error), str(error or "")
+        if bool(error) != failed_before:
             self._failed(error)
         if error is None:
             self._committed(newest)  # what an earlier, failed commit held is written too
@@ -116,7 +133,9 @@ class Commits:
             dropped_windows=tuple(pair for pair in dict.fromkeys([*self._dropped, *dropped]) if pair not in present),
             triggers=tuple(self._triggers),
             results=tuple(self._results),
+            bans=tuple(self._bans),
         )
         self._triggers, self._results, self._forgotten, self._dropped, self._left = [], [], [], [], []
+        self._bans = []
         self._changed = False
         return batch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from logtrigger.actions.base import Action, Left, Result
 from logtrigger.actions.environment import environment
@@ -17,6 +18,17 @@ from logtrigger.rule import Rule, Settings
 from logtrigger.store import Done, Store
 
 SCRIPT = "script"  # the name of a rule's script among its actions
+
+
+Follower = Callable[[int, Trigger], None]
+
+
+@dataclass(slots=True)
+class Tally:
+    """How often a rule has triggered since the start, and when last (epoch seconds)."""
+
+    triggers: int = 0
+    last: float = 0.0
 
 
 class Dispatch:
@@ -46,6 +58,8 @@ class Dispatch:
         self._loop, self._store, self._commits, self._console = loop, store, commits, console
         self._clock, self._dry_run = clock, dry_run
         self._seq = store.next_seq()
+        self.tallies: dict[str, Tally] = {}  # of each rule that has triggered
+        self.followers: list[Follower] = []  # are told of each trigger and its number
         self.scripts = Scripts(loop, settings.script_timeout)
         self.work = Work(settings.script_parallel, self._action, self._refill, self._on_done)
         self.take_up(settings)
@@ -66,15 +80,29 @@ class Dispatch:
             self._console.report(1, "running what the last run left undone")
         self.work.resume(undone, self._seq - 1)
 
-    def trigger(self, trigger: Trigger) -> None:
-        """A window has filled: do what its rule says."""
+    def trigger(self, trigger: Trigger, done: str = "") -> None:
+        """A window has filled: do what its rule says. `done` tells what is done already."""
         rule = self.rules[trigger.rule]
         note, names = self._plan(trigger, rule)
+        note = done if done and not rule.script else f"{done}; {note}" if done else note
         self._console.trigger(trigger, rule, self._shown(trigger, rule), note)
         seq, self._seq = self._seq, self._seq + 1
+        self._tell(seq, trigger)
         self._commits.trigger(seq, trigger, names)
         if names:
             self.work.add(seq, trigger, names)
+
+    @property
+    def next_seq(self) -> int:
+        """The number that the next trigger will get."""
+        return self._seq
+
+    def _tell(self, seq: int, trigger: Trigger) -> None:
+        tally = self.tallies.setdefault(trigger.rule, Tally())
+        tally.triggers += 1
+        tally.last = trigger.time
+        for follower in self.followers:
+            follower(seq, trigger)
 
     def _shown(self, trigger: Trigger, rule: Rule) -> dict[str, str]:
         """The variables that the script gets, where somebody looks."""

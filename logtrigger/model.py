@@ -84,3 +84,26 @@ class Trigger:
     late: int = 0  # seconds between the event and its being read
     ignored: bool = False  # its address is on the ignore list
     extra: Mapping[str, str] = field(default_factory=dict)  # from enrichment
+
+
+@dataclass(frozen=True, slots=True)
+class Ban:
+    """A network that is blocked until its time is over."""
+
+    network: str  # canonical; an address alone where the prefix is the whole of it: 192.0.2.7, 2001:db8::/64
+    since: float  # epoch seconds
+    until: float | None  # None: for ever
+    rule: str = ""  # what banned it; empty: somebody asked for it
+    by: str = ""  # who asked for it; empty: a rule did
+    times: int = 1  # how often it was banned anew while it lasted
+    trigger: str = ""  # id of the last trigger that banned it
+    lines: tuple[str, ...] = ()  # the last ones that did so, oldest first, made safe and cut
+
+
+@dataclass(frozen=True, slots=True)
+class Unban:
+    """The end of a ban."""
+
+    network: str
+    ended: float  # epoch seconds
+    how: str  # "expired", or who or what lifted it

@@ -1,4 +1,4 @@
-"""The only durable state: how far files are read, open windows, triggers and what is still to be done about them.
+"""The only durable state: how far files are read, open windows, triggers, what is still to be done about them, and bans.
 
 SQLite in WAL mode with synchronous=NORMAL. A commit is then one write(2) to the log, without an fsync, and survives
 kill -9; a power cut may take the last commits but never the file. The locking mode is EXCLUSIVE: a second daemon is
@@ -18,21 +18,23 @@ from dataclasses import dataclass, fields
 from itertools import groupby
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from logtrigger.errors import StoreError
-from logtrigger.model import Position, Trigger
+from logtrigger.model import Ban, Position, Trigger, Unban
 
 T = TypeVar("T")
 Undone = tuple[int, Trigger, tuple[str, ...]]  # seq, trigger, names of the actions that are still to be done
 
-VERSION = 1  # PRAGMA user_version
+VERSION = 2  # PRAGMA user_version
 KEEP = 10_000  # triggers kept as history
 PRUNE_EVERY = 1_000  # new triggers
+PAGE = 100  # triggers of the history given at once
+KEEP_BANS = 10_000  # bans kept as history
+PRUNE_BANS_EVERY = 1_000  # ended ones
 
 # Text that may hold a file name is kept as bytes: a name need not be UTF-8. Inode numbers may be over 63 bits: text.
-_SCHEMA = f"""
-BEGIN;
+_SCHEMA = """
 CREATE TABLE stream (
     id BLOB PRIMARY KEY, source BLOB, path BLOB, device TEXT, inode TEXT, "offset" INTEGER, head TEXT, tail TEXT);
 CREATE TABLE "window" (namespace TEXT, signature TEXT, key TEXT, data BLOB, PRIMARY KEY (namespace, key)) WITHOUT ROWID;
@@ -42,9 +44,18 @@ CREATE TABLE "action" (
     state TEXT CHECK (state IN ('undone', 'done')), result TEXT, duration REAL,
     UNIQUE ("trigger", name));
 CREATE INDEX undone ON "action" ("trigger") WHERE state = 'undone';
-PRAGMA user_version = {VERSION};
-COMMIT;
 """
+# What each version after the first brought; `lines` is a JSON list. Of a network's bans one at most has not ended.
+_CHANGES = {
+    2: """
+CREATE TABLE ban (
+    network TEXT, since REAL, until REAL, rule TEXT, "by" TEXT, times INTEGER, "trigger" BLOB, lines TEXT,
+    ended REAL, how TEXT);
+CREATE UNIQUE INDEX banned ON ban (network) WHERE ended IS NULL;
+CREATE INDEX ban_history ON ban (network);
+CREATE INDEX ban_ended ON ban (ended) WHERE ended IS NOT NULL;
+""",
+}
 _REGISTER = """
 INSERT INTO stream VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET path = excluded.path, device = excluded.device, inode = excluded.inode
@@ -55,6 +66,22 @@ FROM (SELECT DISTINCT "trigger" FROM "action" WHERE state = 'undone' AND "trigge
 JOIN "trigger" AS t ON t.seq = u."trigger" JOIN "action" AS a ON a."trigger" = t.seq AND a.state = 'undone'
 ORDER BY t.seq, a.rowid
 """
+_BAN = """
+INSERT INTO ban VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)
+ON CONFLICT (network) WHERE ended IS NULL DO UPDATE SET
+since = excluded.since, until = excluded.until, rule = excluded.rule, "by" = excluded."by", times = excluded.times,
+"trigger" = coalesce(nullif(excluded."trigger", x''), "trigger"), lines = coalesce(nullif(excluded.lines, '[]'), lines)
+"""
+_UNBAN = "UPDATE ban SET ended = ?, how = ? WHERE network = ? AND ended IS NULL"
+_DETAILED = 1_000  # bans that are loaded with what led to them
+_RECENT = """
+SELECT seq, body FROM "trigger"
+WHERE seq > :after AND seq < :before AND (:rule IS NULL OR rule = :rule) AND seq >= (
+    SELECT min(seq) FROM (
+        SELECT seq FROM "trigger" WHERE seq < :before AND (:rule IS NULL OR rule = :rule) ORDER BY seq DESC LIMIT :most))
+ORDER BY seq LIMIT :page
+"""
+_ACTIONS = """SELECT name, state, result, duration FROM "action" WHERE "trigger" = ? ORDER BY rowid"""
 _END = """UPDATE "action" SET state = 'done', result = ?, duration = ? WHERE "trigger" = ? AND name = ?"""
 
 
@@ -78,6 +105,25 @@ class Done:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Of the `most` newest triggers numbered below `before`, those numbered above `after`: a page of them."""
+
+    rule: str | None  # None: any
+    most: int
+    before: int
+    after: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A trigger of the history, and of each of its actions: name, state, result and seconds it took."""
+
+    seq: int
+    trigger: Trigger
+    actions: Sequence[tuple[str, str, str | None, float | None]] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
     """What changed since the last commit. It belongs to the store once handed over: nothing in it may change any more.
@@ -91,6 +137,7 @@ class Batch:
     dropped_windows: Sequence[tuple[str, str]] = ()  # namespace, key
     triggers: Sequence[Undone] = ()
     results: Sequence[Done] = ()
+    bans: Sequence[Ban | Unban] = ()  # in the order in which they came about
 
     def then(self, later: Batch) -> Batch:
         """Both as one: of each stream and window the later word counts."""
@@ -107,6 +154,7 @@ class Batch:
             dropped_windows=tuple({*self.dropped_windows, *later.dropped_windows} - windows.keys()),
             triggers=(*self.triggers, *later.triggers),
             results=(*self.results, *later.results),
+            bans=(*self.bans, *later.bans),
         )
 
 
@@ -127,7 +175,7 @@ class Store:
         self._kept = _NOTHING  # handed over but not written, because writing failed
         self._handed = 0  # triggers ever handed over; changed by the callers' thread only
         self._written = 0  # triggers ever written; changed by the store's thread only
-        self._unpruned = 0
+        self._unpruned = self._ended = 0
         self._thread = threading.Thread(target=self._run, name="store", daemon=True)
         self._thread.start()
         try:
@@ -179,6 +227,17 @@ class Store:
         """Every window that was not dropped."""
         return self._call(lambda: [WindowRow(*row) for row in self._db.execute('SELECT * FROM "window"')])
 
+    def load_bans(self, now: float) -> list[Ban]:
+        """Every ban that holds at `now`, the oldest first, the newest with what led to them.
+
+        What is over is history from now on.
+        """
+        return self._call(lambda: self._load_bans(now))
+
+    def ban_history(self, network: str, limit: int) -> list[tuple[Ban, Unban | None]]:
+        """The newest bans of a network and their ends, the newest first."""
+        return self._call(lambda: self._ban_history(network, limit))
+
     def next_seq(self) -> int:
         """The number for the next trigger: one more than the highest written so far."""
         return self._call(lambda: _number(self._db, 'SELECT coalesce(max(seq), 0) + 1 FROM "trigger"'))
@@ -193,6 +252,19 @@ class Store:
         def task() -> None:
             try:
                 rows = self._undone(after_seq, limit)
+            except StoreError as error:
+                done(error)
+            else:
+                done(rows)
+
+        self._submit(task)
+
+    def recent(self, wanted: Wanted, done: Callable[[list[Recorded] | StoreError], None]) -> None:
+        """Triggers of the history, oldest first; `done` is called in the store's thread."""
+
+        def task() -> None:
+            try:
+                rows = self._recent(wanted)
             except StoreError as error:
                 done(error)
             else:
@@ -259,8 +331,8 @@ class Store:
             db.execute("PRAGMA synchronous = NORMAL")
             db.execute("PRAGMA journal_size_limit = 4194304")
             db.execute("PRAGMA foreign_keys = ON")
-            if version == 0:
-                db.executescript(_SCHEMA)
+            if version < VERSION:
+                db.executescript(_steps(version))
             db.execute("BEGIN EXCLUSIVE")  # takes the lock, and tells whether the file can be written
             db.execute("COMMIT")
         except BaseException:
@@ -286,9 +358,12 @@ class Store:
         self._kept = _NOTHING
         self._written += len(batch.triggers)
         self._unpruned += len(batch.triggers)
-        if self._unpruned >= PRUNE_EVERY:
-            with suppress(StoreError):  # the batch is written, that is what the caller asked about
+        self._ended += sum(isinstance(change, Unban) for change in batch.bans)
+        with suppress(StoreError):  # the batch is written, that is what the caller asked about
+            if self._unpruned >= PRUNE_EVERY:
                 self._prune(KEEP)
+            if self._ended >= PRUNE_BANS_EVERY:
+                self._prune_bans(KEEP_BANS)
 
     def _write_alone(self, batch: Batch) -> None:
         with self._transaction() as db:
@@ -301,6 +376,11 @@ class Store:
                 _insert(db, seq, trigger, names)
             ends = ((d.result, d.seconds, d.seq, d.name) for d in batch.results)
             db.executemany(_END, ends)
+            for unban, changes in groupby(batch.bans, key=lambda change: isinstance(change, Unban)):
+                if unban:
+                    db.executemany(_UNBAN, ((c.ended, c.how, c.network) for c in changes if isinstance(c, Unban)))
+                else:
+                    db.executemany(_BAN, (_ban_row(c) for c in changes if isinstance(c, Ban)))
 
     def _register(self, position: Position) -> None:
         with self._transaction() as db:
@@ -316,6 +396,14 @@ class Store:
         except (sqlite3.Error, ValueError, TypeError) as error:
             raise self._explained(error) from error
 
+    def _recent(self, wanted: Wanted) -> list[Recorded]:
+        asked = {"rule": wanted.rule, "most": wanted.most, "before": wanted.before, "after": wanted.after, "page": PAGE}
+        try:
+            rows = self._db.execute(_RECENT, asked).fetchall()
+            return [Recorded(seq, _trigger(body), self._db.execute(_ACTIONS, (seq,)).fetchall()) for seq, body in rows]
+        except (sqlite3.Error, ValueError, TypeError) as error:
+            raise self._explained(error) from error
+
     def _prune(self, keep: int) -> None:
         self._unpruned = 0
         with self._transaction() as db:
@@ -325,6 +413,29 @@ class Store:
                 AND seq NOT IN (SELECT "trigger" FROM "action" WHERE state = 'undone')""",
                 (keep,),
             )
+
+    def _load_bans(self, now: float) -> list[Ban]:
+        with self._transaction() as db:
+            db.execute("UPDATE ban SET ended = until, how = 'expired' WHERE ended IS NULL AND until <= ?", (now,))
+        self._prune_bans(KEEP_BANS)
+        # An old ban's lines stay where they are: with 100,000 of them they would fill the memory.
+        question = """SELECT network, since, until, rule, "by", times, {} FROM ban WHERE ended IS NULL ORDER BY since DESC"""
+        rows = self._db.execute(question.format('"trigger", lines') + f" LIMIT {_DETAILED}").fetchall()
+        rest = self._db.execute(question.format("x'', '[]'") + f" LIMIT -1 OFFSET {_DETAILED}")
+        bans = [_ban(row) for row in rows]
+        bans += [Ban(*row[:6]) for row in rest]
+        return bans[::-1]
+
+    def _ban_history(self, network: str, limit: int) -> list[tuple[Ban, Unban | None]]:
+        question = 'SELECT network, since, until, rule, "by", times, "trigger", lines, ended, how FROM ban'
+        rows = self._db.execute(f"{question} WHERE network = ? ORDER BY rowid DESC LIMIT ?", (network, limit)).fetchall()
+        return [(_ban(row[:8]), None if row[8] is None else Unban(network, row[8], row[9])) for row in rows]
+
+    def _prune_bans(self, keep: int) -> None:
+        self._ended = 0
+        question = "SELECT ended FROM ban WHERE ended IS NOT NULL ORDER BY ended DESC LIMIT 1 OFFSET ?"
+        with self._transaction() as db:
+            db.execute(f"DELETE FROM ban WHERE ended <= ({question})", (keep,))
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -376,6 +487,23 @@ def _insert(db: sqlite3.Connection, seq: int, trigger: Trigger, names: Sequence[
     if db.execute('INSERT OR IGNORE INTO "trigger" VALUES (?, ?, ?, ?, ?)', row).rowcount == 1:
         rows = ((seq, name) for name in names)
         db.executemany("""INSERT INTO "action" VALUES (?, ?, 'undone', NULL, NULL)""", rows)
+
+
+def _steps(version: int) -> str:
+    """What makes a store of this version (0: an empty file) one of ours, all of it or nothing."""
+    changes = [change for number, change in _CHANGES.items() if number > version]
+    steps = "".join(changes if version else [_SCHEMA, *changes])
+    return f"BEGIN EXCLUSIVE;{steps}PRAGMA user_version = {VERSION};COMMIT;"
+
+
+def _ban_row(ban: Ban) -> tuple[object, ...]:
+    lines = json.dumps(ban.lines)
+    return ban.network, ban.since, ban.until, ban.rule, ban.by, ban.times, _raw(ban.trigger), lines
+
+
+def _ban(row: Sequence[Any]) -> Ban:
+    network, since, until, rule, by, times, trigger, lines = row
+    return Ban(network, since, until, rule, by, times, trigger.decode("utf-8", "surrogateescape"), tuple(json.loads(lines)))
 
 
 _TRIGGER_FIELDS = tuple(f.name for f in fields(Trigger))

@@ -260,7 +260,7 @@ def make_database(path: Path, script: str) -> None:
     ("content", "fault"),
     [
         (b"This is no database. " * 100, "damaged, or no logtrigger store .*: move the file away"),
-        ("PRAGMA user_version = 99; CREATE TABLE t (x)", "written by a newer logtrigger .*99, ours 1.*: install"),
+        ("PRAGMA user_version = 99; CREATE TABLE t (x)", "written by a newer logtrigger .*99, ours 2.*: install"),
         ("CREATE TABLE t (x)", "not logtrigger's: name another file"),
     ],
     ids=["text", "newer", "foreign"],

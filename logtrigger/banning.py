@@ -1,0 +1,440 @@
+"""Bans carried out: what triggers and operators want goes to the kernel at once, and to the store with the next commit.
+
+Bans are the truth, the firewall follows: where it fails or somebody empties it, everything that holds is put there again.
+"""
+
+from __future__ import annotations
+
+import importlib
+import ipaddress
+import socket
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from logtrigger import hostaddresses
+from logtrigger.addresses import Network, canonical, parse_network, unmapped, widened
+from logtrigger.bans import LINE, Bans, Decision, Outcome
+from logtrigger.commits import Commits
+from logtrigger.durations import spoken
+from logtrigger.errors import FirewallError
+from logtrigger.firewall.base import Entry, Firewall, Host
+from logtrigger.loop import Loop, Timer
+from logtrigger.model import Ban, Trigger, Unban
+from logtrigger.rule import BanOptions, FirewallOptions, Rule, Settings
+from logtrigger.store import Store
+from logtrigger.text import cut
+
+WIDEST = {4: 8, 6: 32}  # the shortest prefix that is banned without being forced
+_FIRST_RETRY, _LAST_RETRY = 1.0, 60.0  # seconds
+_SETTLE = 0.2  # seconds between a flush and the restoring: whoever flushes may not be done yet
+_REFRESH = 30.0  # seconds after which this machine's addresses and gateways are looked up again
+_SET = 2.0  # seconds by which a clock is off that somebody has set
+_AGAIN = 2.0  # seconds after which lines of a banned address mean that the firewall may have lost it
+
+MakeFirewall = Callable[[FirewallOptions, Host], Firewall]
+Report = Callable[[int, str], None]
+
+
+class Banning:
+    """All bans, and the firewall that carries them out.
+
+    Args:
+        store: knows the bans of earlier runs.
+        commits: takes every change.
+        report: tells the operator.
+        clock, monotonic: epoch seconds; seconds that nobody sets.
+        dry_run: touch no firewall.
+        make: makes the firewall that the options ask for.
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        settings: Settings,
+        store: Store,
+        commits: Commits,
+        report: Report,
+        clock: Callable[[], float],
+        *,
+        dry_run: bool,
+        monotonic: Callable[[], float] = time.monotonic,
+        make: MakeFirewall | None = None,
+    ) -> None:
+        self.loop, self.report = loop, report
+        self.bans = Bans(settings.firewall.max_bans)
+        self.fault = ""  # why the firewall does not do what it should; empty: it does
+        self._settings, self._store, self._commits, self._clock = settings, store, commits, clock
+        self._dry_run, self._monotonic, self._make = dry_run, monotonic, make or _make
+        self._offset = clock() - monotonic()
+        self._firewall: Firewall | None = None
+        self._owed: set[str] = set()  # networks to let through as soon as the firewall works again
+        self._owes_all = False  # everything is to be let through
+        self._retry_in = _FIRST_RETRY
+        self._retry: Timer | None = None
+        self._expiry: Timer | None = None
+        self._expires_at: float | None = None
+        self._restoring = self._crowded = False
+        self._host = hostaddresses.read()
+        self._news: socket.socket | None = None  # of addresses of this machine
+
+    def start(self) -> None:
+        """Put the bans of earlier runs back. Raises StoreError."""
+        self._watch_addresses()
+        now = self._now()
+        self.bans.restore(self._store.load_bans(now))
+        if len(self.bans):
+            self.report(1, f"restoring {_counted(len(self.bans))}")
+        if len(self.bans) or any(rule.ban for rule in self._settings.rules):
+            self._rebuild()
+        self._await_expiry()
+
+    def take_up(self, settings: Settings) -> None:
+        """Go by these settings from now on."""
+        older, self._settings = self._settings, settings
+        self.bans.most = settings.firewall.max_bans
+        if settings.ignore != older.ignore:
+            ignored = [n for n in self.bans if settings.ignore.overlaps(ipaddress.ip_network(n))]
+            self._lift([n for network in ignored for n in self.bans.unban(ipaddress.ip_network(network))], "ignored now")
+            for network in ignored:
+                self.report(1, f"{network} is on the ignore list now: no longer banned")
+        if settings.firewall != older.firewall and self._firewall is not None:
+            self._try(self._firewall.tear_down)
+            self._firewall.close()
+            self._firewall = None
+            self.fault, self._retry_in = "", _FIRST_RETRY
+            self._rebuild()
+        elif self._firewall is None and any(rule.ban for rule in settings.rules):
+            self._rebuild()
+
+    def close(self) -> None:
+        """Release what the firewall holds open; what is blocked stays blocked."""
+        if self._firewall is not None:
+            self._firewall.close()
+        if self._news is not None:
+            self.loop.unwatch(self._news.fileno())
+            self._news.close()
+
+    # What rules want
+
+    def meet(self, triggers: Iterable[tuple[Trigger, Rule]]) -> dict[str, str]:
+        """Ban what these triggers ban, all at once; gives what is done, in words, by the trigger's id."""
+        notes: dict[str, str] = {}
+        entries: dict[str, Entry] = {}
+        now = 0.0
+        for trigger, rule in triggers:
+            if rule.ban is not None:
+                now = now or self._now()
+                notes[trigger.id] = self._meet(trigger, rule.ban, now, entries)
+        if entries:
+            self._add(list(entries.values()))
+        return notes
+
+    def _meet(self, trigger: Trigger, options: BanOptions, now: float, entries: dict[str, Entry]) -> str:
+        address = trigger.fields.get(options.field, "")
+        if not address:
+            return "not banned: the line has no address"
+        age = now - trigger.time
+        if age > self._settings.late:
+            return f"too late to ban {address}"
+        until = None if options.seconds is None else trigger.time + options.seconds
+        if until is not None and until <= now:
+            return f"not banned: {spoken(options.seconds or 0)} for {address} would be over by now"
+        network, why = self._admitted(address, options)
+        if why:
+            self.report(3, f"{trigger.rule}: {address} is not banned: {why}")
+            return f"not banned: {address} {why}"
+        line = cut(trigger.message, LINE)
+        wish = Ban(network, trigger.time, until, trigger.rule, trigger=trigger.id, lines=(line,))
+        decision = self._decide(wish, now)
+        ban = decision.ban
+        left = None if ban.until is None else max(ban.until - now, 0.0)
+        if decision.outcome is Outcome.FULL:
+            return f"not banned: {_counted(len(self.bans))} for ever, which is all that max_bans allows"
+        if decision.outcome is not Outcome.COVERED or now - ban.since > _AGAIN:
+            entries[ban.network] = Entry(ban.network, left)
+        if decision.outcome is Outcome.COVERED:
+            return f"{ban.network} is banned already, {_for(left)}{' more' * (left is not None)}"
+        dry = " (dry run)" * self._dry_run
+        return f"banning {network} {_for(left)}{dry}"
+
+    def _admitted(self, address: str, options: BanOptions) -> tuple[str, str]:
+        """The network to ban for an address, and what speaks against it.
+
+        Where only others in the same prefix must not be banned, it is the address alone.
+        """
+        if why := self._against(ipaddress.ip_network(address)):
+            return address, why
+        network = widened(address, options.prefix4, options.prefix6)
+        if network != address and self._against(ipaddress.ip_network(network)):
+            return address, ""
+        return network, ""
+
+    def _against(self, network: Network) -> str:
+        """Why a network must not be banned; empty: it may be."""
+        if self._settings.ignore.overlaps(network):
+            return "is on the ignore list" if network.num_addresses == 1 else "holds addresses of the ignore list"
+        return self._against_unless_forced(network)
+
+    def _against_unless_forced(self, network: Network) -> str:
+        alone = network.num_addresses == 1
+        if self._host.own.overlaps(network):
+            return "is an address of this machine" if alone else "holds an address of this machine"
+        if self._host.gateways.overlaps(network):
+            return "is a gateway of this machine" if alone else "holds a gateway of this machine"
+        if network.is_multicast or network.network_address.is_unspecified:
+            return "is nobody's address" if alone else "holds what is nobody's address"
+        return ""
+
+    def _decide(self, wish: Ban, now: float) -> Decision:
+        decision = self.bans.ban(wish, now)
+        for unban in decision.displaced:
+            if not self._crowded:
+                self._crowded = True
+                self.report(0, f"more than {self.bans.most} bans: those that end first are given up (max_bans)")
+            self._commits.ban(unban)
+            self._remove([unban.network])
+        if decision.outcome is not Outcome.FULL:
+            self._commits.ban(decision.ban)
+            self._await_expiry()
+        return decision
+
+    # What operators want
+
+    def ban(self, network: str, seconds: float | None, *, by: str, force: bool = False) -> Ban:
+        """Ban an address or prefix; seconds None: for ever. Gives the ban that holds now, for as long or longer.
+
+        Raises:
+            ValueError: it is no address, or must not be banned; the text says why. With `force` only the ignore list,
+                and what is no address, stand in the way.
+        """
+        wanted = unmapped(parse_network(network.strip()))
+        text = canonical(wanted)
+        self._check(wanted, text, force)
+        now = self._now()
+        until = None if seconds is None else now + seconds
+        decision = self._decide(Ban(text, now, until, by=by), now)
+        if decision.outcome is Outcome.FULL:
+            raise ValueError(f"there are {_counted(len(self.bans))} for ever, which is all that max_bans allows")
+        ban = decision.ban
+        left = None if ban.until is None else max(ban.until - now, 0.0)
+        self._add([Entry(ban.network, left)])
+        self.report(1, f"{by}: banning {ban.network} {_for(left)}")
+        return ban
+
+    def _check(self, network: Network, text: str, force: bool) -> None:
+        if network.prefixlen == 0:
+            raise ValueError(f"{text} is every address there is")
+        if self._settings.ignore.overlaps(network):
+            raise ValueError(f"{text} {self._against(network)}: take it from there first")
+        if force:
+            return
+        if network.prefixlen < WIDEST[network.version]:
+            raise ValueError(f"{text} is wider than /{WIDEST[network.version]}: say that it is to be forced if you mean it")
+        if why := self._against_unless_forced(network):
+            raise ValueError(f"{text} {why}: say that it is to be forced if you mean it")
+
+    def unban(
+        self, networks: Sequence[str] = (), *, rule: str | None = None, all: bool = False, by: str = "unbanned"
+    ) -> list[str]:
+        """Lift bans: of these addresses and of all within these prefixes, of a rule, or all; gives what was lifted.
+
+        What is named is let through by the firewall even where no ban of it is known. An address within a banned prefix
+        stays blocked: the prefix is what is to be lifted, see `Bans.covering`.
+
+        Raises:
+            ValueError: something is no address or prefix; then nothing is lifted.
+        """
+        wanted = [unmapped(parse_network(text.strip())) for text in networks]
+        lifted = []
+        if all:
+            lifted = self.bans.unban_all()
+            self._record(lifted, by)
+            self._clear()
+        else:
+            for network in wanted:
+                lifted += self.bans.unban(network)
+            lifted += self.bans.unban_rule(rule) if rule is not None else []
+            self._record(lifted, by)
+            if gone := list(dict.fromkeys([*lifted, *(canonical(network) for network in wanted if network.prefixlen)])):
+                self._remove(gone)
+        if lifted:
+            self.report(1, f"{by}: {lifted[0] if len(lifted) == 1 else _counted(len(lifted))} lifted")
+        return lifted
+
+    def history(self, network: str, limit: int = 20) -> list[tuple[Ban, Unban | None]]:
+        """The bans of this very network, now and earlier, with what led to them; the newest first.
+
+        Raises:
+            StoreError: they cannot be read.
+        """
+        return self._store.ban_history(network, limit)
+
+    # As the firewall's host
+
+    def flushed(self) -> None:
+        """Somebody else has emptied the firewall, or a part of it."""
+        if not self._restoring:
+            self._restoring = True
+            self.loop.call_later(_SETTLE, self._after_flush)
+
+    def _after_flush(self) -> None:
+        self._restoring = False
+        if self._settings.firewall.restore:
+            self._expire()
+            if self._rebuild():
+                self.report(0, f"somebody has removed our bans from the firewall: {_counted(len(self.bans))} restored")
+            return
+        lifted = self.bans.unban_all()
+        self._record(lifted, "firewall flushed")
+        self._clear()
+        self.report(0, f"somebody has removed our bans from the firewall: {_counted(len(lifted))} dropped (on_flush forget)")
+
+    # The firewall
+
+    def _add(self, entries: list[Entry]) -> None:
+        if self._firewall is None and not self.fault:
+            self._rebuild()  # which adds all there are, these too
+        elif not self.fault:
+            firewall = self._firewall
+            assert firewall is not None
+            self._try(lambda: firewall.add(entries))
+
+    def _remove(self, networks: Sequence[str]) -> None:
+        firewall = self._firewall
+        if firewall is None or self.fault or not self._try(lambda: firewall.remove(networks)):
+            self._owed.update(networks)
+            if firewall is None and not self.fault:
+                self._rebuild()
+
+    def _clear(self) -> None:
+        """Let everything through, whoever put it there."""
+        self._owed.clear()
+        self._owes_all = True
+        self._rebuild()
+
+    def _rebuild(self) -> bool:
+        """Open the firewall, anew perhaps, and bring it to what it should hold; whether that worked."""
+        done = self._try(self._bring)
+        if done:
+            if self.fault:
+                self.fault = ""
+                self.report(0, f"the firewall works again: {_counted(len(self.bans))} restored")
+            self._retry_in = _FIRST_RETRY
+        return done
+
+    def _bring(self) -> None:
+        if self._firewall is None:
+            options = FirewallOptions(backend="null") if self._dry_run else self._settings.firewall
+            self._firewall = self._make(options, self)
+        firewall = self._firewall
+        if self._owes_all:
+            firewall.tear_down()
+        firewall.open()
+        held = self.bans
+        if owed := [network for network in self._owed if network not in held] if not self._owes_all else []:
+            firewall.remove(owed)
+        if entries := [Entry(network, seconds) for network, seconds in held.remaining(self._now())]:
+            firewall.add(entries)
+        self._owed.clear()
+        self._owes_all = False
+
+    def _try(self, work: Callable[[], None]) -> bool:
+        """Do something with the firewall. Where that fails, it is said once, and all is brought about later."""
+        try:
+            work()
+        except (FirewallError, OSError) as error:
+            if not self.fault:
+                self.report(0, f"{error}; rules, counters and scripts work on, and bans are tried again")
+            self.fault = str(error) or repr(error)
+            if self._retry is None:
+                self._retry = self.loop.call_later(self._retry_in, self._try_again)
+                self._retry_in = min(2 * self._retry_in, _LAST_RETRY)
+            return False
+        return True
+
+    def _try_again(self) -> None:
+        self._retry = None
+        self._expire()
+        self._rebuild()
+
+    # Time
+
+    def _now(self) -> float:
+        """Epoch seconds. Where the clock was set, bans last as long as they were to: so do those in the kernel."""
+        now = self._clock()
+        drift = now - self._monotonic() - self._offset
+        if abs(drift) > _SET:
+            self._offset += drift
+            self.bans.shift(drift)
+            for network in self.bans:
+                if ban := self.bans.get(network):
+                    self._commits.ban(ban)
+            if len(self.bans):
+                self.report(1, f"the clock was set by {drift:+.0f} s: {_counted(len(self.bans))} moved along")
+        return now
+
+    def _await_expiry(self) -> None:
+        """Wake up when the next ban is over, a little later perhaps: several end together then."""
+        end = self.bans.next_end()
+        if end is None or (self._expiry is not None and self._expires_at is not None and self._expires_at <= end):
+            return
+        if self._expiry is not None:
+            self._expiry.cancel()
+        self._expires_at = end
+        self._expiry = self.loop.call_later(max(0.5, end - self._clock() + 0.1), self._on_expiry)
+
+    def _on_expiry(self) -> None:
+        self._expiry = self._expires_at = None
+        self._expire()
+        self._await_expiry()
+
+    def _expire(self) -> None:
+        for unban in self.bans.expire(self._now()):
+            self._commits.ban(unban)
+            self._crowded = False
+
+    def _record(self, lifted: Iterable[str], how: str) -> None:
+        now = self._now()
+        for network in lifted:
+            self._commits.ban(Unban(network, now, how))
+
+    def _lift(self, lifted: Sequence[str], how: str) -> None:
+        self._record(lifted, how)
+        if lifted:
+            self._remove(lifted)
+
+    # This machine's addresses
+
+    def _watch_addresses(self) -> None:
+        try:
+            self._news = news = hostaddresses.watch()
+        except OSError:
+            pass  # then they are looked up now and then only
+        else:
+            self.loop.watch(news.fileno(), lambda: self._on_news(news))
+        self.loop.call_later(_REFRESH, self._refresh)
+
+    def _on_news(self, news: socket.socket) -> None:
+        try:
+            while news.recv(1 << 16):
+                pass
+        except OSError:
+            pass  # nothing more to read, or some of it was lost: all is read anew anyway
+        self._host = hostaddresses.read()
+
+    def _refresh(self) -> None:
+        self._host = hostaddresses.read()
+        self.loop.call_later(_REFRESH, self._refresh)
+
+
+def _make(options: FirewallOptions, host: Host) -> Firewall:
+    make: MakeFirewall = importlib.import_module("logtrigger.firewall").make  # only here: most configurations ban nobody
+    return make(options, host)
+
+
+def _for(seconds: float | None) -> str:
+    return "for ever" if seconds is None else f"for {spoken(max(1, round(seconds)))}"
+
+
+def _counted(bans: int) -> str:
+    return f"{bans} ban{'s' * (bans != 1)}"

@@ -1,0 +1,304 @@
+"""Who is banned, and for how long: decided here, without clock, firewall or store.
+
+A ban takes some 400 bytes. What led to it is kept for the newest ones only; the store keeps it for all.
+"""
+
+from __future__ import annotations
+
+import enum
+import heapq
+import ipaddress
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from math import inf
+from typing import NamedTuple
+
+from logtrigger.addresses import Network, canonical, unmapped
+from logtrigger.model import Ban, Unban
+
+LINES = 3  # of those that led to a ban
+LINE = 2048  # bytes of such a line
+_DETAILED = 1_000  # bans whose trigger and lines stay in memory
+
+
+class Outcome(enum.Enum):
+    """What came of a wish to ban."""
+
+    NEW = "new"
+    EXTENDED = "extended"
+    COVERED = "covered"  # it, or a wider one, is banned for as long or longer
+    FULL = "full"  # no room: all bans are for ever
+
+
+class _Held(NamedTuple):
+    since: float
+    until: float  # inf: for ever
+    rule: str
+    by: str
+    times: int
+
+
+class _Details(NamedTuple):
+    trigger: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What came of a wish to ban, and the ban that holds now."""
+
+    outcome: Outcome
+    ban: Ban
+    displaced: tuple[Unban, ...] = ()  # given up, to make room
+
+
+class Bans:
+    """All bans that hold, by network.
+
+    Args:
+        most: how many there may be. Beyond it the one that ends first goes.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._held: dict[str, _Held] = {}  # the newest last
+        self._details: dict[str, _Details] = {}  # of the newest ones; the newest last
+        self._ends: list[tuple[float, str]] = []  # a heap; may hold ends that have been put off since
+        # version -> prefix length -> how many bans have it, where that is not the whole address
+        self._wide: dict[int, dict[int, int]] = {4: {}, 6: {}}
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def __contains__(self, network: str) -> bool:
+        """Whether this very network is banned."""
+        return network in self._held
+
+    def __iter__(self) -> Iterator[str]:
+        """The networks, the longest banned first."""
+        return iter(self._held)
+
+    def ban(self, wish: Ban, now: float) -> Decision:
+        """Take up a ban.
+
+        Its end is never before the one that the network has already; what is over is taken as if it had been forgotten.
+        """
+        network, until = wish.network, inf if wish.until is None else wish.until
+        held = self._held.get(network)
+        if held is not None and held.until <= now:
+            held = None
+        if held is None:
+            wider = self._covering(network, until, now)
+            if wider is not None:
+                return Decision(Outcome.COVERED, self._again(wider, wish))
+            displaced = self._make_room() if network not in self._held and len(self._held) >= self.most else ()
+            if displaced is None:
+                return Decision(Outcome.FULL, wish)
+            self._remove(network)
+            self._put(network, _Held(wish.since, until, wish.rule, wish.by, wish.times))
+            self._detail(network, wish.trigger, wish.lines)
+            return Decision(Outcome.NEW, self._ban(network), displaced)
+        if until <= held.until:
+            return Decision(Outcome.COVERED, self._again(network, wish))
+        self._held[network] = held._replace(until=until, rule=wish.rule, by=wish.by)
+        self._push_end(until, network)
+        return Decision(Outcome.EXTENDED, self._again(network, wish))
+
+    def restore(self, bans: Iterable[Ban]) -> None:
+        """Put back bans of an earlier run, the oldest first."""
+        for ban in bans:
+            until = inf if ban.until is None else ban.until
+            self._remove(ban.network)
+            self._put(ban.network, _Held(ban.since, until, ban.rule, ban.by, ban.times))
+            if ban.lines or ban.trigger:
+                self._detail(ban.network, ban.trigger, ban.lines)
+
+    def unban(self, network: Network) -> list[str]:
+        """Lift the bans of this network and of all within; gives what was lifted."""
+        network = unmapped(network)
+        text = canonical(network)
+        if network.prefixlen == network.max_prefixlen:
+            found = [text] if text in self._held else []
+        else:
+            found = [held for held in self._held if _lies_in(held, network)]
+        return self._lift(found)
+
+    def unban_rule(self, rule: str) -> list[str]:
+        """Lift the bans of a rule; gives what was lifted."""
+        return self._lift([network for network, held in self._held.items() if held.rule == rule])
+
+    def unban_all(self) -> list[str]:
+        """Lift every ban; gives what was lifted."""
+        lifted = list(self._held)
+        self._held.clear()
+        self._details.clear()
+        self._ends.clear()
+        self._wide = {4: {}, 6: {}}
+        return lifted
+
+    def expire(self, now: float) -> list[Unban]:
+        """Forget the bans that are over at `now`; gives their ends."""
+        over = []
+        while self._ends and self._ends[0][0] <= now:
+            until, network = heapq.heappop(self._ends)
+            held = self._held.get(network)
+            if held is not None and held.until == until:
+                self._remove(network)
+                over.append(Unban(network, until, "expired"))
+        return over
+
+    def next_end(self) -> float | None:
+        """When there may be something to expire; None: never."""
+        return self._ends[0][0] if self._ends else None
+
+    def shift(self, seconds: float) -> None:
+        """The clock was set: move all times, so that what remains of each ban stays the same."""
+        self._held = {
+            network: held._replace(since=held.since + seconds, until=held.until + seconds)
+            for network, held in self._held.items()
+        }
+        self._rebuild_ends()
+
+    # Questions
+
+    def get(self, network: str) -> Ban | None:
+        """The ban of this very network."""
+        return self._ban(network) if network in self._held else None
+
+    def covering(self, network: Network) -> list[Ban]:
+        """The bans that this address or network lies in, the widest first."""
+        network = unmapped(network)
+        return [self._ban(text) for text in self._candidates(network) if text in self._held]
+
+    def remaining(self, now: float) -> Iterator[tuple[str, float | None]]:
+        """Every ban with the seconds that are left of it; None: for ever. What is over is left out."""
+        for network, held in self._held.items():
+            if held.until == inf:
+                yield network, None
+            elif held.until > now:
+                yield network, held.until - now
+
+    def page(self, offset: int = 0, limit: int | None = None, *, order: str = "newest", rule: str | None = None) -> list[Ban]:
+        """A part of the list: `limit` bans from the `offset`-th on.
+
+        Args:
+            order: "newest" first, or what is "ending" first.
+            rule: only of this rule; empty: only those that somebody asked for.
+        """
+        stop = None if limit is None else offset + limit
+        found = (n for n in reversed(self._held) if rule is None or self._held[n].rule == rule)
+        if order == "newest":
+            return [self._ban(network) for network in islice(found, offset, stop)]
+        if order != "ending":
+            raise ValueError("order by newest or ending")
+
+        def end(network: str) -> float:
+            return self._held[network].until
+
+        ordered = sorted(found, key=end) if stop is None else heapq.nsmallest(stop, found, key=end)
+        return [self._ban(network) for network in ordered[offset:stop]]
+
+    def by_rule(self) -> dict[str, int]:
+        """How many bans each rule has; under the empty name those that somebody asked for."""
+        counts: dict[str, int] = {}
+        for held in self._held.values():
+            counts[held.rule] = counts.get(held.rule, 0) + 1
+        return counts
+
+    # Keeping
+
+    def _ban(self, network: str) -> Ban:
+        held = self._held[network]
+        trigger, lines = self._details.get(network, ("", ()))
+        until = None if held.until == inf else held.until
+        return Ban(network, held.since, until, held.rule, held.by, held.times, trigger, lines)
+
+    def _again(self, network: str, wish: Ban) -> Ban:
+        """Note that a network was banned anew; gives its ban."""
+        held = self._held[network]
+        self._held[network] = held._replace(times=held.times + wish.times)
+        lines = self._details.get(network, _Details("", ())).lines
+        self._detail(network, wish.trigger, (*lines, *wish.lines))
+        return self._ban(network)
+
+    def _put(self, network: str, held: _Held) -> None:
+        self._held[network] = held
+        self._push_end(held.until, network)
+        version, prefix = _shape(network)
+        if prefix is not None:
+            self._wide[version][prefix] = self._wide[version].get(prefix, 0) + 1
+
+    def _remove(self, network: str) -> bool:
+        if self._held.pop(network, None) is None:
+            return False
+        self._details.pop(network, None)
+        version, prefix = _shape(network)
+        if prefix is not None:
+            self._wide[version][prefix] -= 1
+            if not self._wide[version][prefix]:
+                del self._wide[version][prefix]
+        return True
+
+    def _lift(self, networks: list[str]) -> list[str]:
+        for network in networks:
+            self._remove(network)
+        if len(self._ends) > 2 * len(self._held) + 1_000:
+            self._rebuild_ends()
+        return networks
+
+    def _detail(self, network: str, trigger: str, lines: tuple[str, ...]) -> None:
+        self._details.pop(network, None)
+        self._details[network] = _Details(trigger, lines[-LINES:])
+        if len(self._details) > _DETAILED:
+            del self._details[next(iter(self._details))]
+
+    def _push_end(self, until: float, network: str) -> None:
+        if until == inf:
+            return
+        if len(self._ends) > 2 * len(self._held) + 1_000:
+            self._rebuild_ends()  # the new one is among them
+        else:
+            heapq.heappush(self._ends, (until, network))
+
+    def _rebuild_ends(self) -> None:
+        self._ends = [(held.until, network) for network, held in self._held.items() if held.until != inf]
+        heapq.heapify(self._ends)
+
+    def _make_room(self) -> tuple[Unban, ...] | None:
+        """Give up the ban that ends first; None: none ever ends."""
+        while self._ends:
+            until, network = heapq.heappop(self._ends)
+            held = self._held.get(network)
+            if held is not None and held.until == until:
+                self._remove(network)
+                return (Unban(network, until, "given up for another"),)
+        return None
+
+    def _covering(self, network: str, until: float, now: float) -> str | None:
+        """A wider network that is banned until then or longer."""
+        if not self._wide[6 if ":" in network else 4]:
+            return None
+        for text in self._candidates(ipaddress.ip_network(network)):
+            held = self._held.get(text)
+            if held is not None and held.until >= until and held.until > now and text != network:
+                return text
+        return None
+
+    def _candidates(self, network: Network) -> list[str]:
+        """The networks that hold this one and could be banned, the widest first, itself last."""
+        prefixes = sorted(prefix for prefix in self._wide[network.version] if prefix < network.prefixlen)
+        return [canonical(network.supernet(new_prefix=prefix)) for prefix in prefixes] + [canonical(network)]
+
+
+def _shape(network: str) -> tuple[int, int | None]:
+    """The version of a canonical network, and its prefix where that is not the whole address."""
+    _, slash, prefix = network.partition("/")
+    return 6 if ":" in network else 4, int(prefix) if slash else None
+
+
+def _lies_in(network: str, wide: Network) -> bool:
+    if (":" in network) != (wide.version == 6):
+        return False
+    inner: Callable[[str], Network] = ipaddress.IPv6Network if wide.version == 6 else ipaddress.IPv4Network
+    return inner(network).subnet_of(wide)  # type: ignore[arg-type]  # of one version
