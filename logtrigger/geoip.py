@@ -15,22 +15,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-# What an address field gains, and the type each of them has in conditions.
-FIELDS = {
-    "country": "text",  # ISO 3166-1 alpha-2
-    "country_name": "text",
-    "continent": "text",  # two letters
-    "city": "text",
-    "lat": "float",
-    "lon": "float",
-    "asn": "int",
-    "as_org": "text",
-}
+from logtrigger.places import FIELDS, NOWHERE, Places
 
 Record = Mapping[str, Any]
-Places = Mapping[str, str]  # field -> value; those that no database knows are missing
-
-NOWHERE: Places = {}
 MOST_CACHED = 10_000  # addresses
 EXTRA = "looking addresses up takes the package geoip2: pip install 'logtrigger[geoip]'"
 
