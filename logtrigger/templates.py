@@ -1,0 +1,96 @@
+"""Texts with fields in braces, `{user} from {ip}`: the one small syntax of everything that is told to somebody.
+
+A brace itself is written twice, `{{` and `}}`. What is inserted is escaped for where it goes: see the functions below.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+
+from logtrigger.errors import PatternError
+
+Escape = Callable[[str], str]
+
+_PIECES = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_LONGEST_LINE = 900  # bytes of a header or a syslog field; RFC 5322, 2.1.1 has 998 for a line
+
+
+class Template:
+    """A compiled text.
+
+    >>> Template("{user}: {{{ip}}}").render({"user": "bob", "ip": "192.0.2.7"})
+    'bob: {192.0.2.7}'
+
+    Raises:
+        PatternError: a brace is left open or no name stands in it; the column counts from 1.
+    """
+
+    __slots__ = ("_parts", "names", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._parts: list[tuple[str, str]] = []  # text, and the name behind it; "" for none
+        begin, literal = 0, ""
+        for found in _PIECES.finditer(text):
+            literal += text[begin : found.start()]
+            begin = found.end()
+            if found[0] in ("{{", "}}"):
+                literal += found[0][0]
+                continue
+            self._parts.append((literal, _name(found)))
+            literal = ""
+        self._parts.append((literal + text[begin:], ""))
+        self.names = frozenset(name for _, name in self._parts if name)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Template) and self.text == other.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+    def __repr__(self) -> str:
+        return f"Template({self.text!r})"
+
+    def check(self, known: Iterable[str]) -> None:
+        """Raises PatternError where a name is not among those known."""
+        known = list(known)
+        for name in sorted(self.names.difference(known)):
+            near = difflib.get_close_matches(name, known, 1)
+            remedy = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(sorted(known))}"
+            raise PatternError(f"there is no field '{name}'", remedy, self.text.index(f"{{{name}}}") + 1)
+
+    def render(self, values: Mapping[str, str], escape: Escape = str) -> str:
+        """The text with its fields; one without a value is empty. Only what is inserted is escaped."""
+        return "".join(f"{text}{escape(values.get(name, '')) if name else ''}" for text, name in self._parts)
+
+
+def _name(found: re.Match[str]) -> str:
+    column = found.start() + 1
+    if found[1] is None:
+        twice = found[0] * 2
+        raise PatternError(f"'{found[0]}' stands alone", f"write a field as {{ip}}, or {twice} for the character", column)
+    if not _NAME.match(found[1]):
+        raise PatternError(f"'{found[1]}' is no name of a field", "write one such as {ip}", column)
+    return found[1]
+
+
+def one_line(value: str) -> str:
+    """For a header or a line of a log: no line end can begin a second one (RFC 5322, 2.2), and it is not endless.
+
+    >>> one_line("root\\r\\nBcc: all@example.org")
+    'root Bcc: all@example.org'
+    """
+    return " ".join(value.split())[:_LONGEST_LINE]
+
+
+def in_json(value: str) -> str:
+    """For a string inside JSON (RFC 8259, 7), without its quotes.
+
+    >>> in_json('say "x"')
+    'say \\\\"x\\\\"'
+    """
+    return json.dumps(value)[1:-1]
