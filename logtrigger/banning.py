@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from logtrigger import hostaddresses
 from logtrigger.addresses import Network, canonical, parse_network, unmapped, widened
-from logtrigger.bans import LINE, Bans, Decision, Outcome
+from logtrigger.bans import LINE, WIDEST, Bans, Decision, Outcome
 from logtrigger.commits import Commits
 from logtrigger.durations import spoken
 from logtrigger.errors import FirewallError
@@ -24,7 +24,6 @@ from logtrigger.rule import BanOptions, FirewallOptions, Rule, Settings
 from logtrigger.store import Store
 from logtrigger.text import cut
 
-WIDEST = {4: 8, 6: 32}  # the shortest prefix that is banned without being forced
 _FIRST_RETRY, _LAST_RETRY = 1.0, 60.0  # seconds
 _SETTLE = 0.2  # seconds between a flush and the restoring: whoever flushes may not be done yet
 _REFRESH = 30.0  # seconds after which this machine's addresses and gateways are looked up again
@@ -105,6 +104,11 @@ class Banning:
             self._rebuild()
         elif self._firewall is None and any(rule.ban for rule in settings.rules):
             self._rebuild()
+
+    @property
+    def backend(self) -> str:
+        """The firewall in use; empty: none yet, as nothing was to be banned."""
+        return self._firewall.name if self._firewall is not None else ""
 
     def close(self) -> None:
         """Release what the firewall holds open; what is blocked stays blocked."""

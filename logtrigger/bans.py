@@ -19,6 +19,7 @@ from logtrigger.model import Ban, Unban
 
 LINES = 3  # of those that led to a ban
 LINE = 2048  # bytes of such a line
+WIDEST = {4: 8, 6: 32}  # the shortest prefix that is banned without being forced
 _DETAILED = 1_000  # bans whose trigger and lines stay in memory
 
 

@@ -95,7 +95,11 @@ def _newest(state: WindowState) -> float:
     return state.events[-1][0] if state.events else 0.0
 
 
+def _width(rule: Rule) -> tuple[tuple[int, int], ...]:
+    return ((rule.ban.prefix4, rule.ban.prefix6),) if rule.ban and rule.counts_networks else ()
+
+
 def _signature(rules: Sequence[Rule]) -> str:
-    """What must be unchanged for counters to be gone on with: patterns, fields, key, group and time."""
-    facts = [(r.name, [(p.text, p.fields, p.types) for p in r.patterns], r.key, r.group, r.time) for r in rules]
+    """What must be unchanged for counters to be gone on with: patterns, fields, key and its width, group and time."""
+    facts = [(r.name, [(p.text, p.fields, p.types) for p in r.patterns], r.key, r.group, r.time, *_width(r)) for r in rules]
     return hashlib.blake2s(repr(facts).encode(), digest_size=8).hexdigest()

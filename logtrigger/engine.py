@@ -14,7 +14,7 @@ from logtrigger.headers import Stamps
 from logtrigger.matcher import LiteralMatcher, Matcher
 from logtrigger.model import Chunk, Event, Trigger
 from logtrigger.patterns.pattern import Pattern
-from logtrigger.recognise import KEY_JOINT, MAX_VALUE, Captures, Line, Match, Recogniser
+from logtrigger.recognise import KEY_JOINT, MAX_VALUE, Captures, Line, Match, Recogniser, Widening
 from logtrigger.repeats import Repeats
 from logtrigger.rule import Rule, Settings
 from logtrigger.text import WHITE, safe_start
@@ -50,7 +50,8 @@ class _Watch:
         self.key = self.recogniser.first.raw_key  # of what `quick` found
         self.windows = windows
         self.weight, self.suppress = rule.weight, rule.suppress
-        self.resets: list[tuple[Windows, tuple[str, ...]]] = []  # windows an event of this rule empties, and their key's fields
+        # The windows that an event of this rule empties, their key's fields, and how those are counted.
+        self.resets: list[tuple[Windows, tuple[str, ...], Widening]] = []
         self.events = 0
         self.sees_own_lines = OWN_PROGRAM in rule.programs
 
@@ -168,8 +169,8 @@ class Engine:
             return nothing
         rule, key = watch.rule, found.reading.key(found.values)
         watch.events += times
-        for windows, names in watch.resets:
-            windows.reset(found.reading.key(found.values, names))
+        for windows, names, widening in watch.resets:
+            windows.reset(found.reading.key(found.values, names, widening))
         time = self._time(watch.clock, line.data, line.begin, line.end, now) if catching_up else now
         count, full = watch.add(key, time, watch.weight * times, suppress=watch.suppress)
         if self.observer:
@@ -195,7 +196,7 @@ class Engine:
             rule=rule.name,
             time=full.time,
             count=full.count,
-            key=tuple(fields[name] for name in rule.key),
+            key=full.watch.recogniser.key(fields),
             fields=fields,
             message=safe_start(raw, MAX_VALUE),
             body=safe_start(raw[full.line.header.body :], MAX_VALUE),
@@ -223,12 +224,15 @@ class Engine:
             self.counters.expire(now)
 
     def events(self) -> dict[str, int]:
-        """How many events each rule has had, since the engine was made."""
+        """How many events each rule has had, over reloads too."""
         return {watch.rule.name: watch.events for watch in self._watches}
 
     def take_over(self, older: Engine) -> None:
         """Go on where another engine stopped, as after a reload; the counters are adopted apart."""
         self._repeats, self._is_behind = older._repeats, older._is_behind
+        events = older.events()
+        for watch in self._watches:
+            watch.events += events.get(watch.rule.name, 0)
 
 
 def _connect_resets(watches: Sequence[_Watch]) -> None:
@@ -236,4 +240,4 @@ def _connect_resets(watches: Sequence[_Watch]) -> None:
     for watch in watches:
         for name in watch.rule.reset_by:
             if name in by_name:
-                by_name[name].resets.append((watch.windows, watch.rule.key))
+                by_name[name].resets.append((watch.windows, watch.rule.key, watch.recogniser.first.widening))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from logtrigger import headers
+from logtrigger.addresses import widened
 from logtrigger.headers import Header
 from logtrigger.patterns.pattern import Pattern
 from logtrigger.patterns.types import canonical_ip
@@ -17,6 +18,8 @@ from logtrigger.text import safe, safe_start, safe_text
 
 MAX_VALUE = 16_384  # bytes of a line or field that a trigger carries; a little more tells that it was cut
 Captures = Callable[[bytes, int, int], Sequence[bytes] | None]  # of the line data[begin:end], not normalised
+Normalise = Callable[[bytes], bytes]
+Widening = Mapping[str, Normalise]  # field -> what makes a network of its value
 KEY_JOINT = "\x1f"  # between the fields of a key; cannot stand in one that was made safe
 _KEY_PART = 256  # bytes of a field that stand in a key as they are
 
@@ -53,19 +56,35 @@ class Reading:
         self.pattern = pattern
         self._index = {name: i for i, name in enumerate(pattern.fields)}
         self._key = rule.key
+        self.widening = widening(rule)
         self.key_parts = [
-            (self._index[name], pattern.normalisers[self._index[name]]) for name in rule.key if name in self._index
+            (self._index[name], self._in_key(name, pattern.normalisers[self._index[name]]))
+            for name in rule.key
+            if name in self._index
         ]
-        alone = len(self.key_parts) == 1 and self.key_parts[0][1] is canonical_ip
-        self._address_alone = self.key_parts[0][0] if alone else -1  # the capture that is the key, where it is one address
+        alone = len(self.key_parts) == 1 and pattern.normalisers[self.key_parts[0][0]] is canonical_ip
+        whole = rule.ban is None or not self.widening or rule.ban.prefix4 == 32
+        # The capture that is the key, where it is one address, and that as it is if of IPv4.
+        self._address_alone = self.key_parts[0][0] if alone and whole else -1
         self._address = next((i for i, kind in enumerate(pattern.types) if kind == "ip"), -1)
 
-    def key(self, values: Sequence[bytes], names: Sequence[str] | None = None) -> str:
-        """What the event is counted by: the rule's key, or the fields of these names."""
+    def key(self, values: Sequence[bytes], names: Sequence[str] | None = None, widen: Widening | None = None) -> str:
+        """What the event is counted by: the rule's key, or the fields of these names, and as wide as another rule has them."""
         index = self._index
-        return KEY_JOINT.join(
-            [_key_part(values[index[n]]) if n in index else "" for n in (self._key if names is None else names)]
-        )
+        names, widen = (self._key, self.widening) if names is None else (names, widen or {})
+        values = [values[index[name]] if name in index else b"" for name in names]
+        if widen:
+            values = [
+                widen[name](value) if name in widen and value else value for name, value in zip(names, values, strict=True)
+            ]
+        return KEY_JOINT.join(map(_key_part, values))
+
+    def _in_key(self, name: str, normalise: Normalise | None) -> Normalise | None:
+        """How a capture becomes a part of the key: as a field's value, and that as a network where those are counted."""
+        widen = self.widening.get(name)
+        if widen is None:
+            return normalise
+        return lambda capture: widen(normalise(capture) if normalise else capture)
 
     def normal(self, captures: Sequence[bytes]) -> Sequence[bytes]:
         """Captures brought into their one form."""
@@ -89,6 +108,21 @@ class Reading:
     def fields(self, values: Sequence[bytes], names: Iterable[str]) -> dict[str, str]:
         index = self._index
         return {name: safe_start(values[index[name]], MAX_VALUE) if name in index else "" for name in names}
+
+
+def widening(rule: Rule) -> Widening:
+    """How a rule's fields become parts of keys, where they are addresses that are counted and banned by their prefix."""
+    ban = rule.ban
+    if ban is None or not rule.counts_networks or (ban.prefix4, ban.prefix6) == (32, 128):
+        return {}
+
+    def widen(address: bytes) -> bytes:
+        try:
+            return widened(address.decode("ascii"), ban.prefix4, ban.prefix6).encode("ascii")
+        except ValueError:
+            return address  # a field of this name of another rule, which is no address
+
+    return {ban.field: widen}
 
 
 def _key_part(value: bytes) -> str:
@@ -155,6 +189,11 @@ class Recogniser:
     def fields(self, found: Match) -> dict[str, str]:
         """The event's fields, made safe; those that its alternative lacks are empty."""
         return found.reading.fields(found.values, self._names)
+
+    def key(self, fields: Mapping[str, str]) -> tuple[str, ...]:
+        """What the event is counted by, to be shown."""
+        widen = self.first.widening
+        return tuple(widen[n](fields[n].encode()).decode() if n in widen and fields[n] else fields[n] for n in self.rule.key)
 
     def _conditions_hold(self, found: Match, line: Line) -> bool:
         values = {**line.header_fields(), **self.fields(found)}

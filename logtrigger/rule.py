@@ -61,6 +61,11 @@ class Rule:
         return tuple(dict.fromkeys(name for pattern in self.patterns for name in pattern.fields))
 
     @property
+    def counts_networks(self) -> bool:
+        """Whether the banned field is counted by, and so by the prefix that is banned."""
+        return self.ban is not None and self.ban.field in self.key
+
+    @property
     def types(self) -> dict[str, str]:
         """Each field's type."""
         return {n: t for p in reversed(self.patterns) for n, t in zip(p.fields, p.types, strict=True)}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from logtrigger.addresses import AddressSet
-from logtrigger.config import files, merge, options, relations, rules, samples, sources
+from logtrigger.config import files, firewall, merge, options, relations, rules, samples, sources
 from logtrigger.config.merge import Draft
 from logtrigger.config.places import default_control, default_state
 from logtrigger.config.relations import Built
@@ -53,6 +53,7 @@ def read(path: Path, *, trust: bool = False, keep: bool = False) -> Configuratio
     named = sources.settle(sections, report)
     sources.check_rules(built, running, named, report)
     daemon = options.read(options.DaemonOptions, merge.together("logtrigger", sections, report), report)
+    blocking = firewall.settle(sections, report)
     if report.errors:
         raise ConfigError(sorted(report.errors + report.warnings))
     state = daemon.state or default_state()
@@ -72,6 +73,7 @@ def read(path: Path, *, trust: bool = False, keep: bool = False) -> Configuratio
         max_line=daemon.max_line,
         late=daemon.late,
         sources=tuple(one.options for one in named.values() if one.options is not None),
+        firewall=blocking,
         control=daemon.control or default_control(daemon.state),
         control_group=daemon.control_group or "",
     )

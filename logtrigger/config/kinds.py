@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os.path
 import pwd
 import re
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from logtrigger.addresses import parse_network
+from logtrigger.bans import WIDEST
 from logtrigger.config.uci import Value
 from logtrigger.config.words import listed, suggestion
 from logtrigger.rule import SenderIs
@@ -24,6 +26,8 @@ _BYTES = {"": 1, "k": 1 << 10, "m": 1 << 20}
 # At most nine digits: more would mean nothing here, and int() and float() stay harmless.
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _DURATION = re.compile(r"([0-9]{1,9})([smhd]?)")
+_SIGNED = re.compile(r"-?[0-9]{1,4}")
+_PORT = re.compile(r"[0-9]{1,5}")
 _SIZE = re.compile(r"([0-9]{1,9})([KkMm]?)")
 # Whatever a person calls a thing, but no glob characters (`config override` finds rules by them) and no controls.
 _RULE_NAME = re.compile(r"[\w.:@-]+(?: [\w.:@-]+)*")
@@ -195,6 +199,54 @@ def _variable(value: Value) -> tuple[tuple[str, str], ...]:
     return ((name, text),)
 
 
+def _ban_time(value: Value) -> float:
+    """Seconds; infinite for ever, 0.0 where nothing is to be banned."""
+    if value.text == "no":
+        return 0.0
+    try:
+        return duration_or_none(value) or math.inf
+    except ValueError:
+        raise ValueError("write a time such as 10m, 1h or 7d, 0 for ever, or no") from None
+
+
+def _prefix(version: int, bits: int) -> Callable[[Value], int]:
+    def read(value: Value) -> int:
+        if not _NUMBER.fullmatch(value.text) or not WIDEST[version] <= int(value.text) <= bits:
+            raise ValueError(f"write a whole number from {WIDEST[version]} to {bits}")
+        return int(value.text)
+
+    return read
+
+
+def _one_of(*words: str) -> Callable[[Value], str]:
+    def read(value: Value) -> str:
+        if value.text not in words:
+            raise ValueError(f"write {listed(words, 'or')}")
+        return value.text
+
+    return read
+
+
+def _hooks(value: Value) -> tuple[str, ...]:
+    hooks = tuple(value.text.split())
+    if not hooks or not set(hooks) <= {"prerouting", "input", "forward"}:
+        raise ValueError("write any of prerouting, input and forward")
+    return hooks
+
+
+def _priority(value: Value) -> int:
+    if not _SIGNED.fullmatch(value.text):
+        raise ValueError("write a whole number from -9999 to 9999")
+    return int(value.text)
+
+
+def _ports(value: Value) -> tuple[int, ...]:
+    numbers = value.text.split()
+    if not numbers or not all(_PORT.fullmatch(number) and 0 < int(number) < 65_536 for number in numbers):
+        raise ValueError("write numbers from 1 to 65535")
+    return tuple(map(int, numbers))
+
+
 FLAG = Kind("flag", _flag)
 COUNT = Kind("number", _number(1))
 WEIGHT = Kind("number", _number(0))
@@ -216,3 +268,13 @@ COMMAND = Kind("program and arguments", _arguments)
 WHERE_FROM = Kind("end or start", _where_from)
 MATCHES = Kind("list of FIELD=value", _match, many=True)
 SENDERS = Kind("list of users", _sender, many=True)
+BAN_TIME = Kind("duration, 0 or no", _ban_time)
+PREFIX4 = Kind("length of a prefix", _prefix(4, 32))
+PREFIX6 = Kind("length of a prefix", _prefix(6, 128))
+BACKEND = Kind("kind of firewall", _one_of("auto", "nftables", "iptables", "script", "null"))
+TARGET = Kind("drop or reject", _one_of("drop", "reject"))
+PROTOCOL = Kind("tcp or udp", _one_of("tcp", "udp"))
+ON_FLUSH = Kind("restore or forget", _one_of("restore", "forget"))
+HOOKS = Kind("list of hooks", _hooks, many=True)
+PRIORITY = Kind("whole number", _priority)
+PORTS = Kind("list of ports", _ports, many=True)

@@ -116,7 +116,7 @@ def _foreign(one: Loaded) -> Iterator[Complaint]:
     built, rule = one
     untagged = [place for _, place, pattern in _patterns(one) if not pattern.tagged]
     has_address = any(kind in ADDRESS_TYPES for kind in rule.types.values())
-    if rule.script is None or rule.programs or rule.senders or not untagged or not has_address:
+    if (rule.script is None and rule.ban is None) or rule.programs or rule.senders or not untagged or not has_address:
         return
     if _is_root(untagged[0]) and _is_for_strangers(rule.source):
         what = (
@@ -124,7 +124,8 @@ def _foreign(one: Loaded) -> Iterator[Complaint]:
             if rule.source == SYSTEM_LOG
             else f"anybody can write to {rule.source}"
         )
-        fault = f"root runs a script for an address of rule '{rule.name}', and {what}"
+        deed = "bans an address" if rule.ban is not None else "runs a script for an address"
+        fault = f"root {deed} of rule '{rule.name}', and {what}"
         yield _warning(untagged[0], fault, "add option program, or begin the pattern with the program's tag as in sshd[%d]:")
 
 
@@ -195,7 +196,7 @@ def _conduct(one: Loaded) -> object:
     rule, options = one[1], one[0].options
     counting = (rule.maxfail, rule.time, rule.key, rule.weight, rule.suppress, rule.reset_by)
     left_out = (tuple(map(_identity, rule.excepts)), tuple(value.text for value in options.when), options.ignore)
-    return rule.source, rule.senders, rule.script, rule.env, rule.fields, counting, left_out
+    return rule.source, rule.senders, rule.ban, rule.script, rule.env, rule.fields, counting, left_out
 
 
 def _covers(first: Rule, second: Rule) -> bool:

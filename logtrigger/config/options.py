@@ -88,6 +88,10 @@ class RuleOptions:
     suppress: float = option(kinds.DURATION_OR_NONE, "how long after a trigger its key does not count", "0")
     when: tuple[Value, ...] = option(kinds.LINES, "conditions, all of which must hold")
     ignore: tuple[str, ...] = option(kinds.ADDRESSES, "addresses and prefixes that this rule does not count")
+    ban: float | None = option(kinds.BAN_TIME, "how long what triggered is banned: a time, 0 for ever, or no")
+    ban_field: str | None = option(kinds.RULE_NAME, "the field of type ip to ban; by default the first")
+    ban_prefix4: int = option(kinds.PREFIX4, "count and ban IPv4 addresses by a prefix of so many bits", "32")
+    ban_prefix6: int = option(kinds.PREFIX6, "count and ban IPv6 addresses by a prefix of so many bits", "64")
     script: Path | None = option(kinds.PATH, "the script to run")
     env: tuple[tuple[str, str], ...] = option(kinds.VARIABLES, "further variables for the script")
 
@@ -123,6 +127,24 @@ class SourceTable:
     idle: float = option(kinds.DURATION, "after how long a silent connection is closed", "10m")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirewallTable:
+    """`config firewall`: what blocks, and where."""
+
+    backend: str = option(kinds.BACKEND, "what blocks: auto, nftables, iptables, script or null", "auto")
+    hook: tuple[str, ...] = option(kinds.HOOKS, "where packets are looked at: prerouting, input, forward", "input forward")
+    priority: int = option(kinds.PRIORITY, "when at a hook: the lower, the earlier (nftables)", "-10")
+    target: str = option(kinds.TARGET, "drop, or reject: answer", "drop")
+    protocol: str | None = option(kinds.PROTOCOL, "block tcp or udp only; by default everything")
+    ports: tuple[int, ...] = option(kinds.PORTS, "block these ports of ours only")
+    cut: bool = option(kinds.FLAG, "end established connections too", "0")
+    on_flush: str = option(kinds.ON_FLUSH, "when somebody removes the bans: restore them, or forget them", "restore")
+    max_bans: int = option(kinds.COUNT, "how many bans there may be", "1000000")
+    ban: tuple[str, ...] | None = option(kinds.COMMAND, "for backend script: the command that bans")
+    unban: tuple[str, ...] | None = option(kinds.COMMAND, "for backend script: the command that lifts a ban")
+    flush: tuple[str, ...] | None = option(kinds.COMMAND, "for backend script: the command that lifts all bans")
+
+
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # a tab may stand in a pattern
 
 # A field cannot bear a word of Python's own.
@@ -135,6 +157,7 @@ def table(of: type[Any]) -> dict[str, Spec]:
 
 
 DAEMON, RULE, OVERRIDE, SOURCE = table(DaemonOptions), table(RuleOptions), table(OverrideOptions), table(SourceTable)
+FIREWALL = table(FirewallTable)
 # What only a rule itself can say, and why.
 NOT_IN_DEFAULTS = dict.fromkeys(
     ("name", "pattern", "fields", "expect", "reject"), "every rule has its own: write it into 'config rule'"
@@ -148,6 +171,7 @@ SECTIONS: dict[str, dict[str, Spec]] = {
     "rule": RULE,
     "override": OVERRIDE | {name: spec for name, spec in RULE.items() if name not in NOT_IN_OVERRIDE},
     "source": SOURCE,
+    "firewall": FIREWALL,
 }
 _REASONS = {"defaults": NOT_IN_DEFAULTS, "override": NOT_IN_OVERRIDE}
 

@@ -110,7 +110,24 @@ def _shared(rule: Rule, other: Rule) -> list[tuple[str, Any, Any]]:
         ("maxfail", rule.maxfail, other.maxfail),
         ("time", _seconds(rule.time), _seconds(other.time)),
         ("the number of fields in key", len(rule.key), len(other.key)),
+        *_widths(rule, other),
     ]
+
+
+def _widths(rule: Rule, other: Rule) -> list[tuple[str, Any, Any]]:
+    """Where both count by addresses and one bans them: the prefixes that these are counted by."""
+    if not (rule.counts_networks or other.counts_networks) or not (_counts_addresses(rule) and _counts_addresses(other)):
+        return []
+    pairs = zip(("ban_prefix4", "ban_prefix6"), _width(rule), _width(other), strict=True)
+    return [(f"the prefix that is counted by, {option}", first, second) for option, first, second in pairs]
+
+
+def _counts_addresses(rule: Rule) -> bool:
+    return any(rule.types.get(name) == "ip" for name in rule.key)
+
+
+def _width(rule: Rule) -> tuple[int, int]:
+    return (rule.ban.prefix4, rule.ban.prefix6) if rule.ban and rule.counts_networks else (32, 128)
 
 
 def _seconds(time: float | None) -> str:
@@ -120,6 +137,6 @@ def _seconds(time: float | None) -> str:
 def _check_uses(running: Sequence[tuple[Built, Rule]], report: Report) -> None:
     resetting = {name for _, rule in running for name in rule.reset_by}
     for built, rule in running:
-        if rule.script is None and rule.name not in resetting:
-            remedy = "add option script, or name it in another rule's reset_by"
+        if rule.script is None and rule.ban is None and rule.name not in resetting:
+            remedy = "add option ban or script, or name it in another rule's reset_by"
             report.warning(built.draft.place, f"rule '{rule.name}' does nothing", remedy)

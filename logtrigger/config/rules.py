@@ -8,7 +8,7 @@ from pathlib import Path
 from logtrigger import conditions, patterns
 from logtrigger.addresses import AddressSet
 from logtrigger.conditions import Condition
-from logtrigger.config import shell, trust
+from logtrigger.config import firewall, shell, trust
 from logtrigger.config.merge import Draft
 from logtrigger.config.options import RuleOptions
 from logtrigger.config.uci import Value
@@ -71,6 +71,7 @@ def compile_rule(draft: Draft, options: RuleOptions, report: Report, scripts: Sc
         when=_conditions(options.when, types, report),
         ignore=AddressSet(options.ignore),
         senders=options.sender,
+        ban=firewall.ban_of(draft, options, {name: types[name] for name in names}, report),
         script=options.script,
         env=options.env,
     )

@@ -28,8 +28,14 @@ def test_every_section_is_described() -> None:
 
 @pytest.mark.parametrize(
     ("section", "table"),
-    [("logtrigger", options.DAEMON), ("rule", options.RULE), ("override", options.OVERRIDE), ("source", options.SOURCE)],
-    ids=["logtrigger", "rule", "override", "source"],
+    [
+        ("logtrigger", options.DAEMON),
+        ("rule", options.RULE),
+        ("override", options.OVERRIDE),
+        ("source", options.SOURCE),
+        ("firewall", options.FIREWALL),
+    ],
+    ids=["logtrigger", "rule", "override", "source", "firewall"],
 )
 def test_every_option_is_described(section: str, table: dict[str, options.Spec]) -> None:
     assert described(section) == set(table)

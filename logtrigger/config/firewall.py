@@ -1,0 +1,85 @@
+"""`config firewall` to the options of the firewall, and a rule's options about bans to what it bans."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from logtrigger.config import merge, trust
+from logtrigger.config.merge import Draft
+from logtrigger.config.options import FirewallTable, RuleOptions, read
+from logtrigger.config.uci import Option, Section
+from logtrigger.config.words import Report, listed, shown, suggestion
+from logtrigger.rule import BanOptions, FirewallOptions
+
+_COMMANDS = ("ban", "unban", "flush")
+_BACKENDS_WITH_HOOKS = ("auto", "nftables", "iptables")
+
+
+def settle(sections: Iterable[Section], report: Report) -> FirewallOptions:
+    """What all sections of that type come to together."""
+    given = merge.together("firewall", sections, report)
+    table = read(FirewallTable, given, report)
+    _check(table, given, report)
+    return FirewallOptions(
+        backend=table.backend,
+        hooks=tuple(dict.fromkeys(table.hook)),
+        priority=table.priority,
+        reject=table.target == "reject",
+        protocol=table.protocol or "",
+        ports=tuple(dict.fromkeys(table.ports)),
+        cut=table.cut,
+        restore=table.on_flush == "restore",
+        max_bans=table.max_bans,
+        ban=table.ban or (),
+        unban=table.unban or (),
+        flush=table.flush or (),
+    )
+
+
+def _check(table: FirewallTable, given: Mapping[str, Option], report: Report) -> None:
+    for name in _COMMANDS:
+        if name not in given:
+            continue
+        if table.backend != "script":
+            report.error(
+                given[name].place, f"'{name}' is for backend 'script' only", "remove it, or write: option backend 'script'"
+            )
+        elif command := getattr(table, name):
+            _check_command(name, command, given[name], report)
+    if table.backend == "script":
+        for name in ("ban", "unban"):
+            if name not in given and "backend" in given:
+                report.error(
+                    given["backend"].place, f"backend 'script' needs '{name}'", f"write: option {name} 'COMMAND {{ip}}'"
+                )
+
+
+def _check_command(name: str, command: Sequence[str], given: Option, report: Report) -> None:
+    """The program is there, and nobody else can change it."""
+    found = shutil.which(command[0])
+    if found is None:
+        report.error(given.place, f"'{name}': there is no program {shown(command[0])}", "install it, or correct the path")
+        return
+    for fault, remedy in trust.script_doubts(Path(found)):
+        report.error(given.place, f"'{name}': {fault}", remedy)
+
+
+def ban_of(draft: Draft, options: RuleOptions, types: Mapping[str, str], report: Report) -> BanOptions | None:
+    """What a rule bans; None: nothing, or nothing that could be banned."""
+    if options.ban is None or not options.ban:
+        return None
+    addresses = [name for name, kind in types.items() if kind == "ip"]
+    wanted = options.ban_field or (addresses[0] if addresses else "")
+    if not addresses:
+        remedy = "name a field 'ip' or give one this type, as in from:ip; or write: option ban 'no'"
+        report.error(draft.given["ban"].place, f"rule '{options.name}' bans, but has no field of type ip", remedy)
+        return None
+    if wanted not in addresses:
+        known = suggestion(wanted, addresses) or f"of this type: {listed(addresses)}"
+        report.error(draft.given["ban_field"].place, f"'ban_field' names '{wanted}', which is no field of type ip", known)
+        return None
+    seconds = None if math.isinf(options.ban) else options.ban
+    return BanOptions(field=wanted, seconds=seconds, prefix4=options.ban_prefix4, prefix6=options.ban_prefix6)
