@@ -11,10 +11,12 @@ from logtrigger.banning import Banning
 from logtrigger.commits import Commits
 from logtrigger.config import Configuration
 from logtrigger.console import Console
+from logtrigger.control.protocol import Request, Rows
+from logtrigger.control.server import Server
 from logtrigger.counters import WindowState
 from logtrigger.dispatch import Dispatch
 from logtrigger.engine import Engine
-from logtrigger.errors import ConfigError, StoreError
+from logtrigger.errors import ConfigError, ControlError, StoreError
 from logtrigger.feeds import Feeds
 from logtrigger.loop import Loop
 from logtrigger.matchers import fastest
@@ -68,14 +70,16 @@ class Daemon:
         self.banning = Banning(self.loop, settings, self.store, self.commits, console.report, clock, dry_run=dry_run)
         self.engine = self._engine_for(settings)
         self.commits.drop(self.engine.counters.restore(self._stored_windows()))
+        self._control: Server | None = None
 
     # From the cradle to the grave
 
     def run(self) -> None:
-        """Work until `stop`. Raises SourceError where a source cannot be opened at the start."""
+        """Work until `stop`. Raises SourceError and ControlError where something cannot be opened at the start."""
         os.chdir("/")
         os.umask(0o077)
         try:
+            self._serve_control()
             self.banning.start()
             self.feeds.open(self.engine.sources, self.settings)
             self.dispatch.start()
@@ -83,6 +87,8 @@ class Daemon:
             self.report(1, "ready")
             self.loop.run()
         finally:
+            if self._control is not None:
+                self._control.close()
             self.feeds.close()
             self.banning.close()
             self.store.close()
@@ -106,6 +112,23 @@ class Daemon:
         signal.set_wakeup_fd(self.loop.wake_fd, warn_on_full_buffer=False)
         for number, act in handlers.items():
             signal.signal(number, self._handler(act))
+
+    @property
+    def is_stopping(self) -> bool:
+        return self._stopping
+
+    def _serve_control(self) -> None:
+        """Answer commands. A dry run is nobody's to command: there may be a daemon at work beside it."""
+        if self._dry_run or self.settings.control is None:
+            return
+        if self._control is None:
+            self._control = Server(self.loop, self.report, self._answer)
+        self._control.serve(self.settings.control, self.settings.control_group)
+
+    def _answer(self, request: Request) -> Rows:
+        from logtrigger.control.desk import Desk  # most daemons are never asked anything
+
+        return Desk(self).answer(request)
 
     def _handler(self, act: Callable[[], None]) -> Callable[[int, object], None]:
         return lambda _number, _frame: self.loop.call_soon(act)
@@ -153,6 +176,10 @@ class Daemon:
         self.banning.take_up(settings)
         self.commits.drop(self.engine.counters.adopt(older.counters))
         self.commits.leave(self.feeds.change(self.engine.sources, settings))
+        try:
+            self._serve_control()
+        except ControlError as error:
+            self.report(0, str(error))
         self.report(1, f"reloaded; {len(settings.rules)} rule{'s' * (len(settings.rules) != 1)}")
 
     def _engine_for(self, settings: Settings) -> Engine:

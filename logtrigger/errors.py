@@ -71,3 +71,7 @@ class StoreError(Exception):
 
 class FirewallError(Exception):
     """A firewall that cannot be set up or changed; the text says which, why, and what to do."""
+
+
+class ControlError(Exception):
+    """A control socket that somebody else serves; the text says which, and what to do."""

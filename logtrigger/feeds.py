@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from logtrigger.errors import SourceError
 from logtrigger.model import Position
 from logtrigger.rule import SYSTEM_LOG, Settings
 from logtrigger.sources.base import Host, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a source stands."""
+
+    name: str
+    reading: str  # what it reads, where it was left to choose
+    positions: tuple[Position, ...]  # of what can be reread
+    heard: float | None  # when its last lines came in, epoch seconds; None: none since the start
+    paused: bool
 
 
 class Feeds:
@@ -23,6 +35,7 @@ class Feeds:
         self._known = list(known)
         self._open: dict[str, Source] = {}
         self._moved: set[str] = set()  # delivered since their positions were last asked for
+        self._heard: dict[str, float] = {}  # when each delivered last, epoch seconds
         self._paused = False
 
     def known(self, source: str) -> list[Position]:
@@ -60,14 +73,22 @@ class Feeds:
         for source in self._open.values():
             source.resume()
 
-    def delivered(self, source: str) -> None:
+    def delivered(self, source: str, now: float) -> None:
         """This source has moved on."""
         self._moved.add(source)
+        self._heard[source] = now
 
     def moved(self) -> list[Position]:
         """Where the sources stand that have moved since this was last asked."""
         moved, self._moved = self._moved, set()
         return [position for name in moved if name in self._open for position in self._open[name].positions()]
+
+    def standings(self) -> list[Standing]:
+        """How each open source stands, for a person to look at."""
+        return [
+            Standing(name, getattr(source, "reading", ""), tuple(source.positions()), self._heard.get(name), self._paused)
+            for name, source in self._open.items()
+        ]
 
     def _open_one(self, name: str, settings: Settings) -> None:
         source = make(self._host, name, settings)
@@ -78,6 +99,7 @@ class Feeds:
 
     def _close_one(self, name: str) -> list[Position]:
         source = self._open.pop(name)
+        self._heard.pop(name, None)
         left = list(source.positions())
         self._known = [position for position in self._known if position.source != name] + left
         source.close()

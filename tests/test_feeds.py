@@ -38,7 +38,7 @@ def test_positions_are_asked_of_those_that_moved(tmp_path: Path) -> None:
     log.write_bytes(b"")
     host = TestHost()
     feeds = Feeds(host, [])
-    host.on_deliver = lambda chunk: feeds.delivered(chunk.source)
+    host.on_deliver = lambda chunk: feeds.delivered(chunk.source, 1.0)
     feeds.open([str(log)], SETTINGS)
     assert feeds.moved() == []
     log.write_bytes(b"one\n")

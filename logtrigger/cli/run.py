@@ -16,7 +16,7 @@ from logtrigger.config import DEFAULT_PATH, Configuration
 from logtrigger.console import Console
 from logtrigger.daemon import Daemon
 from logtrigger.drain import Drain
-from logtrigger.errors import ConfigError, SourceError, StoreError
+from logtrigger.errors import ConfigError, ControlError, SourceError, StoreError
 
 _ERROR = 2
 
@@ -41,7 +41,7 @@ def run(given: Path | None, level: int | None, dry_run: bool) -> int:
             daemon = Daemon(load(), console, load, dry_run=dry_run)
         daemon.watch_signals()
         daemon.run()
-    except (ConfigError, SourceError, StoreError) as error:
+    except (ConfigError, ControlError, SourceError, StoreError) as error:
         drain.write(f"{error}\n")
         if isinstance(error, ConfigError) and path == DEFAULT_PATH and not path.exists():
             drain.write("give a configuration with -c FILE\n")

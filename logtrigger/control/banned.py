@@ -1,0 +1,117 @@
+"""Bans: listed, looked up, made and lifted on request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from logtrigger.addresses import Network, parse_network, unmapped
+from logtrigger.config.words import suggestion
+from logtrigger.control.protocol import No, Refused, Rows
+from logtrigger.model import Ban
+
+if TYPE_CHECKING:
+    from logtrigger.daemon import Daemon
+
+
+def named(user: int) -> str:
+    """A user, for logs. Names are not looked up: that may take its time over a network.
+
+    >>> named(0), named(1000)
+    ('root', 'user 1000')
+    """
+    return "root" if user == 0 else f"user {user}"
+
+
+def bans(daemon: Daemon, user: int, *, networks: Sequence[str] = (), rule: str | None = None, most: int | None = None) -> Rows:
+    """A row for each ban, the newest first; with networks those that cover one of these, with what led to them."""
+    held = daemon.banning.bans
+    if networks:
+        found = {one.network: one for network in map(_network, networks) for one in held.covering(network)}
+        for one in found.values():
+            yield {**_row(one), "trigger": one.trigger, "lines": list(one.lines)}
+        if not found:
+            raise No(f"{' and '.join(networks)} {'is' if len(networks) == 1 else 'are'} not banned")
+        return {"number": len(found)}
+    if rule is not None:
+        _check_rule(daemon, rule)
+    chosen = list(held)[::-1]  # names only: the list may change while it is sent
+    number = held.by_rule().get(rule, 0) if rule is not None else len(chosen)
+    given = 0
+    for network in chosen:
+        if given == most:
+            break
+        now = held.get(network)
+        if now is not None and rule in (None, now.rule):
+            given += 1
+            yield _row(now)
+    return {"number": number}
+
+
+def ban(daemon: Daemon, user: int, *, network: str, seconds: int | None = None, force: bool = False) -> Rows:
+    """Ban a network; 0 seconds, or none said, is for ever. Its row tells what holds now."""
+    try:
+        held = daemon.banning.ban(network, seconds or None, by=named(user), force=force)
+    except ValueError as error:
+        raise _refused(error) from None
+    yield _row(held)
+    if daemon.banning.fault:
+        raise No(f"{held.network} is on the list, but the firewall does not block it yet: {daemon.banning.fault}")
+
+
+def unban(daemon: Daemon, user: int, *, networks: Sequence[str] = (), rule: str | None = None, all: bool = False) -> Rows:
+    """Lift bans; a row for each that is lifted."""
+    if not networks and rule is None and not all:
+        raise Refused("nothing to lift is named", "name addresses or prefixes, a rule, or all")
+    if rule is not None:
+        _check_rule(daemon, rule)
+    around = {text: daemon.banning.bans.covering(_network(text)) for text in networks}
+    try:
+        lifted = daemon.banning.unban(networks, rule=rule, all=all, by=named(user))
+    except ValueError as error:
+        raise _refused(error) from None
+    for network in lifted:
+        yield {"network": network}
+    wider = [one.network for found in around.values() for one in found if one.network in daemon.banning.bans]
+    if wider:
+        raise No(
+            f"still banned is {' and '.join(dict.fromkeys(wider))}, which lies around: lift that, to let all of it through"
+        )
+    if daemon.banning.fault:
+        raise No(f"lifted, but the firewall cannot be told yet: {daemon.banning.fault}")
+    if not lifted:
+        raise No("nothing of that is banned")
+
+
+def _network(text: str) -> Network:
+    try:
+        return unmapped(parse_network(text.strip()))
+    except ValueError as error:
+        raise _refused(error) from None
+
+
+def _check_rule(daemon: Daemon, rule: str) -> None:
+    known = {*daemon.configuration.origins, *daemon.banning.bans.by_rule()}
+    if rule not in known:
+        raise Refused(f"no rule is called '{rule[:100]}'", suggestion(rule, known) or "'logtrigger rules' lists them")
+
+
+def _refused(error: ValueError) -> Refused:
+    """What the text says is wrong, and behind the last semicolon or colon what to do."""
+    text = str(error)
+    for joint in ("; ", ": "):
+        fault, found, remedy = text.rpartition(joint)
+        if found:
+            return Refused(fault, remedy)
+    return Refused(text)
+
+
+def _row(ban: Ban) -> dict[str, object]:
+    return {
+        "network": ban.network,
+        "since": ban.since,
+        "until": ban.until,
+        "rule": ban.rule,
+        "by": ban.by,
+        "times": ban.times,
+    }

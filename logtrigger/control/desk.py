@@ -1,0 +1,102 @@
+"""The commands that the daemon answers: one table, from which requests are checked and answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from logtrigger.config.words import listed, suggestion
+from logtrigger.control import banned, history, standing
+from logtrigger.control.protocol import Refused, Request, Rows
+from logtrigger.errors import ConfigError
+
+if TYPE_CHECKING:
+    from logtrigger.daemon import Daemon
+
+Argument = Callable[[Any], bool]
+
+
+def _text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
+def _flag(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 1_000_000_000
+
+
+_KINDS: dict[Argument, str] = {_text: "a text", _texts: "a list of texts", _flag: "true or false", _count: "a whole number"}
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command: what gives its rows, and the arguments it takes. One that is null is as good as absent."""
+
+    rows: Callable[..., Rows]
+    takes: Mapping[str, Argument] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
+
+
+def reload(daemon: Daemon, user: int) -> Rows:
+    """Read the configuration again: its complaints, and whether it is in force."""
+    daemon.report(1, f"reload asked for by {banned.named(user)}")
+    if daemon.is_stopping:
+        raise Refused("logtrigger is stopping", "start it again")
+    try:
+        daemon.reload_now()
+    except ConfigError as error:
+        daemon.report(
+            0, f"not reloaded, on the configuration's mistakes; the old one stays in force ({banned.named(user)} asked)"
+        )
+        for complaint in error.complaints:
+            yield {"complaint": str(complaint), "severity": complaint.severity}
+        raise Refused("not reloaded; the old configuration stays in force", "correct it and try again") from None
+    for complaint in daemon.configuration.complaints:
+        yield {"complaint": str(complaint), "severity": complaint.severity}
+    yield {"rules": len(daemon.settings.rules)}
+
+
+COMMANDS: dict[str, Command] = {
+    "status": Command(standing.status),
+    "rules": Command(standing.rules),
+    "rule": Command(standing.rule, {"name": _text}, needs=("name",)),
+    "bans": Command(banned.bans, {"networks": _texts, "rule": _text, "most": _count}),
+    "ban": Command(banned.ban, {"network": _text, "seconds": _count, "force": _flag}, needs=("network",)),
+    "unban": Command(banned.unban, {"networks": _texts, "rule": _text, "all": _flag}),
+    "events": Command(history.events, {"rule": _text, "most": _count, "follow": _flag}),
+    "reload": Command(reload),
+}
+
+
+class Desk:
+    """Answers requests on behalf of a daemon."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._daemon = daemon
+
+    def answer(self, request: Request) -> Rows:
+        """The rows that answer a request. Raises Refused where it asks for what there is not."""
+        command = COMMANDS.get(request.command)
+        if command is None:
+            raise Refused(
+                f"unknown command '{request.command[:40]}'",
+                suggestion(request.command, COMMANDS) or f"there are {listed(COMMANDS)}",
+            )
+        given = {name: value for name, value in request.arguments.items() if value is not None}
+        for name, value in given.items():
+            if name not in command.takes:
+                raise Refused(f"'{request.command}' takes no '{name[:40]}'", suggestion(name, command.takes))
+            if not command.takes[name](value):
+                raise Refused(f"'{name}' is to be {_KINDS[command.takes[name]]}", "correct the request")
+        for name in command.needs:
+            if name not in given:
+                raise Refused(f"'{name}' is missing", "add it to the request")
+        return command.rows(self._daemon, request.user, **given)

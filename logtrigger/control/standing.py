@@ -1,0 +1,134 @@
+"""How the daemon stands: its sources, rules, queue, bans and store."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from logtrigger import __version__
+from logtrigger.config.options import RULE
+from logtrigger.config.uci import Option
+from logtrigger.config.words import suggestion
+from logtrigger.control.protocol import Refused, Rows
+from logtrigger.feeds import Standing
+from logtrigger.model import Position
+
+if TYPE_CHECKING:
+    from logtrigger.daemon import Daemon
+
+Facts = dict[str, Any]
+
+
+def status(daemon: Daemon, user: int) -> Rows:
+    """One row about everything."""
+    states = [_rule(daemon, name) for name in daemon.configuration.origins]
+    work = daemon.dispatch.work
+    yield {
+        "version": __version__,
+        "pid": os.getpid(),
+        "started": daemon.started,
+        "configuration": str(daemon.settings.path),
+        "sources": [_source(one) for one in daemon.feeds.standings()],
+        "rules": {
+            "running": len(daemon.settings.rules),
+            "off": [{"rule": state["rule"], "why": state["why"]} for state in states if state["state"] == "off"],
+        },
+        "events": sum(state["events"] for state in states),
+        "triggers": sum(state["triggers"] for state in states),
+        "queue": {"running": work.running, "waiting": work.waiting, "spilled": work.spilled},
+        "bans": {
+            "number": len(daemon.banning.bans),
+            "backend": daemon.banning.backend,
+            "error": daemon.banning.fault,
+        },
+        "store": {
+            "path": str(daemon.settings.state),
+            "bytes": _size(daemon.settings.state) + _size(Path(f"{daemon.settings.state}-wal")),
+            "pending": daemon.commits.pending,
+            "error": daemon.commits.error,
+        },
+        "evicted": daemon.engine.counters.evictions(),
+        "stopping": daemon.is_stopping,
+    }
+
+
+def rules(daemon: Daemon, user: int) -> Rows:
+    """A row for each rule, in the order of the configuration."""
+    for name in daemon.configuration.origins:
+        yield _rule(daemon, name)
+
+
+def rule(daemon: Daemon, user: int, *, name: str) -> Rows:
+    """One rule: its row, and one for each option with its value and place; no place: the default."""
+    origins = daemon.configuration.origins
+    if name not in origins:
+        raise Refused(f"no rule is called '{name[:100]}'", suggestion(name, origins) or "'logtrigger rules' lists them")
+    yield _rule(daemon, name)
+    given = origins[name]
+    for option, spec in RULE.items():
+        if option in given:
+            values = [value.text for value in given[option].values]
+            yield {"option": option, "values": values, "place": str(given[option].place)}
+        else:
+            yield {"option": option, "values": [spec.default] if spec.default else [], "place": None}
+
+
+def _rule(daemon: Daemon, name: str) -> Facts:
+    tally = daemon.dispatch.tallies.get(name)
+    running = daemon.dispatch.rules.get(name)
+    return {
+        "rule": name,
+        "state": "off" if running is None else "running",
+        "why": "" if running is not None else _why_off(daemon, name),
+        "events": daemon.engine.events().get(name, 0),
+        "triggers": tally.triggers if tally else 0,
+        "last": tally.last if tally else None,
+        "keys": len(daemon.engine.counters.of(running)) if running is not None else 0,
+        "source": running.source if running is not None else None,
+        "actions": _actions(daemon.configuration.origins[name]),
+    }
+
+
+def _why_off(daemon: Daemon, name: str) -> str:
+    failed = daemon.configuration.failed.get(name)
+    if failed is not None:
+        return f"a sample failed: {failed}"
+    return f"not enabled, {daemon.configuration.origins[name]['enabled'].place}"
+
+
+def _actions(given: Mapping[str, Option]) -> list[str]:
+    """What a rule does, as its options say it."""
+    return [f"{name} {value.text}" for name in ("ban", "script", "action") if name in given for value in given[name].values]
+
+
+def _source(one: Standing) -> Facts:
+    files = [_file(position) for position in one.positions]
+    return {
+        "source": one.name,
+        "reads": one.reading or ", ".join(dict.fromkeys(file["path"] for file in files)) or one.name,
+        "files": files,
+        "lag": sum(file["lag"] or 0 for file in files),
+        "last": one.heard,
+        "paused": one.paused,
+    }
+
+
+def _file(position: Position) -> Facts:
+    """How far a file has been read; `lag` is the bytes that are left, where the file still stands under its name."""
+    lag = None
+    try:
+        status = os.stat(position.path)
+        if (status.st_dev, status.st_ino) == (position.device, position.inode):
+            lag = max(0, status.st_size - position.offset)
+    except (OSError, ValueError):
+        pass  # renamed or gone: its rest is read all the same
+    return {"path": position.path, "offset": position.offset, "lag": lag}
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
