@@ -13,6 +13,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from copy import copy
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -45,14 +46,33 @@ class HyperscanMatcher:
         searched = [(o, p) for o, patterns in enumerate(owners) if o not in self._always for p in patterns]
         self._owner = [owner for owner, _ in searched]
         self._count = len(searched)
+        self._expressions = [(pattern.coarse, pattern.nocase) for _, pattern in searched]
         self._database: Any = None
+        self._is_part = False  # whether it is to find less than the database does
         if searched:
             check_library()
-            expressions = [(pattern.coarse, pattern.nocase) for _, pattern in searched]
             try:
-                self._database = _database(hyperscan, expressions, cache, keep)
+                self._database = _database(hyperscan, self._expressions, cache, keep)
             except hyperscan.error as error:
                 raise ValueError(f"{type(error).__name__} {error}") from None
+
+    def only(self, owners: Sequence[int], *, compiled_anew: bool) -> HyperscanMatcher:
+        """A matcher for some of the owners, numbered anew in this order.
+
+        It shares what was compiled for all, or has its own, which scans quicker and is made here and now.
+        """
+        number = {owner: index for index, owner in enumerate(owners)}
+        part = copy(self)
+        part._always = [number[owner] for owner in self._always if owner in number]
+        part._owner = [number.get(owner, -1) for owner in self._owner]
+        part._is_part = True
+        wanted = [index for index, owner in enumerate(part._owner) if owner >= 0]
+        if compiled_anew and wanted:
+            part._expressions = [self._expressions[index] for index in wanted]
+            part._owner = [part._owner[index] for index in wanted]
+            part._count, part._is_part = len(wanted), False
+            part._database = _loaded(import_module("hyperscan"), _compile_here(part._expressions))
+        return part
 
     def scan(self, data: bytes) -> Iterable[Hit]:
         count, found = self._count, list[int]()
@@ -63,6 +83,9 @@ class HyperscanMatcher:
 
         if self._database is not None:
             self._database.scan(data, match_event_handler=on_match)
+        if self._is_part:
+            owner_of = self._owner
+            found = [number for number in found if owner_of[number % count] >= 0]
         found.sort()
         hits = self._hits(data, found)
         return sorted([*hits, *every_line(data, self._always)]) if self._always else hits

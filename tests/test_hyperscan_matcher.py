@@ -85,6 +85,18 @@ def test_every_true_match_is_a_hit(scene: tuple[list[list[Pattern]], bytes]) -> 
     assert {hit[:2] for hit in hits} <= set(zip([0, *(end + 1 for end in ends)], ends, strict=False))
 
 
+@settings(max_examples=100)
+@given(scenes(), st.data(), st.booleans())
+def test_matcher_for_some_owners_finds_what_the_whole_finds_for_them(
+    scene: tuple[list[list[Pattern]], bytes], draw: st.DataObject, compiled_anew: bool
+) -> None:
+    owners, data = scene
+    some = draw.draw(st.lists(st.sampled_from(range(len(owners))), unique=True).map(sorted)) if owners else []
+    whole = in_this_process(owners)
+    found = list(whole.only(some, compiled_anew=compiled_anew).scan(data))
+    assert found == [(begin, end, some.index(owner)) for begin, end, owner in whole.scan(data) if owner in some]
+
+
 def triggers(rules: Sequence[Rule], data: bytes, build: Callable[[Sequence[Sequence[Pattern]]], Any]) -> list[Trigger]:
     config = Settings(path=Path("rules.conf"), state=Path("state.db"), rules=tuple(rules))
     return list(Engine(config, every_source=True, build=build).feed(Chunk("", "", "", 0, len(data), data), 1_700_000_000.0))

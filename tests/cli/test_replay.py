@@ -106,6 +106,18 @@ def test_log_that_cannot_be_read(name: str, why: str) -> None:
     assert done.stdout == TEXT
 
 
+@pytest.mark.parametrize("names", [("log", "log"), ("-",), ("log", "-"), ("fifo", "log"), ("log", "none"), ("log", ".")])
+def test_jobs_change_nothing_but_the_time(names: tuple[str, ...]) -> None:
+    os.mkfifo("fifo")
+    done = []
+    for jobs in ("1", "2", "3"):
+        with subprocess.Popen(["sh", "-c", "exec cat log >fifo" if "fifo" in names else ":"]):
+            done.append(run("replay", "-c", "rules", "--jobs", jobs, *names, text=LOG))
+    told = [(one.returncode, one.stdout, one.stderr.partition("\n" if "lines/s" in one.stderr else "\0")[2]) for one in done]
+    assert told[0] == told[1] == told[2]
+    assert told[0][0] == (2 if names[-1] in ("none", ".") else 0)
+
+
 def test_mistakes_in_the_configuration() -> None:
     Path("rules").write_text(RULES + " option maxfial 5\n option tiem 5\n")
     done = run("replay", "-c", "rules", "log")
@@ -119,7 +131,7 @@ def test_missing_configuration() -> None:
     assert done.stderr.startswith("none:1: error: cannot be read")
 
 
-@pytest.mark.parametrize("arguments", [("--format", "xml"), ("--frmat", "json")])
+@pytest.mark.parametrize("arguments", [("--format", "xml"), ("--frmat", "json"), ("--jobs", "0"), ("--jobs", "all")])
 def test_usage(arguments: tuple[str, ...]) -> None:
     assert run("replay", "-c", "rules", *arguments, "log").returncode == 2
 
