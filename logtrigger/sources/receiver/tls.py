@@ -50,7 +50,7 @@ class Credentials:
             raise SourceError(f"{name}: tls: needs 'certificate' and 'certificate_key' (name their files)")
         if self.peer_names and self.authority is None:
             raise SourceError(
-                f"{name}: 'peer_names' needs 'authority' (name the file of those who sign the senders' certificates)"
+                f"{name}: 'peer_name' needs 'authority' (name the file of those who sign the senders' certificates)"
             )
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -69,7 +69,7 @@ class Credentials:
         names = list(names_of(certificate or {}))
         if any(_fits(name, wanted) for name in names for wanted in self.peer_names):
             return ""
-        return f"its certificate is for {safe_text(', '.join(names)) or 'nobody'}, which 'peer_names' does not name"
+        return f"its certificate is for {safe_text(', '.join(names)) or 'nobody'}, which 'peer_name' does not name"
 
 
 class TlsConnection(Connection):
