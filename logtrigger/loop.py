@@ -16,6 +16,8 @@ from collections.abc import Callable
 
 Callback = Callable[[], None]
 
+LONGEST_WAIT = 86_400.0  # seconds; epoll_wait(2) takes no more than 24 days
+
 
 class Timer:
     """A call that is due at a monotonic time; `cancel` takes it back."""
@@ -122,7 +124,7 @@ class Loop:
             heapq.heappop(self._timers)
         if not self._timers:
             return longest
-        wait = max(0.0, self._timers[0][0] - time.monotonic())
+        wait = min(max(0.0, self._timers[0][0] - time.monotonic()), LONGEST_WAIT)
         return wait if longest is None else min(wait, longest)
 
     def _drain(self) -> None:

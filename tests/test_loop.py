@@ -176,3 +176,11 @@ def test_a_descriptor_can_be_watched_for_writing(loop: Loop) -> None:
         loop.turn(0)
         assert told == ["one", "writable"]
         loop.unwatch(ours.fileno())
+
+
+def test_a_timer_may_be_further_away_than_the_system_can_wait(loop: Loop) -> None:
+    loop.call_later(10 * 365 * 86_400.0, lambda: None)
+    loop.call_soon(loop.stop)
+    loop.run()
+    loop.call_threadsafe(loop.stop)
+    loop.turn()
