@@ -66,6 +66,7 @@ class Banning:
         self._dry_run, self._monotonic, self._make = dry_run, monotonic, make or _make
         self._offset = clock() - monotonic()
         self._firewall: Firewall | None = None
+        self._displaced: list[str] = []  # given up for others, still to be let through
         self._owed: set[str] = set()  # networks to let through as soon as the firewall works again
         self._owes_all = False  # everything is to be let through
         self._retry_in = _FIRST_RETRY
@@ -129,7 +130,8 @@ class Banning:
             if rule.ban is not None:
                 now = now or self._now()
                 notes[trigger.id] = self._meet(trigger, rule.ban, now, entries)
-        if entries:
+        self._make_room()
+        if entries := {network: entry for network, entry in entries.items() if network in self.bans}:
             self._add(list(entries.values()))
         return notes
 
@@ -196,11 +198,16 @@ class Banning:
                 self._crowded = True
                 self.report(0, f"more than {self.bans.most} bans: those that end first are given up (max_bans)")
             self._commits.ban(unban)
-            self._remove([unban.network])
+            self._displaced.append(unban.network)
         if decision.outcome is not Outcome.FULL:
             self._commits.ban(decision.ban)
             self._await_expiry()
         return decision
+
+    def _make_room(self) -> None:
+        if self._displaced:
+            displaced, self._displaced = self._displaced, []
+            self._remove(displaced)
 
     # What operators want
 
@@ -221,6 +228,7 @@ class Banning:
             raise ValueError(f"there are {_counted(len(self.bans))} for ever, which is all that max_bans allows")
         ban = decision.ban
         left = None if ban.until is None else max(ban.until - now, 0.0)
+        self._make_room()
         self._add([Entry(ban.network, left)])
         self.report(1, f"{by}: banning {ban.network} {_for(left)}")
         return ban

@@ -8,15 +8,18 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from logtrigger import store as store_module
 from logtrigger.errors import StoreError
-from logtrigger.model import Position, Trigger
+from logtrigger.model import Ban, Position, Trigger, Unban
 from logtrigger.store import PRUNE_EVERY, Batch, Done, Store, WindowRow
 
 StoreAt = Callable[[], Store]
@@ -349,3 +352,83 @@ def test_known_stream_is_registered_at_its_offset_of_the_last_commit(opened: Sto
     store.commit_now(Batch(positions=(old,)))
     store.register(a_position("1", offset=500, head="i", tail="u", path="/var/log/auth.log.1", inode=10))
     assert opened().load_positions() == [a_position("1", offset=100, head="h", tail="t", path="/var/log/auth.log.1", inode=10)]
+
+
+# Bans
+
+
+def a_ban(network: str = "192.0.2.7", since: float = 1_000.0, until: float | None = 2_000.0, **values: Any) -> Ban:
+    return Ban(network, since, until, **{"rule": "r", "trigger": "r@s:1", "lines": (f"from {network}",), **values})
+
+
+def test_bans_come_back_with_what_led_to_them(path: Path) -> None:
+    bans = [a_ban("192.0.2.7"), a_ban("2001:db8::/64", 1_001.0, None, by="root", times=3, trigger="", lines=())]
+    with closing(Store(path)) as store:
+        store.commit_now(Batch(bans=bans))
+    with closing(Store(path)) as store:
+        assert store.load_bans(1_500.0) == bans
+        assert store.load_bans(2_000.0) == bans[1:]
+        [(found, end)] = store.ban_history("192.0.2.7", 10)
+    assert (found, end) == (bans[0], Unban("192.0.2.7", 2_000.0, "expired"))
+
+
+def test_ban_that_lasts_longer_keeps_its_lines(path: Path) -> None:
+    with closing(Store(path)) as store:
+        store.commit_now(Batch(bans=[a_ban()]))
+        store.commit_now(Batch(bans=[a_ban(until=3_000.0, times=2, trigger="", lines=())]))
+        store.commit_now(Batch(bans=[a_ban(until=3_000.0, times=3, lines=("a", "b"))]))
+        assert store.load_bans(1_500.0) == [a_ban(until=3_000.0, times=3, lines=("a", "b"))]
+
+
+def test_bans_and_their_ends_count_in_their_order(path: Path) -> None:
+    lifted = Unban("192.0.2.7", 1_100.0, "root")
+    with closing(Store(path)) as store:
+        store.commit_now(Batch(bans=[a_ban(), lifted, a_ban(since=1_200.0)]))
+        assert [found.since for found in store.load_bans(1_500.0)] == [1_200.0]
+        assert [(found.since, end) for found, end in store.ban_history("192.0.2.7", 10)] == [(1_200.0, None), (1_000.0, lifted)]
+        later = Batch(bans=[Unban("192.0.2.7", 1_300.0, "root")]).then(Batch(bans=[a_ban(since=1_400.0)]))
+        store.commit_now(later)
+        assert [found.since for found in store.load_bans(1_500.0)] == [1_400.0]
+
+
+def test_old_bans_are_loaded_without_their_lines(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "_DETAILED", 2)
+    bans = [a_ban(f"192.0.2.{number}", 1_000.0 + number) for number in range(4)]
+    with closing(Store(path)) as store:
+        store.commit_now(Batch(bans=bans))
+        found = store.load_bans(1_500.0)
+    assert found == [replace(ban, lines=(), trigger="") for ban in bans[:2]] + bans[2:]
+
+
+def test_history_of_bans_is_bounded(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "KEEP_BANS", 3)
+    monkeypatch.setattr(store_module, "PRUNE_BANS_EVERY", 5)
+    with closing(Store(path)) as store:
+        for number in range(10):
+            store.commit_now(Batch(bans=[a_ban(f"192.0.2.{number}"), Unban(f"192.0.2.{number}", 1_000.0 + number, "root")]))
+        assert [bool(store.ban_history(f"192.0.2.{number}", 1)) for number in range(10)] == [False] * 7 + [True] * 3
+
+
+def test_store_of_the_first_version_is_changed_in_place(path: Path) -> None:
+    row = WindowRow("r", "s", "k", b"1")
+    with closing(Store(path)) as store:
+        store.commit_now(Batch(positions=[a_position()], windows=[row]))
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript("DROP TABLE ban; PRAGMA user_version = 1;")
+    with closing(Store(path)) as store:
+        assert (store.load_positions(), store.load_windows(), store.load_bans(0.0)) == ([a_position()], [row], [])
+        store.commit_now(Batch(bans=[a_ban()]))
+    with closing(Store(path)) as store:
+        assert store.load_bans(1_500.0) == [a_ban()]
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (2,)
+
+
+def test_bans_wait_for_room_on_the_disk(path: Path) -> None:
+    with closing(Store(path)) as store:
+        store._call(lambda: store._db.execute("PRAGMA query_only = ON"))
+        with pytest.raises(StoreError):
+            store.commit_now(Batch(bans=[a_ban()]))
+        store._call(lambda: store._db.execute("PRAGMA query_only = OFF"))
+        store.commit_now(Batch(bans=[a_ban("192.0.2.8")]))
+        assert [found.network for found in store.load_bans(1_500.0)] == ["192.0.2.7", "192.0.2.8"]

@@ -1,0 +1,517 @@
+"""Bans carried out: what the firewall is told, what the store keeps, and what is said when something stands in the way."""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from logtrigger import banning as module
+from logtrigger import hostaddresses
+from logtrigger.addresses import AddressSet
+from logtrigger.banning import Banning
+from logtrigger.commits import Commits
+from logtrigger.errors import FirewallError
+from logtrigger.firewall.base import Entry, Firewall, Host
+from logtrigger.hostaddresses import HostAddresses
+from logtrigger.loop import Loop
+from logtrigger.model import Trigger
+from logtrigger.rule import BanOptions, FirewallOptions, Rule, Settings
+from logtrigger.store import Store
+from tests.script import NOW, rule
+
+HOUR = 3600.0
+
+
+class Fake:
+    """A firewall that notes what it holds, and fails when it is told to."""
+
+    name = "fake"
+
+    def __init__(self, options: FirewallOptions, host: Host) -> None:
+        self.options, self.host = options, host
+        self.held: dict[str, float | None] = {}
+        self.batches: list[int] = []  # how many entries each call of add had
+        self.broken = self.is_open = self.is_torn_down = False
+
+    def open(self) -> None:
+        self._check()
+        self.is_open = True
+
+    def add(self, entries: Sequence[Entry]) -> None:
+        self._check()
+        assert self.is_open
+        self.batches.append(len(entries))
+        self.held.update({entry.network: entry.seconds for entry in entries})
+
+    def remove(self, networks: Sequence[str]) -> None:
+        self._check()
+        for network in networks:
+            self.held.pop(network, None)
+
+    def present(self, done: Callable[[frozenset[str] | None], None]) -> None:
+        done(frozenset(self.held))
+
+    def close(self) -> None:
+        self.is_open = False
+
+    def tear_down(self) -> None:
+        self._check()
+        self.held.clear()
+        self.is_torn_down = True
+
+    def _check(self) -> None:
+        if self.broken:
+            raise FirewallError("no nftables here")
+
+
+class Bench:
+    """A Banning with all around it, and a clock that stands still."""
+
+    def __init__(self, settings: Settings, store: Store, **options: bool) -> None:
+        self.now, self.passed = NOW, 100.0
+        self.said: list[tuple[int, str]] = []
+        self.fakes: list[Fake] = []
+        self.loop, self.store, self.settings = Loop(), store, settings
+        self.commits = Commits(self.loop, store, lambda: ((), ()), lambda seq: None, lambda error: None)
+        self.banning = Banning(
+            self.loop,
+            settings,
+            store,
+            self.commits,
+            lambda level, text: self.said.append((level, text)),
+            lambda: self.now,
+            dry_run=options.get("dry_run", False),
+            monotonic=lambda: self.passed,
+            make=self._make,
+        )
+
+    def _make(self, options: FirewallOptions, host: Host) -> Firewall:
+        self.fakes.append(Fake(options, host))
+        return self.fakes[-1]
+
+    @property
+    def fake(self) -> Fake:
+        return self.fakes[-1]
+
+    def pass_time(self, seconds: float) -> None:
+        self.now += seconds
+        self.passed += seconds
+
+    def turn_until(self, come: Callable[[], object]) -> None:
+        end = time.monotonic() + 20
+        while not come():
+            assert time.monotonic() < end, self.said
+            self.loop.turn(0.05)
+
+    def meet(self, *addresses: str, made: Rule | None = None, age: float = 0.0) -> list[str]:
+        """One trigger for each address, all of one chunk; what is said to each."""
+        banner = made or BANS
+        triggers = [trigger(address, self.now - age, number, banner.name) for number, address in enumerate(addresses)]
+        notes = self.banning.meet((one, banner) for one in triggers)
+        return [notes.get(one.id, "") for one in triggers]
+
+    def told(self, level: int) -> list[str]:
+        return [text for at, text in self.said if at == level]
+
+    def close(self) -> None:
+        self.commits.last()
+        self.banning.close()
+        self.loop.close()
+
+
+def trigger(address: str, at: float, number: int = 0, name: str = "r") -> Trigger:
+    line = f"failed from {address}"
+    return Trigger(f"{name}@s:{number}", name, at, 5, (address,), {"ip": address}, line, line, "log")
+
+
+def banner(seconds: float | None = HOUR, **options: int) -> Rule:
+    return rule("failed from %s", "ip", name="r", ban=BanOptions(field="ip", seconds=seconds, **options))
+
+
+BANS = banner()
+
+
+def settings(*ignore: str, **firewall: object) -> Settings:
+    return Settings(
+        path=Path("rules.conf"),
+        rules=(BANS,),
+        state=Path("state.db"),
+        ignore=AddressSet(ignore),
+        firewall=FirewallOptions(**firewall),  # type: ignore[arg-type]
+    )
+
+
+@pytest.fixture(autouse=True)
+def this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One with addresses of its own."""
+    own, gateways = AddressSet(["127.0.0.0/8", "::1", "10.9.9.2", "fd00:9::2", "fe80::9"]), AddressSet(["10.9.9.1", "fe80::1"])
+    monkeypatch.setattr(hostaddresses, "read", lambda: HostAddresses(own, gateways))
+    monkeypatch.setattr(module, "_FIRST_RETRY", 0.02)
+    monkeypatch.setattr(module, "_SETTLE", 0.01)
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    kept = Store(None)
+    yield kept
+    kept.close()
+
+
+@pytest.fixture
+def bench(store: Store) -> Iterator[Callable[..., Bench]]:
+    made: list[Bench] = []
+
+    def make(given: Settings | None = None, **options: bool) -> Bench:
+        made.append(Bench(given or settings(), store, **options))
+        made[-1].banning.start()
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+Make = Callable[..., Bench]
+
+
+# What rules want
+
+
+def test_triggers_of_a_chunk_are_banned_in_one_batch(bench: Make) -> None:
+    one = bench()
+    notes = one.meet("192.0.2.7", "2001:db8::7", "192.0.2.7")
+    assert notes == [
+        "banning 192.0.2.7 for 1h",
+        "banning 2001:db8::/64 for 1h",
+        "192.0.2.7 is banned already, for 1h more",
+    ]
+    assert one.fake.held == {"192.0.2.7": HOUR, "2001:db8::/64": HOUR}
+    assert one.fake.batches == [2]
+
+
+def test_rule_without_ban_asks_for_no_firewall(bench: Make) -> None:
+    plain = rule("failed from %s", "ip", name="r")
+    one = bench(replace(settings(), rules=(plain,)))
+    assert one.meet("192.0.2.7", made=plain) == [""]
+    assert not one.fakes
+
+
+@pytest.mark.parametrize(
+    ("options", "address", "network"),
+    [
+        ({}, "2001:db8::7", "2001:db8::/64"),
+        ({"prefix6": 128}, "2001:db8::7", "2001:db8::7"),
+        ({"prefix6": 56}, "2001:db8:0:1ff::7", "2001:db8:0:100::/56"),
+        ({"prefix4": 24}, "192.0.2.7", "192.0.2.0/24"),
+        ({}, "fd00:9::7", "fd00:9::7"),  # its prefix is ours
+        ({}, "fe80::7", "fe80::7"),
+        ({"prefix4": 24}, "10.9.9.7", "10.9.9.7"),
+        ({"prefix4": 24}, "198.51.100.7", "198.51.100.7"),  # somebody of its prefix is on the ignore list
+    ],
+)
+def test_network_that_is_banned(bench: Make, options: dict[str, int], address: str, network: str) -> None:
+    one = bench(settings("198.51.100.200/31"))
+    assert one.meet(address, made=banner(**options)) == [f"banning {network} for 1h"]
+    assert list(one.fake.held) == [network]
+
+
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("10.9.9.2", "is an address of this machine"),
+        ("127.3.3.3", "is an address of this machine"),
+        ("::1", "is an address of this machine"),
+        ("10.9.9.1", "is a gateway of this machine"),
+        ("fe80::1", "is a gateway of this machine"),
+        ("198.51.100.7", "is on the ignore list"),
+        ("0.0.0.0", "is nobody's address"),
+        ("224.0.0.1", "is nobody's address"),
+        ("ff02::1", "is nobody's address"),
+    ],
+)
+def test_what_is_never_banned(bench: Make, address: str, why: str) -> None:
+    one = bench(settings("198.51.100.0/24"))
+    assert one.meet(address, "192.0.2.7") == [f"not banned: {address} {why}", "banning 192.0.2.7 for 1h"]
+    assert list(one.fake.held) == ["192.0.2.7"]
+    assert one.told(3) == [f"r: {address} is not banned: {why}"]
+
+
+def test_late_ban_lasts_what_is_left(bench: Make) -> None:
+    one = bench()
+    assert one.meet("192.0.2.7", age=2400) == ["banning 192.0.2.7 for 20m"]
+    assert one.meet("192.0.2.8", age=HOUR) == ["not banned: 1h for 192.0.2.8 would be over by now"]
+    assert one.meet("192.0.2.9", age=86_401, made=banner(None)) == ["too late to ban 192.0.2.9"]
+    assert one.fake.held == {"192.0.2.7": 1200.0}
+
+
+def test_lines_of_who_is_banned_put_him_into_the_firewall_again(bench: Make) -> None:
+    one = bench()
+    one.meet("192.0.2.7")
+    one.fake.held.clear()  # lost, without anybody having said so
+    one.pass_time(600)
+    assert one.meet("192.0.2.7", age=600) == ["192.0.2.7 is banned already, for 50m more"]
+    assert one.fake.held == {"192.0.2.7": 3000.0}
+
+
+def test_for_ever(bench: Make) -> None:
+    one = bench()
+    assert one.meet("192.0.2.7", made=banner(None)) == ["banning 192.0.2.7 for ever"]
+    assert one.fake.held == {"192.0.2.7": None}
+
+
+def test_dry_run_touches_nothing(bench: Make) -> None:
+    one = bench(dry_run=True)
+    assert one.meet("192.0.2.7") == ["banning 192.0.2.7 for 1h (dry run)"]
+    assert one.fake.options.backend == "null"
+
+
+def test_no_more_than_max_bans(bench: Make) -> None:
+    one = bench(settings(max_bans=2))
+    one.meet("192.0.2.1")
+    one.pass_time(1)
+    one.meet("192.0.2.2", "192.0.2.3", "192.0.2.4")
+    assert list(one.fake.held) == ["192.0.2.3", "192.0.2.4"]
+    assert one.told(0) == ["more than 2 bans: those that end first are given up (max_bans)"]
+
+
+# Time
+
+
+def test_ban_that_is_over_is_forgotten(bench: Make, store: Store) -> None:
+    one = bench()
+    one.meet("192.0.2.7", made=banner(30.0))
+    one.pass_time(29.9)
+    one.meet("192.0.2.8", made=banner(0.05))  # wakes it up
+    one.pass_time(1)
+    one.turn_until(lambda: len(one.banning.bans) == 0)
+    one.commits.last()
+    assert store.load_bans(one.now) == []
+    [(_, end)] = store.ban_history("192.0.2.7", 9)
+    assert end is not None and (end.how, end.ended) == ("expired", NOW + 30)
+    assert one.fake.held.keys() == {"192.0.2.7", "192.0.2.8"}  # the kernel forgets by itself
+
+
+def test_clock_that_is_set_moves_the_bans_along(bench: Make, store: Store) -> None:
+    one = bench()
+    one.meet("192.0.2.7")
+    one.now += 1e8  # as where a router without a clock of its own learns the time
+    one.meet("192.0.2.8")
+    assert dict(one.banning.bans.remaining(one.now)) == {"192.0.2.7": HOUR, "192.0.2.8": HOUR}
+    one.commits.last()
+    assert [ban.until for ban in store.load_bans(one.now)] == [one.now + HOUR] * 2
+
+
+# Starts
+
+
+def test_bans_outlast_the_daemon_for_the_rest_of_their_time(bench: Make) -> None:
+    one = bench()
+    one.meet("192.0.2.7", "2001:db8::7", made=banner(100.0))
+    one.meet("192.0.2.8", made=banner(30.0))
+    one.meet("192.0.2.9", made=banner(None))
+    one.commits.last()
+    second = Bench(settings(), one.store)
+    second.pass_time(60)
+    second.banning.start()
+    assert second.fake.held == {"192.0.2.7": 40.0, "2001:db8::/64": 40.0, "192.0.2.9": None}
+    assert second.fake.batches == [3]
+    ban = second.banning.bans.get("192.0.2.7")
+    assert ban is not None and (ban.rule, ban.lines, ban.since) == ("r", ("failed from 192.0.2.7",), NOW)
+    second.close()
+
+
+def test_lifted_bans_do_not_come_back(bench: Make, store: Store) -> None:
+    one = bench()
+    one.meet("192.0.2.7")
+    one.banning.unban(["192.0.2.7"])
+    one.meet("192.0.2.8")
+    one.banning.unban(["192.0.2.8"])
+    one.meet("192.0.2.8")
+    one.commits.last()
+    assert [ban.network for ban in store.load_bans(one.now)] == ["192.0.2.8"]
+
+
+# A firewall that fails
+
+
+def test_failure_is_said_once_and_made_good(bench: Make) -> None:
+    one = bench()
+    one.meet("192.0.2.1")
+    one.fake.broken = True
+    assert one.meet("192.0.2.2") == ["banning 192.0.2.2 for 1h"]
+    one.meet("192.0.2.3")
+    one.banning.unban(["192.0.2.1"])
+    assert one.told(0) == ["no nftables here; rules, counters and scripts work on, and bans are tried again"]
+    assert one.banning.fault == "no nftables here"
+    one.fake.broken = False
+    one.turn_until(lambda: not one.banning.fault)
+    assert list(one.fake.held) == ["192.0.2.2", "192.0.2.3"]
+    assert one.told(0)[1:] == ["the firewall works again: 2 bans restored"]
+    assert one.meet("192.0.2.4") == ["banning 192.0.2.4 for 1h"]
+    assert "192.0.2.4" in one.fake.held
+
+
+def test_start_without_a_firewall(bench: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Fake, "_check", refuse)
+    one = bench()
+    one.meet("192.0.2.1")
+    assert len(one.told(0)) == 1
+    monkeypatch.undo()
+    one.turn_until(lambda: not one.banning.fault)
+    assert list(one.fake.held) == ["192.0.2.1"]
+
+
+def refuse(_: Fake) -> None:
+    raise FirewallError("not permitted")
+
+
+def test_unban_all_while_it_fails(bench: Make) -> None:
+    one = bench()
+    one.meet("192.0.2.1")
+    one.fake.broken = True
+    assert one.banning.unban(all=True) == ["192.0.2.1"]
+    one.fake.broken = False
+    one.turn_until(lambda: not one.banning.fault)
+    assert one.fake.held == {}
+
+
+def test_flush_is_made_good(bench: Make) -> None:
+    one = bench()
+    one.meet("192.0.2.1", "192.0.2.2")
+    one.fake.held.clear()
+    one.banning.flushed()
+    one.banning.flushed()
+    one.pass_time(600)
+    one.turn_until(lambda: one.fake.held)
+    assert one.fake.held == {"192.0.2.1": 3000.0, "192.0.2.2": 3000.0}
+    assert one.told(0) == ["somebody has removed our bans from the firewall: 2 bans restored"]
+
+
+def test_flush_that_is_to_be_obeyed(bench: Make, store: Store) -> None:
+    one = bench(settings(restore=False))
+    one.meet("192.0.2.1", "192.0.2.2")
+    del one.fake.held["192.0.2.1"]  # a part is gone: all is to go
+    one.banning.flushed()
+    one.turn_until(lambda: one.told(0))
+    assert one.fake.held == {} and len(one.banning.bans) == 0
+    assert one.told(0) == ["somebody has removed our bans from the firewall: 2 bans dropped (on_flush forget)"]
+    one.commits.last()
+    assert store.load_bans(one.now) == []
+
+
+@pytest.mark.parametrize("unban_first", [True, False])
+def test_lifting_all_wins_over_restoring(bench: Make, unban_first: bool) -> None:
+    """A firewall that is restarted empties the kernel and lifts all bans, in whatever order this is heard of."""
+    one = bench()
+    one.meet("192.0.2.1")
+    if unban_first:
+        one.banning.unban(all=True)
+        one.banning.flushed()
+    else:
+        one.banning.flushed()
+        one.banning.unban(all=True)
+    one.turn_until(lambda: not one.banning._restoring)
+    assert one.fake.held == {} and len(one.banning.bans) == 0
+
+
+# What operators want
+
+
+def test_ban_and_unban_by_hand(bench: Make, store: Store) -> None:
+    one = bench()
+    assert one.banning.ban(" 192.0.2.7 ", 60.0, by="root").until == NOW + 60
+    assert one.banning.ban("::ffff:192.0.2.9", None, by="root").network == "192.0.2.9"
+    assert one.banning.ban("2001:db8::/64", 60.0, by="root").network == "2001:db8::/64"
+    assert one.fake.held == {"192.0.2.7": 60.0, "192.0.2.9": None, "2001:db8::/64": 60.0}
+    assert one.banning.ban("192.0.2.7", 30.0, by="root").until == NOW + 60
+    assert one.banning.unban(["192.0.2.0/24"], by="root") == ["192.0.2.7", "192.0.2.9"]
+    assert one.fake.held == {"2001:db8::/64": 60.0}
+    assert one.banning.unban(["192.0.2.7"]) == []
+    one.commits.last()
+    [(ban, end)] = one.banning.history("192.0.2.7")
+    assert (ban.by, ban.times, end and end.how) == ("root", 2, "root")
+    assert [found.network for found in store.load_bans(NOW)] == ["2001:db8::/64"]
+
+
+@pytest.mark.parametrize(
+    ("network", "fault", "forced"),
+    [
+        ("nobody", "no address or prefix", False),
+        ("192.0.2.7/24", "bits set behind its prefix", False),
+        ("0.0.0.0/0", "every address there is", False),
+        ("::/0", "every address there is", False),
+        ("16.0.0.0/7", "wider than /8", True),
+        ("2001:d00::/24", "wider than /32", True),
+        ("10.9.9.2", "address of this machine", True),
+        ("10.9.9.0/24", "address of this machine", True),
+        ("10.9.9.1", "gateway", True),
+        ("224.0.0.0/4", "wider than /8", True),
+        ("198.51.100.7", "on the ignore list", False),
+        ("198.51.0.0/16", "holds addresses of the ignore list", False),
+    ],
+)
+def test_what_nobody_may_ban(bench: Make, network: str, fault: str, forced: bool) -> None:
+    one = bench(settings("198.51.100.0/24"))
+    with pytest.raises(ValueError, match=fault):
+        one.banning.ban(network, 60.0, by="root")
+    assert one.fake.held == {}
+    if forced:
+        assert one.banning.ban(network, 60.0, by="root", force=True).network == network
+    else:
+        with pytest.raises(ValueError, match=fault):
+            one.banning.ban(network, 60.0, by="root", force=True)
+
+
+def test_unban_of_a_rule_and_of_what_is_unknown(bench: Make) -> None:
+    one = bench()
+    one.meet("192.0.2.1")
+    one.banning.ban("192.0.2.2", None, by="root")
+    one.fake.held["192.0.2.3"] = None  # of an earlier life
+    assert one.banning.unban(["192.0.2.3"], rule="r") == ["192.0.2.1"]
+    assert list(one.fake.held) == ["192.0.2.2"]
+    with pytest.raises(ValueError, match="no address"):
+        one.banning.unban(["192.0.2.2", "x"])
+    assert list(one.fake.held) == ["192.0.2.2"]
+
+
+# Reloads
+
+
+def test_reload_with_another_firewall_moves_the_bans(bench: Make) -> None:
+    one = bench()
+    one.meet("192.0.2.1")
+    one.banning.take_up(settings())
+    assert len(one.fakes) == 1
+    one.banning.take_up(settings(reject=True))
+    assert one.fakes[0].is_torn_down and not one.fakes[0].is_open
+    assert one.fakes[1].held == {"192.0.2.1": HOUR}
+
+
+def test_reload_lifts_what_is_ignored_now(bench: Make) -> None:
+    one = bench()
+    one.meet("192.0.2.1", "198.51.100.1")
+    one.banning.take_up(settings("192.0.2.0/24"))
+    assert list(one.fake.held) == ["198.51.100.1"]
+
+
+def test_reload_with_the_first_rule_that_bans(bench: Make) -> None:
+    one = bench(replace(settings(), rules=()))
+    assert not one.fakes
+    one.banning.take_up(settings())
+    assert one.fake.is_open
+
+
+def test_many_are_restored_at_once(bench: Make, store: Store) -> None:
+    one = bench()
+    one.meet(*(str(ipaddress.IPv4Address(0x0B000000 + number)) for number in range(20_000)))
+    assert one.fake.batches == [20_000]
+    one.commits.last()
+    second = Bench(settings(), store)
+    second.banning.start()
+    assert len(second.fake.held) == 20_000
+    second.close()
