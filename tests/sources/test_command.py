@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from logtrigger.errors import SourceError
-from logtrigger.sources import command
+from logtrigger.sources import program
 from logtrigger.sources.command import CommandSource
 from tests.sources.host import TestHost, running, until
 
 
 @pytest.fixture
 def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[TestHost]:
-    monkeypatch.setattr(command, "FIRST_WAIT", 0.05)
+    monkeypatch.setattr(program, "FIRST_WAIT", 0.05)
     host = TestHost()
     yield host
     host.loop.close()
@@ -56,7 +56,7 @@ def test_it_is_started_again_and_each_run_is_a_stream(host: TestHost) -> None:
 
 
 def test_the_wait_doubles(host: TestHost, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "LONGEST_WAIT", 0.1)
+    monkeypatch.setattr(program, "LONGEST_WAIT", 0.1)
     times: list[float] = []
     host.on_deliver = lambda chunk: times.append(time.monotonic())
     with running(shell(host, "echo x"), host):
@@ -72,7 +72,7 @@ def test_what_it_says_to_standard_error_is_reported_in_bounds(host: TestHost) ->
         until(host.loop, lambda: host.said("says more"))
         host.settle(0.1)
     assert host.said("says: b?ad")
-    assert len(host.reports) == command.SAID_A_RUN + 1
+    assert len(host.reports) == program.SAID_A_RUN + 1
 
 
 def test_the_locale_is_c_and_input_is_empty(host: TestHost) -> None:
@@ -89,7 +89,7 @@ def test_close_ends_the_whole_group(host: TestHost) -> None:
 
 
 def test_close_kills_what_ignores_sigterm(host: TestHost, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "GRACE", 0.1)
+    monkeypatch.setattr(program, "GRACE", 0.1)
     with running(shell(host, "trap '' TERM; echo $$; while :; do sleep 1; done"), host):
         until(host.loop, lambda: host.lines)
     until(host.loop, lambda: not is_alive(int(host.lines[0])))
@@ -102,7 +102,7 @@ def test_an_end_is_seen_though_a_child_keeps_the_pipe_open(host: TestHost) -> No
 
 
 def test_a_program_that_closes_its_output_is_ended(host: TestHost, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "GRACE", 0.1)
+    monkeypatch.setattr(program, "GRACE", 0.1)
     with running(shell(host, "echo $$; exec >&-; trap '' TERM; while :; do sleep 0.1; done"), host):
         until(host.loop, lambda: len(host.lines) >= 2)
         assert not is_alive(int(host.lines[0]))
@@ -129,7 +129,7 @@ def test_other_children_are_left_alone(host: TestHost) -> None:
 
 
 def test_without_pidfd_the_end_of_the_pipe_tells(host: TestHost, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "_pidfd", lambda pid: None)
+    monkeypatch.setattr(program, "_pidfd", lambda pid: None)
     with running(shell(host, "echo x"), host):
         until(host.loop, lambda: len(host.lines) >= 2)
 
