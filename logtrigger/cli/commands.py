@@ -9,13 +9,15 @@ import click
 
 from logtrigger import __version__
 from logtrigger.config import DEFAULT_PATH
+from logtrigger.config.words import listed, suggestion
 
-COMMANDS = ("check", "match", "replay")  # each in a module of its name, which is loaded when it is wanted
+# Each in a module of its name, which is loaded when it is wanted.
+COMMANDS = ("check", "match", "replay", "status", "rules", "bans", "ban", "unban", "events", "reload")
 
 
 class _Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(COMMANDS)
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
@@ -23,6 +25,12 @@ class _Commands(click.Group):
         found = getattr(import_module(f"logtrigger.cli.{cmd_name}"), cmd_name)
         assert isinstance(found, click.Command)
         return found
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            remedy = suggestion(args[0], COMMANDS) or f"there are {listed(COMMANDS)}"
+            raise click.UsageError(f"No such command '{args[0]}' ({remedy})", ctx)
+        return super().resolve_command(ctx, args)
 
 
 @click.group(cls=_Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})

@@ -5,7 +5,7 @@ files → uci → options → merge → rules → relations → Settings
 
 from __future__ import annotations
 
-from logtrigger.config.build import DEFAULT_PATH, Configuration, control_socket, load, read
+from logtrigger.config.build import DEFAULT_PATH, Configuration, control_sockets, load, read
 from logtrigger.config.files import Unreadable
 from logtrigger.config.places import default_control, default_state
 
@@ -13,7 +13,7 @@ __all__ = [
     "DEFAULT_PATH",
     "Configuration",
     "Unreadable",
-    "control_socket",
+    "control_sockets",
     "default_control",
     "default_state",
     "load",

@@ -91,8 +91,10 @@ def load(path: Path, *, keep: bool = False) -> tuple[Settings, tuple[Complaint, 
     return configuration.settings, configuration.complaints
 
 
-def control_socket(path: Path) -> Path:
-    """Where a daemon with this configuration serves its control socket, whatever else is wrong with the file.
+def control_sockets(path: Path) -> tuple[Path, ...]:
+    """Where a daemon with this configuration may serve its control socket, whatever else is wrong with the file.
+
+    Where nothing is set that is our own default and root's, since the daemon may be root's.
 
     Raises:
         Unreadable: the file cannot be read.
@@ -100,7 +102,9 @@ def control_socket(path: Path) -> Path:
     report = Report()
     sections = [section for section in files.read_all(path, report) if section.type == "logtrigger"]
     daemon = options.read(options.DaemonOptions, merge.together("logtrigger", sections, report), report)
-    return daemon.control or default_control(daemon.state)
+    if daemon.control:
+        return (daemon.control,)
+    return tuple(dict.fromkeys([default_control(daemon.state), default_control(daemon.state, 0)]))
 
 
 def _sections(path: Path, report: Report) -> list[Section]:

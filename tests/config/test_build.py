@@ -77,7 +77,7 @@ def test_default_control(state: str | None, user: int, environ: Mapping[str, str
     ],
 )
 def test_control_socket_of_a_configuration_with_mistakes_too(write: Write, text: str, socket: str) -> None:
-    assert config.control_socket(write("rules.conf", text)) == Path(socket)
+    assert config.control_sockets(write("rules.conf", text)) == (Path(socket),)
 
 
 OPTIONS = [(section, name) for section, options in SECTIONS.items() for name in options]

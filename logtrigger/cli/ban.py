@@ -1,0 +1,53 @@
+"""`logtrigger ban`: ban an address or prefix."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from logtrigger.cli import ask, tables
+from logtrigger.config.kinds import duration_or_none
+from logtrigger.config.uci import Value
+from logtrigger.control.protocol import Refused
+from logtrigger.errors import Place
+
+
+@click.command(short_help="ban an address or prefix")
+@click.argument("network", metavar="IP|PREFIX")
+@click.argument("span", required=False, metavar="[TIME]")
+@click.option("--force", is_flag=True, help="Even this machine's own or its gateway's address, or a very wide prefix.")
+@ask.options
+@click.pass_context
+def ban(
+    context: click.Context,
+    network: str,
+    span: str | None,
+    force: bool,
+    path: Path | None,
+    socket: Path | None,
+    as_json: bool,
+) -> None:
+    """Ban an address or prefix for TIME (90s, 10m, 2h, 7d), or until it is unbanned.
+
+    Where it is banned already, the ban that ends later holds. What the ignore list holds is never banned.
+    """
+    seconds = None if span is None else _seconds(span)
+    with ask.daemon(context, path, socket) as daemon:
+        try:
+            for row in daemon.ask("ban", network=network, seconds=seconds, force=force):
+                if as_json:
+                    ask.write_json(row)
+                else:
+                    until = "for ever" if row["until"] is None else f"until {tables.moment(row['until'])}"
+                    click.echo(f"{tables.safe(row['network'])} is banned {until}")
+        except Refused as error:
+            how = f"{error.remedy}: --force" if "forced" in error.remedy else error.remedy
+            raise Refused(error.error, how) from None
+
+
+def _seconds(text: str) -> int:
+    try:
+        return int(duration_or_none(Value(text, Place("TIME", 1))))
+    except ValueError as error:
+        raise click.UsageError(f"TIME cannot be '{text}': {error}") from None

@@ -1,0 +1,80 @@
+"""`logtrigger status`: how the running daemon stands."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from logtrigger.cli import ask, tables
+from logtrigger.cli.tables import amount, moment, roughly
+from logtrigger.control.client import Facts
+
+_INDENT = 15
+
+
+@click.command(short_help="how the running daemon stands")
+@ask.options
+@click.pass_context
+def status(context: click.Context, path: Path | None, socket: Path | None, as_json: bool) -> None:
+    """How the running daemon stands: what it reads, its rules, its queue, bans and store.
+
+    The exit status is 0 where it answers, and 3 where none does.
+    """
+    with ask.daemon(context, path, socket) as daemon:
+        for facts in daemon.ask("status"):
+            if as_json:
+                ask.write_json(facts)
+            else:
+                room = tables.width()
+                for label, text in _paragraphs(facts, time.time()):  # noqa: TID251 - the outer shell
+                    click.echo(tables.paragraph(label, text, _INDENT, room))
+
+
+def _paragraphs(facts: Facts, now: float) -> Iterator[tuple[str, str]]:
+    running = f"{facts['version']}, process {facts['pid']}"
+    stopping = ", stopping" if facts["stopping"] else ""
+    yield "logtrigger", f"{running}, since {moment(facts['started'])} ({roughly(now - facts['started'])}){stopping}"
+    yield "configuration", facts["configuration"]
+    label = "reads"
+    for source in facts["sources"] or [{}]:
+        yield label, _source(source, now) if source else "nothing: no rule runs"
+        label = ""
+    yield (
+        "rules",
+        f"{facts['rules']['running']:,} running" + f", {len(facts['rules']['off']):,} off" * bool(facts["rules"]["off"]),
+    )
+    for one in facts["rules"]["off"]:
+        yield "", f"{one['rule']} is off: {one['why']}"
+    yield "events", f"{facts['events']:,}; {amount(facts['triggers'], 'trigger')}"
+    yield "scripts", _queue(facts["queue"])
+    yield "bans", _bans(facts["bans"])
+    store = facts["store"]
+    waiting = f", {amount(store['pending'], 'trigger')} to be written" if store["pending"] else ""
+    yield "store", f"{store['path']}, {tables.size(store['bytes'])}{waiting}"
+    if store["error"]:
+        yield "", store["error"]
+    label = "given up"
+    for name, count in facts["evicted"].items():
+        yield label, f"{amount(count, 'counter')} of {name}, to make room for others (max_keys)"
+        label = ""
+
+
+def _source(source: Facts, now: float) -> str:
+    what = source["reads"] if source["reads"] == source["source"] else f"{source['source']}: {source['reads']}"
+    heard = f"last line {roughly(max(0.0, now - source['last']))} ago" if source["last"] else "no line yet"
+    behind = f", {tables.size(source['lag'])} behind" if source["lag"] else ""
+    return f"{what}; {heard}{behind}{', paused' * source['paused']}"
+
+
+def _queue(queue: Facts) -> str:
+    more = " and more in the store" if queue["spilled"] else ""
+    return f"{queue['running']:,} running, {queue['waiting']:,} waiting{more}"
+
+
+def _bans(bans: Facts) -> str:
+    backend = f", by {bans['backend']}" if bans["backend"] else ""
+    error = f"; not all in force: {bans['error']}" if bans["error"] else ""
+    return f"{bans['number']:,}{backend}{error}"
