@@ -13,20 +13,12 @@ from logtrigger.errors import Place, SourceError
 from logtrigger.rule import SourceOptions
 from logtrigger.sources.receiver import make
 from tests import certificates
+from tests.ports import free_port
 from tests.sources.host import TestHost, running
 
 
 def options(*listen: str, **more: object) -> SourceOptions:
     return SourceOptions(name="net", place=Place("rules.conf", 1), listen=listen, **more)  # type: ignore[arg-type]
-
-
-def free_port() -> int:
-    """One that nobody listens on, by UDP or TCP; somebody else may take it, though hardly so soon."""
-    with socket.socket() as sock, socket.socket(type=socket.SOCK_DGRAM) as datagrams:
-        sock.bind(("127.0.0.1", 0))
-        port = int(sock.getsockname()[1])
-        datagrams.bind(("127.0.0.1", port))
-        return port
 
 
 def test_all_kinds(host: TestHost, tmp_path: Path) -> None:
