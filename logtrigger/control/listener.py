@@ -16,7 +16,7 @@ from logtrigger.errors import ControlError
 BACKLOG = 64  # connections that wait to be accepted
 _LONGEST_PATH = 107  # bytes; unix(7), sun_path without its NUL
 _PEERGROUPS = 59  # asm-generic/socket.h, SO_PEERGROUPS: the supplementary groups at the time of connect(2); Linux 4.13
-_MOST_GROUPS = 1 << 16  # linux/limits.h, NGROUPS_MAX
+_MOST_GROUPS = 256  # of a peer that can be asked for: Python takes 1024 bytes from getsockopt(2) at most
 
 Report = Callable[[int, str], None]
 
@@ -118,7 +118,7 @@ def _credentials(peer: socket.socket) -> tuple[int, int, int]:
 def _groups_of(peer: socket.socket) -> set[int]:
     """All groups of the other side, as they were when it connected."""
     groups = {_credentials(peer)[2]}
-    with suppress(OSError):  # an older kernel: the first group has to do
+    with suppress(OSError):  # an older kernel, or more groups than that: the first one has to do
         raw = peer.getsockopt(socket.SOL_SOCKET, _PEERGROUPS, 4 * _MOST_GROUPS)
         groups.update(struct.unpack(f"{len(raw) // 4}I", raw))
     return groups
