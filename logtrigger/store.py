@@ -419,7 +419,8 @@ class Store:
             db.execute("UPDATE ban SET ended = until, how = 'expired' WHERE ended IS NULL AND until <= ?", (now,))
         self._prune_bans(KEEP_BANS)
         # An old ban's lines stay where they are: with 100,000 of them they would fill the memory.
-        question = """SELECT network, since, until, rule, "by", times, {} FROM ban WHERE ended IS NULL ORDER BY since DESC, rowid DESC"""
+        question = 'SELECT network, since, until, rule, "by", times, {} FROM ban WHERE ended IS NULL'
+        question += " ORDER BY since DESC, rowid DESC"
         rows = self._db.execute(question.format('"trigger", lines') + f" LIMIT {_DETAILED}").fetchall()
         rest = self._db.execute(question.format("x'', '[]'") + f" LIMIT -1 OFFSET {_DETAILED}")
         bans = [_ban(row) for row in rows]

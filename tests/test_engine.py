@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from logtrigger.engine import Engine
 from logtrigger.model import Chunk, Sender, Trigger
-from logtrigger.rule import SYSTEM_LOG, Rule, SenderIs
+from logtrigger.rule import SYSTEM_LOG, BanOptions, Rule, SenderIs
 from tests.script import NOW, SSHD, Script, engine, failed, rule
 
 FIELDS = "user ip port"
@@ -107,6 +107,20 @@ def test_reset_by_empties_the_counter_of_the_same_key() -> None:
     bad, good = "bad 1.1.1.1 for bob", "good bob for 1.1.1.1"
     assert script.names(bad, bad, good, bad, bad) == []
     assert script.names("good bob for 2.2.2.2", bad) == ["bad"]
+
+
+def test_rule_that_bans_counts_by_prefix_and_is_reset_so() -> None:
+    """Whoever changes his address within a /64 is counted as one; another rule's success there empties the counter."""
+    bans = BanOptions(field="ip", seconds=60.0)
+    script = Script(
+        rule("bad %s", "ip", name="bad", maxfail=3, ban=bans, reset_by=("good", "odd")),
+        rule("good %s for %s", "user ip", name="good", maxfail=9),
+        rule("odd %s", "ip:text", name="odd", maxfail=9, key=()),
+    )
+    [trigger] = script.feed("bad 2001:db8::1", "bad 2001:db8::2", "bad 2001:db8:0:1::1", "bad 2001:db8::3")
+    assert (trigger.key, trigger.fields["ip"]) == (("2001:db8::/64",), "2001:db8::3")
+    assert script.names("bad 2001:db8::1", "bad 2001:db8::2", "good bob for 2001:db8::9", "bad 2001:db8::3") == []
+    assert script.names("odd one", "bad 2001:db8::1", "good bob for 192.0.2.7", "bad 2001:db8::2") == ["bad"]
 
 
 def test_suppressed_events_neither_count_nor_trigger() -> None:

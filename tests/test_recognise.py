@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from logtrigger.recognise import KEY_JOINT, Line, Recogniser
-from logtrigger.rule import Rule
+from logtrigger.rule import BanOptions, Rule
 from tests.script import SSHD, failed, rule
 
 
@@ -40,6 +40,9 @@ def test_key_is_made_of_the_fields_in_its_order() -> None:
         rule(" port %d ssh2|from %s", "port|x", key=()),
         rule(SSHD, "user ip port", when=["user == root"]),
         rule(SSHD, "user ip port", ignore=["10.0.0.0/8"]),
+        rule(SSHD, "user ip port", ban=BanOptions(field="ip", seconds=1.0)),
+        rule(SSHD, "user ip port", ban=BanOptions(field="ip", seconds=1.0, prefix4=24, prefix6=48)),
+        rule(SSHD, "user ip port", ban=BanOptions(field="ip", seconds=1.0, prefix4=24), key=("user", "ip")),
     ],
     ids=lambda made: made.patterns[0].text,
 )
@@ -49,10 +52,37 @@ def test_quick_key_is_the_key(made: Rule) -> None:
         return
     for user in ("root", "x from 9.9.9.9 port 22 ssh2", "sshd[9]: Failed password for y"):
         for header in ("Nov 14 22:00:00 h sshd[7]: ", "Nov 14 22:00:00 h root: ", "Nov 14 22:00:00 h sshd: ", ""):
-            line = line_of(failed("::FFFF:192.0.2.7", user, header) + " \r")
-            captures = recogniser.quick(line.data, line.begin, len(line.data.rstrip()))
-            found = recogniser.recognise(line)
-            if captures is not None:
-                assert found is not None
-                assert recogniser.first.raw_key(captures) == found.reading.key(found.values)
-                assert recogniser.captured(captures).values == found.values
+            for address in ("::FFFF:192.0.2.7", "192.0.2.7", "2001:DB8::7"):
+                line = line_of(failed(address, user, header) + " \r")
+                captures = recogniser.quick(line.data, line.begin, len(line.data.rstrip()))
+                found = recogniser.recognise(line)
+                if captures is not None:
+                    assert found is not None
+                    assert recogniser.first.raw_key(captures) == found.reading.key(found.values)
+                    assert recogniser.captured(captures).values == found.values
+
+
+@pytest.mark.parametrize(
+    ("options", "address", "key"),
+    [
+        ({}, "192.0.2.7", "192.0.2.7"),
+        ({}, "2001:DB8::7", "2001:db8::/64"),
+        ({"prefix4": 24}, "192.0.2.7", "192.0.2.0/24"),
+        ({"prefix6": 128}, "2001:DB8::7", "2001:db8::7"),
+        ({"prefix6": 48}, "::ffff:192.0.2.7", "192.0.2.7"),
+    ],
+)
+def test_banned_address_is_counted_by_its_prefix(options: dict[str, int], address: str, key: str) -> None:
+    made = Recogniser(rule(SSHD, "user ip port", ban=BanOptions(field="ip", seconds=1.0, **options)))
+    found = made.recognise(line_of(failed(address)))
+    assert found is not None
+    assert found.reading.key(found.values) == key
+    assert made.key(made.fields(found)) == (key,)
+    assert made.fields(found)["ip"] == address.lower().removeprefix("::ffff:")
+
+
+def test_address_that_is_not_counted_is_not_widened() -> None:
+    made = Recogniser(rule(SSHD, "user ip port", key=("user",), ban=BanOptions(field="ip", seconds=1.0)))
+    found = made.recognise(line_of(failed("2001:db8::7")))
+    assert found is not None
+    assert found.reading.key(found.values) == "root"

@@ -171,9 +171,9 @@ def _double(rules: Sequence[Loaded]) -> Iterator[Complaint]:
         earlier = alike.setdefault(_conduct(one), [])
         first = next((other[1] for other in earlier if _covers(other[1], one[1])), None)
         if first is not None:
-            both = f"one of rule '{first.name}' at {first.place} too, which runs the same script"
-            fault = f"every event of rule '{one[1].name}' is {both}"
-            yield _warning(one[0].place("name"), fault, "drop one of the two, or the script runs twice")
+            deed, else_ = ("runs the same script", ", or the script runs twice") if first.script else ("does the same", "")
+            fault = f"every event of rule '{one[1].name}' is one of rule '{first.name}' at {first.place} too, which {deed}"
+            yield _warning(one[0].place("name"), fault, f"drop one of the two{else_}")
         earlier.append(one)
 
 

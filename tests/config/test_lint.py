@@ -195,6 +195,8 @@ def test_root_and_lines_of_strangers(linted: Lint, tmp_path: Path) -> None:
     assert linted(pattern("sshd[%d]: login from %s", "- ip"), root=True) == []
     assert linted(pattern("login from %s", "user"), root=True) == []
     assert linted(LOGIN + f"option file '{log}'", root=True) == []
+    [warning] = linted(LOGIN + "option ban 1h", root=True)
+    assert "root bans an address of rule 'a', and any local user" in warning
     log.chmod(0o666)
     [warning] = linted(LOGIN + f"option file '{log}'", root=True)
     assert f"and anybody can write to {log}" in warning
