@@ -50,11 +50,15 @@ _BSD_HEAD = re.compile(rb"[A-Z][a-z]{2} [ 0-3][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2} [
 
 
 def quick_head(programs: Iterable[str], *, with_tag: bool) -> bytes:
-    """An expression for the commonest header, of one of these programs (none: of any); where it matches, `parse` agrees.
+    """An expression for the commonest headers, in a file or as received, of one of these programs (none: of any); where it matches, `parse` agrees.
 
     It ends where the message begins, or, without the tag, before that.
     """
-    head = rb"(?:[A-Z][a-z]{2} [ 0-3][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2}|" + timestamps.ISO + rb") [^\s:\[\]]{1,255} "
+    head = (
+        rb"(?:<[0-9]{1,3}>)?(?:[A-Z][a-z]{2} [ 0-3][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2}|"
+        + timestamps.ISO
+        + rb") [^\s:\[\]]{1,255} "
+    )
     names = b"|".join(re.escape(name.encode()) for name in sorted(programs)) or rb"[^\s:\[\]]{1,128}"
     tag = rb"(?:" + names + rb")(?:\[[^\]\s]{0,32}\])?: "
     return head + tag if with_tag else head + rb"(?=" + tag + rb")"

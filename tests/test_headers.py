@@ -166,3 +166,11 @@ def test_quick_head_finds_only_what_is_there(header: str, message: str, programs
     if quick:
         assert quick.end() == (thorough.body if with_tag else thorough.tag)
         assert not programs or thorough.program in programs
+
+
+@pytest.mark.parametrize(
+    "header", ["Nov 14 22:00:01 h sshd[7]: ", "<38>Nov 14 22:00:01 h sshd[7]: ", "<38>2023-11-14T22:00:01Z h sshd: "]
+)
+def test_quick_head_finds_the_commonest_headers(header: str) -> None:
+    """Which many lines have: files', and those that syslog daemons forward."""
+    assert re.match(headers.quick_head(["sshd"], with_tag=True), header.encode())
