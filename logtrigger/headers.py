@@ -50,7 +50,7 @@ _BSD_HEAD = re.compile(rb"[A-Z][a-z]{2} [ 0-3][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2} [
 
 
 def quick_head(programs: Iterable[str], *, with_tag: bool) -> bytes:
-    """An expression for the commonest headers, in a file or as received, of one of these programs (none: of any); where it matches, `parse` agrees.
+    """An expression for the commonest headers, of one of these programs (none: of any); where it matches, `parse` agrees.
 
     It ends where the message begins, or, without the tag, before that.
     """
