@@ -87,6 +87,15 @@ def one_line(value: str) -> str:
     return " ".join(value.split())[:_LONGEST_LINE]
 
 
+def unbroken(value: str) -> str:
+    """For a line of a file or a datagram: as it is, but without anything that could end the line.
+
+    >>> unbroken("a  b\nc")
+    'a  b c'
+    """
+    return value if value.isprintable() else "".join(c if c.isprintable() else " " for c in value)
+
+
 def in_json(value: str) -> str:
     """For a string inside JSON (RFC 8259, 7), without its quotes.
 

@@ -25,10 +25,10 @@ class Action(Protocol):
     @property
     def name(self) -> str: ...
 
-    def start(self, trigger: Trigger, done: Callable[[Result], None]) -> None:
+    def start(self, trigger: Trigger, done: Callable[[Result | None], None]) -> None:
         """Begin, without waiting, and call `done` once: now or later, in the loop's thread.
 
-        What goes wrong is a Result, never an exception.
+        What goes wrong is a Result, never an exception; None: it was not done, and is to stay undone.
         """
 
 
@@ -39,6 +39,6 @@ class Left:
     name: str
     why: str
 
-    def start(self, trigger: Trigger, done: Callable[[Result], None]) -> None:
+    def start(self, trigger: Trigger, done: Callable[[Result | None], None]) -> None:
         """Nothing but to say so."""
         done(Result(False, self.why))

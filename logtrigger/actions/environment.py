@@ -21,7 +21,7 @@ def environment(trigger: Trigger, env: Iterable[tuple[str, str]] = ()) -> dict[s
     that a long user name cannot push out an address; `LT_truncated=1` then says so.
     """
     fixed = {**dict(env), "PATH": PATH}
-    wanted = {f"LT_{name}": _safe(value) for name, value in _values(trigger).items()}
+    wanted = {f"LT_{name}": _safe(value) for name, value in values_of(trigger).items()}
     room = MAX_ENVIRONMENT - _size(fixed) - _size(dict.fromkeys([*wanted, _TRUNCATED], "")) - len("1")
     values = _fit(wanted, room)
     if values != wanted:
@@ -29,7 +29,7 @@ def environment(trigger: Trigger, env: Iterable[tuple[str, str]] = ()) -> dict[s
     return {**fixed, **values}
 
 
-def _values(trigger: Trigger) -> dict[str, str]:
+def values_of(trigger: Trigger) -> dict[str, str]:
     """In the order in which one looks for them. A field replaces the header's host, program or pid, never the rest."""
     line = {"host": trigger.host, "program": trigger.program, "pid": trigger.pid}
     values = {

@@ -104,9 +104,10 @@ class Work:
         else:
             action.start(trigger, partial(self._ended, seq, trigger, name))
 
-    def _ended(self, seq: int, trigger: Trigger, name: str, result: Result) -> None:
+    def _ended(self, seq: int, trigger: Trigger, name: str, result: Result | None) -> None:
         self._running -= 1
-        self._finished(seq, trigger, name, result)
+        if result is not None:
+            self._finished(seq, trigger, name, result)
         if self._drained is None:
             self._pump()
         elif not self._running:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Sequence
@@ -39,6 +40,21 @@ class Folder:
                 os.close(fd)
                 fd = below
             return _append(fd, names[-1])
+        finally:
+            os.close(fd)
+
+    def append(self, names: Sequence[str], data: bytes) -> None:
+        """Append to the file of these names all of the data, or nothing.
+
+        Raises:
+            OSError: as `open` does, or the disk is full.
+        """
+        fd = self.open(names)
+        try:
+            size = os.fstat(fd).st_size
+            if os.write(fd, data) < len(data):
+                os.ftruncate(fd, size)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         finally:
             os.close(fd)
 

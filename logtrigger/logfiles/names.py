@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 FIELDS = ("peer", "host", "program", "facility", "severity", "year", "month", "day")
 LONGEST = 100  # bytes of a name
 
 _PIECES = re.compile(r"\{([^{}]*)\}")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._:@+-]")
 _DIGEST = 8  # characters that keep names apart whose end was cut
 
@@ -25,17 +26,21 @@ class Template:
     >>> template.names({"peer": "../../etc", "program": ""})
     ('_._.._etc', 'unknown.log')
 
+    Args:
+        text: the path.
+        known: the fields that may stand in it; None: whatever looks like a name.
+
     Raises:
         ValueError: says what is wrong with the text, and what to write instead.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, known: Collection[str] | None = FIELDS) -> None:
         self.text = text
         if not text.startswith("/"):
             raise ValueError("write a path that begins with /, such as /srv/log/{peer}/{program}.log")
         parts = text[1:].split("/")
         for part in parts:
-            _check(part)
+            _check(part, known)
         fixed = next((i for i, part in enumerate(parts) if "{" in part), len(parts) - 1)
         if fixed == 0:
             raise ValueError("begin with a folder that holds no field, such as /srv/log/{host}.log")
@@ -48,7 +53,7 @@ class Template:
         return tuple(_name(part, values) for part in self._parts)
 
 
-def _check(part: str) -> None:
+def _check(part: str, known: Collection[str] | None) -> None:
     if part in ("", ".", ".."):
         raise ValueError(f"'{part}' is no name in a path; write it without")
     rest = _PIECES.sub("", part)
@@ -57,8 +62,10 @@ def _check(part: str) -> None:
     if len(rest.encode()) > LONGEST // 2:
         raise ValueError(f"a name may hold {LONGEST // 2} bytes of its own besides its fields")
     for field in _PIECES.findall(part):
-        if field not in FIELDS:
-            raise ValueError(f"there is no field {{{field}}}; there are {', '.join(FIELDS)}")
+        if known is None and not _NAME.fullmatch(field):
+            raise ValueError(f"{{{field}}} is no name of a field; write one such as {{host}}")
+        if known is not None and field not in known:
+            raise ValueError(f"there is no field {{{field}}}; there are {', '.join(known)}")
 
 
 def _name(part: list[str], values: Mapping[str, str]) -> str:

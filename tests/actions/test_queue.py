@@ -34,9 +34,9 @@ class Slow:
 
     def __init__(self) -> None:
         self.started: list[str] = []
-        self.open: list[Callable[[Result], None]] = []
+        self.open: list[Callable[[Result | None], None]] = []
 
-    def start(self, trigger: Trigger, done: Callable[[Result], None]) -> None:
+    def start(self, trigger: Trigger, done: Callable[[Result | None], None]) -> None:
         self.started.append(trigger.id)
         self.open.append(done)
 
@@ -49,7 +49,7 @@ class Failing:
 
     name = "failing"
 
-    def start(self, trigger: Trigger, done: Callable[[Result], None]) -> None:
+    def start(self, trigger: Trigger, done: Callable[[Result | None], None]) -> None:
         done(Result(False, "cannot be started"))
 
 

@@ -38,12 +38,13 @@ def run(scripts: Scripts, until: Until, make_trigger: MakeTrigger) -> Run:
     """Run a script to its end."""
 
     def run_it(path: Path, trigger: Trigger | None = None, env: tuple[tuple[str, str], ...] = ()) -> Result:
-        results: list[Result] = []
+        results: list[Result | None] = []
         action: Action = ScriptAction(scripts, path, env)
         action.start(trigger or make_trigger(), results.append)
         until(lambda: bool(results))
         assert len(results) == 1
         assert not scripts.pids
+        assert results[0] is not None
         return results[0]
 
     return run_it

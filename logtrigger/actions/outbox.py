@@ -1,0 +1,179 @@
+"""Delivering triggers to one far end, which may be slow or away for a while: in order, tried again, in a thread of its own."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from logtrigger.actions.base import Result
+from logtrigger.actions.senders.base import Refused, Sender, Unreachable
+from logtrigger.loop import Loop
+from logtrigger.model import Trigger
+from logtrigger.text import safe_text
+
+Done = Callable[[Result | None], None]
+
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 300.0  # seconds until the next try; each is twice the one before
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What is given up, and when."""
+
+    age: float = 86_400.0  # seconds since the trigger after which it is told no more
+    every: float = 0.0  # seconds from one message to the next, at least
+
+
+@dataclass(slots=True)
+class Health:
+    """How a far end does, for who asks."""
+
+    sent: int = 0  # triggers
+    given_up: int = 0
+    last_success: float | None = None  # epoch seconds
+    last_error: str = ""
+    last_error_at: float | None = None
+
+
+class Outbox:
+    """An action (see base.py) that hands its triggers to a sender.
+
+    What is not sent when the daemon stops stays undone in the store's table, and is sent after the next start.
+
+    Args:
+        name: of the action.
+        sender: tells somebody.
+        loop: in whose thread results are told.
+        report: tells the operator (level, text).
+        clock: epoch seconds.
+        limits: what is given up.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        sender: Sender,
+        loop: Loop,
+        report: Callable[[int, str], None],
+        clock: Callable[[], float],
+        limits: Limits = Limits(),
+    ) -> None:
+        self.name = name
+        self.health = Health()
+        self._sender, self._loop, self._report, self._clock, self._limits = sender, loop, report, clock, limits
+        self._waiting: deque[tuple[Trigger, Done]] = deque()
+        self._sending = 0  # of those that wait, how many at the front are being sent
+        self._news = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._is_closed = self._is_failing = False
+
+    @property
+    def parallel(self) -> int:
+        """How many triggers may wait here at once: as many as the sender can make use of."""
+        return self._sender.most
+
+    def start(self, trigger: Trigger, done: Done) -> None:
+        """Send it as soon as it is its turn."""
+        with self._news:
+            self._waiting.append((trigger, done))
+            self._news.notify()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name=f"action {self.name}", daemon=True)
+            self._thread.start()
+
+    def close(self) -> None:
+        """Begin to send nothing more. What waits is left undone: its `done` is called with None, now.
+
+        What is being sent ends as it ends, which may take the sender's time.
+        """
+        with self._news:
+            self._is_closed = True
+            left = [self._waiting.pop() for _ in range(len(self._waiting) - self._sending)]
+            self._news.notify()
+        _tell_each(left[::-1], None)
+
+    # In the thread
+
+    def _work(self) -> None:
+        pause, earliest = FIRST_PAUSE, 0.0
+        while batch := self._next(earliest):
+            begun = time.monotonic()
+            if self._send(batch, begun):
+                pause, earliest = FIRST_PAUSE, begun + self._limits.every
+            else:
+                earliest = time.monotonic() + pause
+                pause = min(2 * pause, LONGEST_PAUSE)
+        self._sender.close()
+
+    def _next(self, earliest: float) -> list[tuple[Trigger, Done]]:
+        """What is to be sent, once it is time; nothing when closed."""
+        with self._news:
+            while not self._is_closed:
+                wait = earliest - time.monotonic()
+                if self._waiting and wait <= 0:
+                    self._sending = min(len(self._waiting), self._sender.most)
+                    return [self._waiting[i] for i in range(self._sending)]
+                self._news.wait(wait if self._waiting else None)
+        return []
+
+    def _send(self, batch: list[tuple[Trigger, Done]], begun: float) -> bool:
+        """Whether the batch is dealt with."""
+        now = self._clock()
+        stale = [one for one in batch if now - one[0].time > self._limits.age]
+        if stale:
+            batch, result = stale, Result(False, f"given up: {self.health.last_error or 'it waited for too long'}")
+        else:
+            try:
+                said = self._sender.send([trigger for trigger, _ in batch])
+                result = Result(True, safe_text(said), time.monotonic() - begun)
+            except Unreachable as error:
+                self._failed(str(error))
+                self._put_back()
+                return False
+            except Exception as error:  # Refused, or a fault of a library, which must not end the deliveries
+                fault = str(error) if isinstance(error, Refused) else f"{type(error).__name__}: {error}"
+                self._failed(fault)
+                result = Result(False, safe_text(fault), time.monotonic() - begun)
+        self._finish(batch, result)
+        return True
+
+    def _put_back(self) -> None:
+        """They wait on; where nothing is sent any more, they are left undone."""
+        with self._news:
+            left = [self._waiting.popleft() for _ in range(self._sending)] if self._is_closed else []
+            self._sending = 0
+        self._loop.call_threadsafe(partial(_tell_each, left, None))
+
+    def _finish(self, batch: list[tuple[Trigger, Done]], result: Result) -> None:
+        """Take these off, and tell how they ended."""
+        gone = {id(done) for _, done in batch}
+        with self._news:
+            self._waiting = deque(one for one in self._waiting if id(one[1]) not in gone)
+            self._sending = 0
+        if result.ok:
+            self.health.sent += len(batch)
+            self.health.last_success = self._clock()
+            if self._is_failing:
+                self._is_failing = False
+                self._tell(0, f"{self.name}: delivers again")
+        else:
+            self.health.given_up += len(batch)
+        self._loop.call_threadsafe(partial(_tell_each, batch, result))
+
+    def _failed(self, fault: str) -> None:
+        self.health.last_error, self.health.last_error_at = safe_text(fault), self._clock()
+        if not self._is_failing:
+            self._is_failing = True
+            self._tell(0, f"{self.name}: {self.health.last_error}; trying again")
+
+    def _tell(self, level: int, text: str) -> None:
+        self._loop.call_threadsafe(lambda: self._report(level, text))
+
+
+def _tell_each(batch: list[tuple[Trigger, Done]], result: Result | None) -> None:
+    for _, done in batch:
+        done(result)

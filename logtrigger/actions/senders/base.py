@@ -1,0 +1,68 @@
+"""What a sender is to the outbox that uses it, and how it says that it could not send."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from logtrigger.actions.environment import values_of
+from logtrigger.model import Trigger
+from logtrigger.templates import Template
+
+MESSAGE = Template("{message}")  # what is told of a trigger where nothing else is asked for
+TIMEOUT = 30.0  # seconds that a far end may let us wait
+
+
+class Unreachable(Exception):
+    """The far end cannot take it now: trying again later may help. The text says who and why."""
+
+
+class Refused(Exception):
+    """The far end will never take this: trying again does not help. The text says who and why."""
+
+
+class Sender(Protocol):
+    """Tells somebody of triggers. Called in a thread of its own, and may block for about TIMEOUT.
+
+    Raises:
+        Unreachable, Refused: of the whole batch; nothing of it may have been taken then, as far as can be told.
+    """
+
+    @property
+    def most(self) -> int:
+        """How many triggers it takes at once."""
+
+    def send(self, triggers: Sequence[Trigger]) -> str:
+        """Tell of these, in this order; what is to be noted of the result, such as "250 queued"."""
+
+    def close(self) -> None:
+        """Close connections and files."""
+
+
+def values(trigger: Trigger) -> dict[str, str]:
+    """What stands in templates for a trigger: as in a script's environment, without the LT_."""
+    return values_of(trigger)
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A password or key that stands in a file or an environment variable, and is never shown.
+
+    >>> Secret(Path("/etc/logtrigger/alerta.key"))
+    Secret(/etc/logtrigger/alerta.key)
+    """
+
+    path: Path
+
+    def __repr__(self) -> str:
+        return f"Secret({self.path})"
+
+    def read(self) -> str:
+        """The secret: the file's first line. Raises Unreachable, as the file may be mended while we try."""
+        try:
+            text = self.path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise Unreachable(f"{self.path}: {getattr(error, 'strerror', None) or 'is no text'}") from None
+        return text.partition("\n")[0].strip()

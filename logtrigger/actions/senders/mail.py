@@ -1,0 +1,130 @@
+"""Mail by SMTP: many triggers in one message, and few messages."""
+
+from __future__ import annotations
+
+import smtplib
+import socket
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from email.utils import format_datetime, make_msgid
+from pathlib import Path
+
+from logtrigger.actions.senders.base import MESSAGE, TIMEOUT, Refused, Secret, Unreachable, values
+from logtrigger.model import Trigger
+from logtrigger.templates import Template, one_line
+from logtrigger.text import safe
+
+SUBJECT = Template("{name}: {key}")
+MOST_TOLD = 100  # triggers that are written out in one message; further ones are counted
+LONGEST_BODY = 256 << 10  # characters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """How the mail server is reached."""
+
+    host: str
+    port: int = 25
+    security: str = "starttls"  # tls: from the start (RFC 8314); starttls; none
+    user: str = ""
+    password: Secret | None = None
+    authority: Path | None = None  # certificates that the server's must be signed by; None: those of the system
+
+
+class Mail:
+    """One message for all triggers that wait.
+
+    Args:
+        server: where to.
+        sender: the address it comes from.
+        to: whom it is for.
+        subject: of a message about one trigger; about several, of the first one, and how many there are.
+        body: what is said of each trigger.
+    """
+
+    most = 10_000
+
+    def __init__(
+        self,
+        server: Server,
+        sender: str,
+        to: Sequence[str],
+        subject: Template = SUBJECT,
+        body: Template = MESSAGE,
+    ) -> None:
+        self._server, self._sender, self._to, self._subject, self._body = server, sender, to, subject, body
+
+    def send(self, triggers: Sequence[Trigger]) -> str:
+        message = self.message(triggers)
+        try:
+            with self._connected() as smtp:
+                refused = smtp.send_message(message)
+        except smtplib.SMTPRecipientsRefused as error:
+            raise _answered(
+                f"{self._place} refuses {', '.join(error.recipients)}", *next(iter(error.recipients.values()))
+            ) from None
+        except smtplib.SMTPResponseException as error:
+            raise _answered(f"{self._place} answers", error.smtp_code, error.smtp_error) from None
+        except smtplib.SMTPNotSupportedError as error:
+            raise Refused(f"{self._place}: {error}") from None
+        except smtplib.SMTPException as error:
+            raise Unreachable(f"{self._place}: {error}") from None
+        except ssl.SSLCertVerificationError as error:
+            raise Unreachable(f"{self._place}: its certificate is refused: {error.verify_message}") from None
+        except OSError as error:
+            raise Unreachable(f"{self._place}: {error.strerror or error}") from None
+        left_out = f", but not to {', '.join(refused)}" if refused else ""
+        return f"sent{f' with {len(triggers) - 1} others' if len(triggers) > 1 else ''}{left_out}"
+
+    def message(self, triggers: Sequence[Trigger]) -> EmailMessage:
+        """What is sent about these triggers."""
+        first = values(triggers[0])
+        more = f" (and {len(triggers) - 1} more)" if len(triggers) > 1 else ""
+        message = EmailMessage()
+        message["From"], message["To"] = self._sender, ", ".join(self._to)
+        message["Subject"] = self._subject.render(first, one_line) + more
+        message["Date"] = format_datetime(_local(triggers[-1].time))
+        message["Message-ID"] = make_msgid(domain=socket.gethostname() or "localhost")
+        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday notes in return
+        told = [self._body.render(values(trigger)) for trigger in triggers[:MOST_TOLD]]
+        if len(triggers) > MOST_TOLD:
+            told.append(f"… and {len(triggers) - MOST_TOLD} more, which are in the log.")
+        message.set_content("\n".join(told)[:LONGEST_BODY] + "\n")
+        return message
+
+    def close(self) -> None:
+        """Nothing is kept open: a message is rare."""
+
+    @property
+    def _place(self) -> str:
+        return f"{self._server.host}:{self._server.port}"
+
+    def _connected(self) -> smtplib.SMTP:
+        server, context = self._server, ssl.create_default_context(cafile=self._server.authority)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if server.security == "tls":
+            smtp: smtplib.SMTP = smtplib.SMTP_SSL(server.host, server.port, timeout=TIMEOUT, context=context)
+        else:
+            smtp = smtplib.SMTP(server.host, server.port, timeout=TIMEOUT)
+        try:
+            if server.security == "starttls":
+                smtp.starttls(context=context)
+            if server.user and server.password:
+                smtp.login(server.user, server.password.read())
+        except BaseException:
+            smtp.close()
+            raise
+        return smtp
+
+
+def _answered(who: str, code: int, said: bytes | str) -> Unreachable | Refused:
+    """4xx is for later, 5xx for ever (RFC 5321, 4.2.1); a wrong password (535, RFC 4954) can be mended meanwhile."""
+    text = f"{who} {code} {safe(said) if isinstance(said, bytes) else one_line(said)}"
+    return Refused(text) if code >= 500 and code not in (530, 535) else Unreachable(text)
+
+
+def _local(at: float) -> datetime:
+    return datetime.fromtimestamp(at, UTC).astimezone()

@@ -1,0 +1,55 @@
+"""Telling a web server: any method, any headers, a body made from a template."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from logtrigger.actions.senders.base import Secret, values
+from logtrigger.actions.senders.http import Http
+from logtrigger.model import Trigger
+from logtrigger.templates import Template, in_json
+
+# Where nothing else is asked for.
+BODY = Template(
+    '{{"rule": "{name}", "time": {time}, "count": {count}, "key": "{key}", "host": "{host}", "message": "{message}", '
+    '"source": "{source}", "id": "{id}"}}'
+)
+
+
+class Webhook:
+    """One request a trigger.
+
+    Args:
+        url: http:// or https://; no field may stand in it.
+        body: of the request; what is inserted is escaped for a string of JSON.
+        method: POST, PUT or PATCH.
+        headers: besides Content-Type.
+        token: is sent as `Authorization: Bearer` (RFC 6750).
+        authority: certificates that the server's must be signed by; None: those of the system.
+    """
+
+    most = 1
+
+    def __init__(
+        self,
+        url: str,
+        body: Template = BODY,
+        method: str = "POST",
+        headers: Mapping[str, str] | None = None,
+        token: Secret | None = None,
+        authority: Path | None = None,
+    ) -> None:
+        self._http = Http(url, {"Content-Type": "application/json", **(headers or {})}, authority)
+        self._body, self._method, self._token = body, method, token
+
+    def send(self, triggers: Sequence[Trigger]) -> str:
+        extra = {"Authorization": f"Bearer {self._token.read()}"} if self._token else {}
+        status = 0
+        for trigger in triggers:
+            body = self._body.render(values(trigger), in_json)
+            status, _ = self._http.request(body.encode(), self._method, headers=extra)
+        return f"HTTP {status}"
+
+    def close(self) -> None:
+        """Nothing is kept open."""

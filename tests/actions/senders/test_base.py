@@ -1,0 +1,24 @@
+"""Secrets are read when they are wanted, and shown to nobody."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from logtrigger.actions.senders.base import Secret, Unreachable
+
+
+def test_the_first_line_is_the_secret(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_text("  s3cret \nanother line\n")
+    assert Secret(path).read() == "s3cret"
+    assert "s3cret" not in repr(Secret(path))
+
+
+def test_a_secret_that_cannot_be_read_may_be_there_later(tmp_path: Path) -> None:
+    with pytest.raises(Unreachable, match="No such file"):
+        Secret(tmp_path / "none").read()
+    (tmp_path / "bytes").write_bytes(b"\xff\xfe")
+    with pytest.raises(Unreachable, match="is no text"):
+        Secret(tmp_path / "bytes").read()

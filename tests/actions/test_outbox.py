@@ -1,0 +1,208 @@
+"""Deliveries: in order, tried again while nobody answers, given up in the end, left undone at a stop."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+import pytest
+
+from logtrigger.actions import outbox
+from logtrigger.actions.base import Result
+from logtrigger.actions.outbox import Limits, Outbox
+from logtrigger.actions.senders.base import Refused, Unreachable
+from logtrigger.loop import Loop
+from logtrigger.model import Trigger
+from tests.sources.host import until
+
+NOW = 1_795_255_200.0
+
+
+def trigger(number: int, at: float = NOW) -> Trigger:
+    return Trigger(f"r@s:{number}", "r", at, 1, (), {}, f"m{number}", "m", "log", offset=number)
+
+
+class FarEnd:
+    """A sender whose answers a test decides."""
+
+    def __init__(self, most: int = 1) -> None:
+        self.most = most
+        self.taken: list[list[int]] = []
+        self.tries = 0
+        self.answer: Callable[[Sequence[Trigger]], None] = lambda triggers: None
+        self.closed = threading.Event()
+
+    def send(self, triggers: Sequence[Trigger]) -> str:
+        self.tries += 1
+        self.answer(triggers)
+        self.taken.append([trigger.offset for trigger in triggers])
+        return "taken"
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+class Desk:
+    """An outbox and what is heard of it."""
+
+    def __init__(self, end: FarEnd, age: float = 86_400.0) -> None:
+        self.loop, self.reports, self.now = Loop(), list[str](), NOW
+        self.results: dict[int, Result | None] = {}
+        self.box = Outbox(
+            "mail", end, self.loop, lambda level, text: self.reports.append(text), lambda: self.now, Limits(age=age)
+        )
+
+    def add(self, *numbers: int, at: float = NOW) -> None:
+        for number in numbers:
+            self.box.start(trigger(number, at), partial(self.results.__setitem__, number))
+
+    def until(self, condition: Callable[[], object]) -> None:
+        until(self.loop, condition)
+
+
+@pytest.fixture
+def end() -> FarEnd:
+    return FarEnd()
+
+
+@pytest.fixture
+def desk(end: FarEnd) -> Iterator[Desk]:
+    desk = Desk(end)
+    yield desk
+    desk.box.close()
+    assert end.tries == 0 or end.closed.wait(10)
+    desk.loop.close()
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(outbox, "LONGEST_PAUSE", 0.01)
+
+
+def test_in_order_one_at_a_time(desk: Desk, end: FarEnd) -> None:
+    desk.add(*range(20))
+    desk.until(lambda: len(desk.results) == 20)
+    assert end.taken == [[number] for number in range(20)]
+    assert all(result and result.ok and result.text == "taken" for result in desk.results.values())
+    assert desk.box.health.sent == 20 and desk.box.health.last_success == NOW
+    assert desk.reports == []
+
+
+def test_many_at_once_where_the_sender_can() -> None:
+    end = FarEnd(most=1000)
+    go_on = threading.Event()
+    desk = Desk(end)
+    end.answer = lambda triggers: None if go_on.wait(10) else None
+    desk.add(*range(50))
+    desk.until(lambda: end.tries)
+    go_on.set()
+    desk.until(lambda: len(desk.results) == 50)
+    assert sum(end.taken, []) == list(range(50))
+    assert len(end.taken) <= 3
+    desk.box.close()
+    desk.loop.close()
+
+
+def test_who_does_not_answer_is_tried_again_and_nothing_passes_it(desk: Desk, end: FarEnd) -> None:
+    down = True
+
+    def answer(triggers: Sequence[Trigger]) -> None:
+        if down:
+            raise Unreachable("gate:25: Connection refused")
+
+    end.answer = answer
+    desk.add(1, 2, 3)
+    desk.until(lambda: end.tries >= 5)
+    assert desk.results == {}
+    assert desk.reports == ["mail: gate:25: Connection refused; trying again"]
+    down = False
+    desk.until(lambda: len(desk.results) == 3)
+    assert end.taken == [[1], [2], [3]]
+    desk.until(lambda: len(desk.reports) == 2)
+    assert desk.reports[1] == "mail: delivers again"
+
+
+def test_what_is_refused_is_not_tried_again(desk: Desk, end: FarEnd) -> None:
+    def answer(triggers: Sequence[Trigger]) -> None:
+        if triggers[0].offset == 1:
+            raise Refused("HTTP 400\x1b[2J")
+
+    end.answer = answer
+    desk.add(1, 2)
+    desk.until(lambda: len(desk.results) == 2)
+    assert desk.results[1] is not None and not desk.results[1].ok and desk.results[1].text == "HTTP 400?[2J"
+    assert end.taken == [[2]] and end.tries == 2
+    assert desk.box.health.given_up == 1
+
+
+def test_a_fault_of_the_sender_ends_nothing(desk: Desk, end: FarEnd) -> None:
+    def answer(triggers: Sequence[Trigger]) -> None:
+        if triggers[0].offset == 1:
+            raise RuntimeError("a library's fault")
+
+    end.answer = answer
+    desk.add(1, 2)
+    desk.until(lambda: len(desk.results) == 2)
+    assert desk.results[1] is not None and "RuntimeError" in desk.results[1].text
+    assert end.taken == [[2]]
+
+
+def test_too_old_is_given_up_with_the_reason(end: FarEnd) -> None:
+    desk = Desk(end, age=3600)
+
+    def answer(triggers: Sequence[Trigger]) -> None:
+        desk.now = NOW + 3601
+        raise Unreachable("gate:25: Connection refused")
+
+    end.answer = answer
+    desk.add(1, 2)
+    end_of = desk.results
+    desk.until(lambda: len(end_of) == 2)
+    assert end.tries == 1
+    assert end_of[2] is not None and end_of[2].text == "given up: gate:25: Connection refused"
+    desk.box.close()
+    desk.loop.close()
+
+
+def test_stop_leaves_undone_what_was_not_sent(desk: Desk, end: FarEnd) -> None:
+    def answer(triggers: Sequence[Trigger]) -> None:
+        raise Unreachable("away")
+
+    end.answer = answer
+    desk.add(1, 2, 3)
+    desk.until(lambda: end.tries)
+    desk.box.close()
+    desk.until(lambda: len(desk.results) == 3)
+    assert desk.results == {1: None, 2: None, 3: None}
+
+
+def test_stop_lets_what_is_being_sent_end(desk: Desk, end: FarEnd) -> None:
+    """It may have been taken by then: sending it again after the next start would be twice."""
+    go_on = threading.Event()
+    end.answer = lambda triggers: None if go_on.wait(10) else None
+    desk.add(1, 2)
+    desk.until(lambda: end.tries)
+    desk.box.close()
+    assert desk.results == {2: None}
+    go_on.set()
+    desk.until(lambda: len(desk.results) == 2)
+    assert desk.results[1] is not None and desk.results[1].ok
+
+
+def test_a_far_end_that_hangs_holds_up_nobody_else(end: FarEnd) -> None:
+    go_on = threading.Event()
+    end.answer = lambda triggers: None if go_on.wait(10) else None
+    slow, other = Desk(end), FarEnd()
+    quick = Desk(other)
+    slow.add(1)
+    slow.until(lambda: end.tries)
+    quick.add(1, 2)
+    quick.until(lambda: len(quick.results) == 2)
+    assert slow.results == {}
+    go_on.set()
+    slow.until(lambda: slow.results)
+    for desk in (slow, quick):
+        desk.box.close()
+        desk.loop.close()
