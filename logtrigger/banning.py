@@ -81,10 +81,12 @@ class Banning:
         """Put the bans of earlier runs back. Raises StoreError."""
         self._watch_addresses()
         now = self._now()
-        self.bans.restore(self._store.load_bans(now))
-        if len(self.bans):
-            self.report(1, f"restoring {_counted(len(self.bans))}")
-        if len(self.bans) or any(rule.ban for rule in self._settings.rules):
+        bans, over = self._store.load_bans(now)
+        self.bans.restore(bans)
+        self._owed.update(over)  # ended while nobody was there, perhaps, to tell a firewall without a clock
+        if bans:
+            self.report(1, f"restoring {_counted(len(bans))}")
+        if bans or over or any(rule.ban for rule in self._settings.rules):
             self._rebuild()
         self._await_expiry()
 

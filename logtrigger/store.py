@@ -227,8 +227,8 @@ class Store:
         """Every window that was not dropped."""
         return self._call(lambda: [WindowRow(*row) for row in self._db.execute('SELECT * FROM "window"')])
 
-    def load_bans(self, now: float) -> list[Ban]:
-        """Every ban that holds at `now`, the oldest first, the newest with what led to them.
+    def load_bans(self, now: float) -> tuple[list[Ban], list[str]]:
+        """Every ban that holds at `now`, the oldest first, the newest with what led to them; and the networks of what is over.
 
         What is over is history from now on.
         """
@@ -414,7 +414,10 @@ class Store:
                 (keep,),
             )
 
-    def _load_bans(self, now: float) -> list[Ban]:
+    def _load_bans(self, now: float) -> tuple[list[Ban], list[str]]:
+        over = [
+            network for (network,) in self._db.execute("SELECT network FROM ban WHERE ended IS NULL AND until <= ?", (now,))
+        ]
         with self._transaction() as db:
             db.execute("UPDATE ban SET ended = until, how = 'expired' WHERE ended IS NULL AND until <= ?", (now,))
         self._prune_bans(KEEP_BANS)
@@ -425,7 +428,7 @@ class Store:
         rest = self._db.execute(question.format("x'', '[]'") + f" LIMIT -1 OFFSET {_DETAILED}")
         bans = [_ban(row) for row in rows]
         bans += [Ban(*row[:6]) for row in rest]
-        return bans[::-1]
+        return bans[::-1], over
 
     def _ban_history(self, network: str, limit: int) -> list[tuple[Ban, Unban | None]]:
         question = 'SELECT network, since, until, rule, "by", times, "trigger", lines, ended, how FROM ban'

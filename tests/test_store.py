@@ -366,8 +366,8 @@ def test_bans_come_back_with_what_led_to_them(path: Path) -> None:
     with closing(Store(path)) as store:
         store.commit_now(Batch(bans=bans))
     with closing(Store(path)) as store:
-        assert store.load_bans(1_500.0) == bans
-        assert store.load_bans(2_000.0) == bans[1:]
+        assert store.load_bans(1_500.0)[0] == bans
+        assert store.load_bans(2_000.0) == (bans[1:], ["192.0.2.7"])
         [(found, end)] = store.ban_history("192.0.2.7", 10)
     assert (found, end) == (bans[0], Unban("192.0.2.7", 2_000.0, "expired"))
 
@@ -377,18 +377,18 @@ def test_ban_that_lasts_longer_keeps_its_lines(path: Path) -> None:
         store.commit_now(Batch(bans=[a_ban()]))
         store.commit_now(Batch(bans=[a_ban(until=3_000.0, times=2, trigger="", lines=())]))
         store.commit_now(Batch(bans=[a_ban(until=3_000.0, times=3, lines=("a", "b"))]))
-        assert store.load_bans(1_500.0) == [a_ban(until=3_000.0, times=3, lines=("a", "b"))]
+        assert store.load_bans(1_500.0)[0] == [a_ban(until=3_000.0, times=3, lines=("a", "b"))]
 
 
 def test_bans_and_their_ends_count_in_their_order(path: Path) -> None:
     lifted = Unban("192.0.2.7", 1_100.0, "root")
     with closing(Store(path)) as store:
         store.commit_now(Batch(bans=[a_ban(), lifted, a_ban(since=1_200.0)]))
-        assert [found.since for found in store.load_bans(1_500.0)] == [1_200.0]
+        assert [found.since for found in store.load_bans(1_500.0)[0]] == [1_200.0]
         assert [(found.since, end) for found, end in store.ban_history("192.0.2.7", 10)] == [(1_200.0, None), (1_000.0, lifted)]
         later = Batch(bans=[Unban("192.0.2.7", 1_300.0, "root")]).then(Batch(bans=[a_ban(since=1_400.0)]))
         store.commit_now(later)
-        assert [found.since for found in store.load_bans(1_500.0)] == [1_400.0]
+        assert [found.since for found in store.load_bans(1_500.0)[0]] == [1_400.0]
 
 
 def test_old_bans_are_loaded_without_their_lines(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -396,7 +396,7 @@ def test_old_bans_are_loaded_without_their_lines(path: Path, monkeypatch: pytest
     bans = [a_ban(f"192.0.2.{number}", 1_000.0 + number) for number in range(4)]
     with closing(Store(path)) as store:
         store.commit_now(Batch(bans=bans))
-        found = store.load_bans(1_500.0)
+        found, _ = store.load_bans(1_500.0)
     assert found == [replace(ban, lines=(), trigger="") for ban in bans[:2]] + bans[2:]
 
 
@@ -416,10 +416,10 @@ def test_store_of_the_first_version_is_changed_in_place(path: Path) -> None:
     with closing(sqlite3.connect(path)) as db:
         db.executescript("DROP TABLE ban; PRAGMA user_version = 1;")
     with closing(Store(path)) as store:
-        assert (store.load_positions(), store.load_windows(), store.load_bans(0.0)) == ([a_position()], [row], [])
+        assert (store.load_positions(), store.load_windows(), store.load_bans(0.0)[0]) == ([a_position()], [row], [])
         store.commit_now(Batch(bans=[a_ban()]))
     with closing(Store(path)) as store:
-        assert store.load_bans(1_500.0) == [a_ban()]
+        assert store.load_bans(1_500.0)[0] == [a_ban()]
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("PRAGMA user_version").fetchone() == (2,)
 
@@ -431,4 +431,4 @@ def test_bans_wait_for_room_on_the_disk(path: Path) -> None:
             store.commit_now(Batch(bans=[a_ban()]))
         store._call(lambda: store._db.execute("PRAGMA query_only = OFF"))
         store.commit_now(Batch(bans=[a_ban("192.0.2.8")]))
-        assert [found.network for found in store.load_bans(1_500.0)] == ["192.0.2.7", "192.0.2.8"]
+        assert [found.network for found in store.load_bans(1_500.0)[0]] == ["192.0.2.7", "192.0.2.8"]
