@@ -33,7 +33,11 @@ class Firewall(Protocol):
     """Blocks networks in the kernel, each with a timeout of its own.
 
     Adding and removing may be repeated safely: adding what is there sets its time anew, removing what is absent does
-    nothing. What is blocked stays so when the daemon ends.
+    nothing. What is blocked stays so when the daemon ends. Times longer than the kernel can count are renewed before they
+    end, by the process that has added them: a later process adds such networks again (any time is safe to add again).
+
+    Where somebody removes a set or rule, `add` may raise before `flushed` is called: it is called all the same. After it,
+    `open` sets up what is missing, and the bans have to be added again; until then no further loss is told.
     """
 
     @property
@@ -50,16 +54,17 @@ class Firewall(Protocol):
         """Block all of these. Raises FirewallError; then none or some of them are blocked."""
 
     def remove(self, networks: Sequence[str]) -> None:
-        """Let all of these through again. Raises FirewallError."""
+        """Let all of these through again. Raises FirewallError; then none or some of them are let through."""
 
     def present(self, done: Callable[[frozenset[str] | None], None]) -> None:
         """Call `done` later, in the loop's thread, with what is blocked now; None: it cannot be told.
 
-        May take a second with 100,000 entries; it never holds the loop up.
+        May take a second with 100,000 entries, and never holds the loop up for more than some milliseconds. What is added or
+        removed meanwhile may be in it or not. After `close` it is never called.
         """
 
     def close(self) -> None:
         """Release descriptors and processes; what is blocked stays blocked."""
 
     def tear_down(self) -> None:
-        """Remove everything that `open` set up. Raises FirewallError."""
+        """Remove everything that `open` set up; before `close`, after `open`. Raises FirewallError."""

@@ -60,6 +60,13 @@ class Sets:
                 _check(header, version, name)
             self._change(_ADD, version, [(MARKS[version], 0)])
 
+    def probe(self) -> None:
+        """Raises FirewallError where the kernel has no such sets for us."""
+        try:
+            self._revision(4)
+        except OSError as error:
+            raise _fault(NAMES[4], error) from None
+
     def add(self, entries: Sequence[Entry]) -> None:
         """Add all of these, with their times anew where they are there; for LONGEST at most. Raises FirewallError."""
         wanted: dict[int, list[tuple[Network, int | None]]] = {4: [], 6: []}
@@ -121,14 +128,18 @@ class Sets:
         family = attribute(_FAMILY, bytes([FAMILIES[version]]))
         options = nested(_DATA, netlink.number(_MAXELEM, maximum + 1), netlink.number(_TIMEOUT, 0))
         try:
-            known = self._netlink.ask(_TYPE, FAMILIES[version], _PROTOCOL + netlink.name(_TYPENAME, TYPE) + family)
-            revisions = netlink.attributes(known[0].body)
-            # The oldest can all that is needed, and every version of the ipset tool can show it.
-            revision = attribute(_REVISION, bytes(revisions.get(_REVISION_MIN, revisions[_REVISION])))
+            revision = attribute(_REVISION, self._revision(version))
             head = _PROTOCOL + netlink.name(_SETNAME, name) + netlink.name(_TYPENAME, TYPE)
             self._netlink.ask(_CREATE, FAMILIES[version], head + revision + family + options)
         except OSError as error:
             raise _fault(name, error) from None
+
+    def _revision(self, version: int) -> bytes:
+        """Of the set type. The oldest one can all that is needed, and every version of the ipset tool can show it."""
+        family = attribute(_FAMILY, bytes([FAMILIES[version]]))
+        known = self._netlink.ask(_TYPE, FAMILIES[version], _PROTOCOL + netlink.name(_TYPENAME, TYPE) + family)
+        revisions = netlink.attributes(known[0].body)
+        return bytes(revisions.get(_REVISION_MIN, revisions[_REVISION]))
 
     def _change(self, command: int, version: int, networks: Sequence[tuple[Network, int | None]]) -> None:
         head = _PROTOCOL + netlink.name(_SETNAME, NAMES[version])
