@@ -41,6 +41,7 @@ check: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-bench
 	$(VENV)/bin/python bench/latency.py
 	$(VENV)/bin/python -m bench.throughput --write docs/performance.md
+	$(VENV)/bin/python -m bench.receiving --write docs/performance.md
 
 clean:
 	rm -rf .venv run build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -218,12 +218,12 @@ def _plot(options: Options, speeds: dict[str, dict[str, float]]) -> str:
 def _where(options: Options) -> str:
     logs = "real logs, stretched" if corpora.real_logs() else "a synthetic log: the real ones are not here"
     return (
-        f"{platform.system()} {platform.release()} {platform.machine()}, {_processor()}, Python {platform.python_version()};"
+        f"{platform.system()} {platform.release()} {platform.machine()}, {processor()}, Python {platform.python_version()};"
         f" median of {options.runs} runs in turns, on one core; seed {options.seed}; {logs}."
     )
 
 
-def _processor() -> str:
+def processor() -> str:
     try:
         facts = Path("/proc/cpuinfo").read_text()
     except OSError:
