@@ -5,7 +5,6 @@ Bans are the truth, the firewall follows: where it fails or somebody empties it,
 
 from __future__ import annotations
 
-import importlib
 import ipaddress
 import socket
 import time
@@ -442,8 +441,9 @@ class Banning:
 
 
 def _make(options: FirewallOptions, host: Host) -> Firewall:
-    make: MakeFirewall = importlib.import_module("logtrigger.firewall").make  # only here: most configurations ban nobody
-    return make(options, host)
+    from logtrigger import firewall  # only here: many a configuration bans nobody
+
+    return firewall.make(options, host)
 
 
 def _for(seconds: float | None) -> str:

@@ -1,0 +1,218 @@
+"""Bans by the daemon itself: from a wrong password to silence, over flushes, restarts and crashes, in a real kernel."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.box import BOUND, PASSWORD, ROOT, Box, box, wait_for
+from tests.e2e.test_blocking import PORT, log_in, sshd
+from tests.scripts.netns import HOST, PEER, Namespace, answers, family_of, pair
+
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.tool("ip", "unshare", "nsenter"),
+    pytest.mark.timeout(180),
+]
+BACKENDS = [
+    pytest.param("nftables", marks=pytest.mark.tool("nft")),
+    pytest.param("iptables", marks=pytest.mark.tool("iptables", "ip6tables", "ipset")),
+]
+FLUSHES = {
+    "nftables": ["nft flush ruleset"],
+    "iptables": ["iptables -F", "iptables -X", "ip6tables -F", "ip6tables -X"],
+}
+RULES = """\
+config rule
+	option name 'SSH'
+	list pattern 'sshd[%d]: Failed password for %s from %s port %d ssh2'
+	list pattern 'sshd-session[%d]: Failed password for %s from %s port %d ssh2'
+	option fields '- user ip -'
+	option file '{log}'
+	option maxfail '5'
+	option time '10m'
+	option ban '1h'
+
+config rule
+	option name 'Short'
+	option pattern 'short: %s'
+	option fields 'ip'
+	option file '{log}'
+	option ban '{short}'
+"""
+
+
+class Guard:
+    """A logtrigger in a box, with rules that ban."""
+
+    def __init__(self, machine: Box, log: Path, backend: str, short: str = "4s") -> None:
+        self.machine, self.log = machine, log
+        self.configuration, self.output = machine.files / "rules", machine.files / "said"
+        self.process: subprocess.Popen[bytes] | None = None
+        log.touch()
+        self.configuration.write_text(
+            "config logtrigger\n"
+            f"\toption state '{machine.files}/state.db'\n"
+            f"\toption control '{machine.files}/control'\n\n"
+            f"config firewall\n\toption backend '{backend}'\n\n" + RULES.format(log=log, short=short)
+        )
+        self.configuration.chmod(0o600)
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "logtrigger", "-c", str(self.configuration), "-D", "3"]
+        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+        with self.output.open("wb") as said:
+            self.process = subprocess.Popen(self.machine._inside(command), env=environment, stdout=said, stderr=said)
+        wait_for(lambda: self.said("ready\n"), "logtrigger is ready")
+
+    def said(self, piece: str) -> int:
+        return self.output.read_text().count(piece)
+
+    def wait_until_said(self, piece: str, times: int = 1) -> None:
+        wait_for(lambda: self.said(piece) >= times, f"{times} × {piece!r}")
+
+    def end(self, number: int) -> None:
+        """Send the daemon itself a signal, and wait for its end."""
+        assert self.process is not None
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        for pid in children or [str(self.process.pid)]:
+            os.kill(int(pid), number)
+        self.process.wait(BOUND)
+        self.process = None
+
+    def ask(self, *words: str) -> str:
+        """A command to the running daemon."""
+        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+        command = [sys.executable, "-m", "logtrigger", "-c", str(self.configuration), *words]
+        return subprocess.check_output(self.machine._inside(command), env=environment, text=True, timeout=BOUND)
+
+    def write(self, *lines: str) -> None:
+        with self.log.open("a") as log:
+            log.write("".join(f"Nov 14 22:00:00 gate {line}\n" for line in lines))
+
+    def fail(self, address: str, times: int = 5) -> None:
+        self.write(*[f"sshd[7]: Failed password for root from {address} port 40022 ssh2"] * times)
+
+
+@contextmanager
+def guard(machine: Box, backend: str, log: Path | None = None, short: str = "4s") -> Iterator[Guard]:
+    made = Guard(machine, log or machine.files / "auth.log", backend, short)
+    try:
+        made.start()
+        yield made
+    finally:
+        if made.process is not None:
+            made.end(signal.SIGKILL)
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Iterator[tuple[Namespace, Namespace, Box]]:
+    with pair() as (host, peer), box(host, tmp_path) as machine:
+        yield host, peer, machine
+
+
+def is_dead(client: socket.socket) -> bool:
+    """Whether an established connection gets no answer any more."""
+    client.settimeout(1.0)
+    try:
+        client.sendall(b"nonsense\r\n")
+        while client.recv(4096):
+            pass
+    except TimeoutError:
+        return True
+    except ConnectionError:
+        return False
+    return False
+
+
+@pytest.mark.tool("rsyslogd", "ssh", "sshd", "sshpass")
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_five_wrong_passwords(two: tuple[Namespace, Namespace, Box], backend: str) -> None:
+    """A real server and its lines, by IPv4 and by IPv6: whoever fails is cut off, the other way in stays open."""
+    host, peer, machine = two
+    with machine.system_log() as log, sshd(machine), guard(machine, backend, log) as daemon:
+        wait_for(lambda: answers(host, 4, PORT), "the server listens")
+        for version in (4, 6):
+            with peer.socket(family_of(version)) as client:
+                client.connect((HOST[version], PORT))
+                client.settimeout(BOUND)
+                assert client.recv(100).startswith(b"SSH-2.0")
+                for _ in range(5):
+                    assert not log_in(peer, version, "wrong")
+                daemon.wait_until_said(f"banning {PEER[version]} for 1h")
+                assert is_dead(client), "a connection from before is as dead as a new one"
+            assert not answers(peer, version, PORT)
+            if version == 4:
+                assert answers(peer, 6, PORT)
+        assert daemon.ask("unban", PEER[4]) and daemon.ask("unban", PEER[6])
+        for version in (4, 6):
+            assert log_in(peer, version, PASSWORD)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_ban_outlives_the_daemon_and_ends_by_itself(two: tuple[Namespace, Namespace, Box], backend: str) -> None:
+    """It survives a restart and a crash; without any daemon the kernel ends it when its time is over."""
+    _, peer, machine = two
+    with guard(machine, backend, short="8s") as daemon:
+        began = time.monotonic()
+        daemon.write(f"short: {PEER[4]}")
+        daemon.fail(PEER[6])
+        daemon.wait_until_said("; banning", 2)
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            if number == signal.SIGKILL:
+                wait_for(lambda: (machine.files / "state.db-wal").exists(), "the store is in use")
+                time.sleep(1.5)  # a commit
+            daemon.end(number)
+            assert not answers(peer, 4, PORT, 0.3) and not answers(peer, 6, PORT, 0.3), "nobody lets them in meanwhile"
+            daemon.start()
+            assert daemon.said("restoring 2 bans") == 1
+            assert not answers(peer, 4, PORT, 0.3) and not answers(peer, 6, PORT, 0.3)
+        assert time.monotonic() - began < 8, "this machine is too slow for the test"
+        daemon.end(signal.SIGKILL)
+        wait_for(lambda: answers(peer, 4, PORT, 0.3), "the kernel forgets")
+        assert 7.5 < time.monotonic() - began < 12, "each start has given it the rest of its time only"
+        assert not answers(peer, 6, PORT, 0.3)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_flushed_rules_come_back(two: tuple[Namespace, Namespace, Box], backend: str) -> None:
+    _, peer, machine = two
+    with guard(machine, backend) as daemon:
+        daemon.fail(PEER[4])
+        daemon.fail(PEER[6])
+        daemon.wait_until_said("; banning", 2)
+        assert not answers(peer, 4, PORT, 0.3)
+        for _ in range(2):
+            began = time.monotonic()
+            for command in FLUSHES[backend]:
+                machine.run(*command.split())
+            wait_for(lambda: not answers(peer, 4, PORT, 0.3) and not answers(peer, 6, PORT, 0.3), "the bans are back")
+            assert time.monotonic() - began < 5.0
+        assert daemon.said("somebody has removed our bans from the firewall: 2 bans restored") >= 1
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_lifting_all_wins_over_restoring(two: tuple[Namespace, Namespace, Box], backend: str) -> None:
+    """As a router's firewall does it that is told to start afresh."""
+    _, peer, machine = two
+    with guard(machine, backend) as daemon:
+        daemon.fail(PEER[4])
+        daemon.wait_until_said("; banning")
+        for command in FLUSHES[backend]:
+            machine.run(*command.split())
+        assert daemon.ask("unban", "--all")
+        time.sleep(1.5)
+        assert answers(peer, 4, PORT)
+        assert not re.search(r"[1-9]\d* bans? restored", daemon.output.read_text())
+        daemon.fail(PEER[4])
+        wait_for(lambda: not answers(peer, 4, PORT, 0.3), "and it bans again")
