@@ -5,87 +5,42 @@ The daemon, `replay` and the tests all drive this same object.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
+from logtrigger.bulk import Bulk
 from logtrigger.counters import Counters
+from logtrigger.fill import Fill, Reading
 from logtrigger.headers import Stamps
-from logtrigger.matcher import LiteralMatcher, Matcher
+from logtrigger.matcher import Hit, LiteralMatcher, Matcher
 from logtrigger.model import Chunk, Event, Trigger
 from logtrigger.patterns.pattern import Pattern
-from logtrigger.recognise import KEY_JOINT, MAX_VALUE, Captures, Line, Match, Recogniser, Widening
+from logtrigger.recognise import KEY_JOINT, Line
 from logtrigger.repeats import Repeats
-from logtrigger.rule import Rule, Settings
-from logtrigger.text import WHITE, safe_start
-from logtrigger.together import together
-from logtrigger.window import Windows
+from logtrigger.rule import Settings
+from logtrigger.text import WHITE
+from logtrigger.watch import OWN_PROGRAM, Clock, Watch, watches_of
 
-OWN_PROGRAM = "logtrigger"  # lines of ours are for rules that ask for them only, so that no rule can set itself off
+_BULK_FROM = 4096  # bytes of lines that are worth being looked at rule by rule
 _OWN_MARK = OWN_PROGRAM.encode("ascii")
 
 MatcherFactory = Callable[[Sequence[Sequence[Pattern]]], Matcher]
 
 
-class _Clock:
-    """The latest time that rules which count together have seen in a replay: their events never go back behind it.
-
-    Other rules have no part in it, so that what a rule finds does not depend on which others there are.
-    """
-
-    __slots__ = ("latest",)
-
-    def __init__(self) -> None:
-        self.latest = 0.0
-
-
-class _Watch:
-    """One rule at work: what recognises its lines, and where they are counted."""
-
-    def __init__(self, rule: Rule, windows: Windows, clock: _Clock) -> None:
-        self.rule = rule
-        self.clock = clock
-        self.recogniser = Recogniser(rule)
-        self.add = windows.add
-        self.key = self.recogniser.first.raw_key  # of what `quick` found
-        self.windows = windows
-        self.weight, self.suppress = rule.weight, rule.suppress
-        # The windows that an event of this rule empties, their key's fields, and how those are counted.
-        self.resets: list[tuple[Windows, tuple[str, ...], Widening]] = []
-        self.events = 0
-        self.sees_own_lines = OWN_PROGRAM in rule.programs
-
-    def may_see(self, chunk: Chunk) -> bool:
-        """Whether the rule is for lines of this sender. Where the source does not tell who sent them, it is not."""
-        if chunk.own and not self.sees_own_lines:
-            return False
-        wanted, sender = self.rule.senders, chunk.sender
-        return not wanted or (
-            sender is not None and any(w.uid == sender.uid and w.program in ("", sender.program) for w in wanted)
-        )
-
-    @cached_property
-    def quick(self) -> Captures | None:
-        """What finds an event's captures quickly; None: each line needs a thorough look."""
-        return None if self.resets else self.recogniser.quick
-
-
 @dataclass(frozen=True, slots=True)
-class _Full:
-    """An event that filled its window."""
+class _Piece:
+    """Lines, where they begin in their stream, and how many events each stands for."""
 
-    watch: _Watch
-    found: Match
-    line: Line
-    offset: int  # of the line in its stream
-    time: float
-    count: int
+    reading: Reading
+    data: bytes
+    begin: int
+    times: int
 
 
 class _Lane:
     """The rules that see one source, and their matcher."""
 
-    def __init__(self, watches: Sequence[_Watch], build: MatcherFactory) -> None:
+    def __init__(self, watches: Sequence[Watch], build: MatcherFactory) -> None:
         self.watches = watches
         self.matcher = build([watch.rule.patterns for watch in watches])
         self.asks_for_senders = any(watch.rule.senders for watch in watches)
@@ -101,6 +56,7 @@ class Engine:
     """
 
     def __init__(self, settings: Settings, *, every_source: bool = False, build: MatcherFactory = LiteralMatcher) -> None:
+        self.bulk_from = _BULK_FROM
         self._settings = settings
         self._every_source = every_source
         self._is_behind = False  # has read old lines since counters were last looked over
@@ -108,13 +64,8 @@ class Engine:
         self._stamps = Stamps()
         self.counters = Counters(settings.rules, settings.max_keys, stored=not every_source)
         self.observer: Callable[[Event], None] | None = None  # is shown every event, for those who debug
-        clocks = [_Clock() for _ in settings.rules]
-        self._watches = watches = [
-            _Watch(rule, self.counters.of(rule), clocks[first])
-            for rule, first in zip(settings.rules, together(settings.rules), strict=True)
-        ]
-        _connect_resets(watches)
-        lanes: dict[str, list[_Watch]] = {}
+        self._watches = watches = watches_of(settings.rules, self.counters)
+        lanes: dict[str, list[Watch]] = {}
         for watch in watches:
             lanes.setdefault("" if every_source else watch.rule.source, []).append(watch)
         self._lanes = {source: _Lane(found, build) for source, found in lanes.items()}
@@ -126,47 +77,100 @@ class Engine:
 
     def feed(self, chunk: Chunk, now: float) -> list[Trigger]:
         """What the lines of a chunk, read at `now` (epoch seconds), cause."""
+        return [fill.trigger() for fill in self.fills(chunk, now)]
+
+    def fills(self, chunk: Chunk, now: float) -> list[Fill]:
+        """The same, for those who need to know less of a trigger."""
         lane = self._lanes.get("" if self._every_source else chunk.source)
         if lane is None:
             return []
         self._is_behind |= chunk.catching_up
-        watches, catching_up, triggers = lane.watches, chunk.catching_up, list[Trigger]()
+        self._stamps.known.now = now
         guarded = not self._every_source and (chunk.own or lane.asks_for_senders)  # old logs do not tell
+        reading = Reading(chunk, now, self._every_source, self._settings.ignore)
+        fills = list[Fill]()
         for data, begin, _, times in self._repeats.pieces(chunk):
-            thorough = self.observer is not None or _OWN_MARK in data
-            for start, end, index in lane.matcher.scan(data):
-                watch = watches[index]
-                if guarded and not watch.may_see(chunk):
-                    continue
-                quick = None if thorough else watch.quick
-                stop = end
-                while stop > start and data[stop - 1] in WHITE:
-                    stop -= 1
-                captures = quick(data, start, stop) if quick else None
-                if captures is not None:
-                    watch.events += times
-                    time = self._time(watch.clock, data, start, end, now) if catching_up else now
-                    count, full = watch.add(watch.key(captures), time, watch.weight * times, suppress=watch.suppress)
-                    if not full:
-                        continue
-                    line = Line(data, start, end)
-                    found: Match | None = watch.recogniser.captured(captures)
-                else:
-                    line = Line(data, start, end)
-                    found, time, count = self._look(watch, line, catching_up, now, times)
-                if found is not None:
-                    at = begin + (start if times == 1 else 0)
-                    triggers.append(self._trigger(_Full(watch, found, line, at, time, count), chunk, now))
-        return triggers
+            piece = _Piece(reading, data, begin, times)
+            if times > 1 or len(data) < self.bulk_from or guarded or self.observer:
+                fills += self._each(lane, piece, lane.matcher.scan(data), guarded=guarded)
+            else:
+                fills += self._bulk(lane, piece)
+        return fills
 
-    def _look(self, watch: _Watch, line: Line, catching_up: bool, now: float, times: int) -> tuple[Match | None, float, int]:
-        """The thorough way for one line and rule: recognise and count. Gives what fills the window, if something does."""
-        nothing = None, 0.0, 0
-        if not watch.sees_own_lines and _OWN_MARK in line.raw and line.header.program == OWN_PROGRAM:
-            return nothing
-        found = watch.recogniser.recognise(line)
+    def _bulk(self, lane: _Lane, piece: _Piece) -> list[Fill]:
+        """Rule after rule: those that count alone see all their lines at once."""
+        fills, hits, data = list[Fill](), list[Hit](), piece.data
+        for index, ends in lane.matcher.lines(data).items():
+            watch = lane.watches[index]
+            begins = [data.rfind(b"\n", 0, end) + 1 for end in ends]
+            if watch.bulk is None:
+                hits += [(begin, end, index) for begin, end in zip(begins, ends, strict=True)]
+            else:
+                fills += self._all(watch, watch.bulk, piece, begins, ends)
+        if hits:
+            hits.sort()
+            fills += self._each(lane, piece, hits)
+        order = {watch.rule.name: index for index, watch in enumerate(lane.watches)}
+        fills.sort(key=lambda fill: (fill.offset, order[fill.rule]))
+        return fills
+
+    def _all(self, watch: Watch, bulk: Bulk, piece: _Piece, begins: list[int], ends: list[int]) -> list[Fill]:
+        """All the lines of a piece that may be events of a rule that counts alone."""
+        data, reading, now = piece.data, piece.reading, piece.reading.now
+
+        def look(begin: int, end: int) -> tuple[float | None, str | None]:
+            return self._stamps.time(data, begin, end, now), self._key(watch, Line(data, begin, end))
+
+        events = bulk.events(data, begins, ends, self._stamps.known, look)
+        begins, ends, keys = events.begins, events.ends, events.keys
+        watch.events += len(keys)
+        times = self._times(watch.clock, events.written, now) if reading.chunk.catching_up else [now] * len(keys)
+        full = watch.windows.add_all(keys, times, watch.weight, suppress=watch.suppress)
+        return [
+            Fill(watch.recogniser, reading, (data, begins[i], ends[i]), piece.begin + begins[i], (keys[i], times[i], count))
+            for i, count in full
+        ]
+
+    def _key(self, watch: Watch, line: Line) -> str | None:
+        """What a line counts by; None: it is no event."""
+        found = watch.recogniser.recognise(line) if self._may_see(watch, line) else None
+        return None if found is None else found.reading.key(found.values)
+
+    def _each(self, lane: _Lane, piece: _Piece, hits: Iterable[Hit], *, guarded: bool = False) -> Iterator[Fill]:
+        """Line after line, and for each rule after rule."""
+        data, reading, times = piece.data, piece.reading, piece.times
+        now, catching_up = reading.now, reading.chunk.catching_up
+        thorough = self.observer is not None or _OWN_MARK in data
+        for start, end, index in hits:
+            watch = lane.watches[index]
+            if guarded and not watch.may_see(reading.chunk):
+                continue
+            quick = None if thorough else watch.quick
+            stop = end
+            while stop > start and data[stop - 1] in WHITE:
+                stop -= 1
+            captures = quick(data, start, stop) if quick else None
+            if captures is not None:
+                watch.events += times
+                time, key = self._time(watch.clock, data, start, end, now) if catching_up else now, watch.key(captures)
+                count, full = watch.add(key, time, watch.weight * times, suppress=watch.suppress)
+            else:
+                event = self._look(watch, Line(data, start, end), catching_up, now, times)
+                if event is None:
+                    continue
+                key, time, count, full = event
+            if full:
+                at = piece.begin + (start if times == 1 else 0)
+                yield Fill(watch.recogniser, reading, (data, start, end), at, (key, time, count))
+
+    def _may_see(self, watch: Watch, line: Line) -> bool:
+        return watch.sees_own_lines or _OWN_MARK not in line.raw or line.header.program != OWN_PROGRAM
+
+    def _look(self, watch: Watch, line: Line, catching_up: bool, now: float, times: int) -> tuple[str, float, int, bool] | None:
+        """The thorough way for one line and rule: recognise and count. Gives key, time, count, and whether that is full."""
+        found = watch.recogniser.recognise(line) if self._may_see(watch, line) else None
         if found is None:
-            return nothing
+            return None
         rule, key = watch.rule, found.reading.key(found.values)
         watch.events += times
         for windows, names, widening in watch.resets:
@@ -175,11 +179,13 @@ class Engine:
         count, full = watch.add(key, time, watch.weight * times, suppress=watch.suppress)
         if self.observer:
             self.observer(Event(rule.name, time, tuple(key.split(KEY_JOINT)) if rule.key else (), count, line.raw))
-        return (found, time, count) if full else nothing
+        return key, time, count, full
 
-    def _time(self, clock: _Clock, data: bytes, begin: int, end: int, now: float) -> float:
-        """When an old line says that it was written: never later than now; now, where it does not say."""
-        written = self._stamps.time(data, begin, end, now)
+    def _time(self, clock: Clock, data: bytes, begin: int, end: int, now: float) -> float:
+        return self._at(clock, self._stamps.time(data, begin, end, now), now)
+
+    def _at(self, clock: Clock, written: float | None, now: float) -> float:
+        """When an event of an old line happens: as the line says, never later than now; now, where it does not say."""
         if not self._every_source:
             return now if written is None else min(written, now)
         if written is None:
@@ -188,26 +194,14 @@ class Engine:
             clock.latest = min(written, now)
         return clock.latest
 
-    def _trigger(self, full: _Full, chunk: Chunk, now: float) -> Trigger:
-        rule, raw, header = full.watch.rule, full.line.raw, full.line.header_fields()
-        fields = full.watch.recogniser.fields(full.found)
-        return Trigger(
-            id=f"{rule.name}@{chunk.stream}:{full.offset}",
-            rule=rule.name,
-            time=full.time,
-            count=full.count,
-            key=full.watch.recogniser.key(fields),
-            fields=fields,
-            message=safe_start(raw, MAX_VALUE),
-            body=safe_start(raw[full.line.header.body :], MAX_VALUE),
-            source=chunk.origin,
-            offset=full.offset,
-            late=0 if self._every_source else max(0, int(now - full.time)),
-            ignored=full.found.reading.address(full.found.values) in self._settings.ignore,
-            host=header["host"],
-            program=header["program"],
-            pid=header["pid"],
-        )
+    def _times(self, clock: Clock, written: list[float | None], now: float) -> list[float]:
+        """The same for many events, one after the other."""
+        times = [time for time in written if time is not None]
+        in_order = len(times) == len(written) and times == sorted(times)
+        if in_order and times and clock.latest <= times[0] and times[-1] <= now:
+            clock.latest = times[-1] if self._every_source else clock.latest
+            return times
+        return [self._at(clock, time, now) for time in written]
 
     def forget(self, stream: str) -> None:
         """A stream is over: nothing of it will come any more."""
@@ -233,11 +227,3 @@ class Engine:
         events = older.events()
         for watch in self._watches:
             watch.events += events.get(watch.rule.name, 0)
-
-
-def _connect_resets(watches: Sequence[_Watch]) -> None:
-    by_name = {watch.rule.name: watch for watch in watches}
-    for watch in watches:
-        for name in watch.rule.reset_by:
-            if name in by_name:
-                by_name[name].resets.append((watch.windows, watch.rule.key, watch.recogniser.first.widening))

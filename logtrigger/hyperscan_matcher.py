@@ -12,14 +12,15 @@ import hashlib
 import os
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from logtrigger import sealed
-from logtrigger.matcher import Hit, every_line
+from logtrigger.matcher import Hit, distinct, every_line, line_ends
 from logtrigger.patterns.pattern import Pattern
 
 _MAGIC = b"logtrigger patterns 1\n"
@@ -45,6 +46,7 @@ class HyperscanMatcher:
         self._always = [owner for owner, patterns in enumerate(owners) if not all(pattern.coarse for pattern in patterns)]
         searched = [(o, p) for o, patterns in enumerate(owners) if o not in self._always for p in patterns]
         self._owner = [owner for owner, _ in searched]
+        self._to_end = [pattern.coarse.endswith("]*$") for _, pattern in searched]  # found where the line ends
         self._count = len(searched)
         self._expressions = [(pattern.coarse, pattern.nocase) for _, pattern in searched]
         self._database: Any = None
@@ -70,6 +72,7 @@ class HyperscanMatcher:
         if compiled_anew and wanted:
             part._expressions = [self._expressions[index] for index in wanted]
             part._owner = [part._owner[index] for index in wanted]
+            part._to_end = [part._to_end[index] for index in wanted]
             part._count, part._is_part = len(wanted), False
             part._database = _loaded(import_module("hyperscan"), _compile_here(part._expressions))
         return part
@@ -89,6 +92,23 @@ class HyperscanMatcher:
         found.sort()
         hits = self._hits(data, found)
         return sorted([*hits, *every_line(data, self._always)]) if self._always else hits
+
+    def lines(self, data: bytes) -> Mapping[int, list[int]]:
+        found: defaultdict[int, list[int]] = defaultdict(list)
+
+        def on_match(pattern: int, begin: int, end: int, flags: int, context: object) -> None:
+            found[pattern].append(end)
+
+        if self._database is not None:
+            self._database.scan(data, match_event_handler=on_match)
+        ends: dict[int, list[int]] = {owner: line_ends(data) for owner in self._always if data}
+        for pattern, places in found.items():
+            if self._owner[pattern] < 0:
+                continue
+            if not self._to_end[pattern]:
+                places = [data.find(b"\n", at) for at in places]
+            ends.setdefault(self._owner[pattern], []).extend(places)
+        return {owner: distinct(places) for owner, places in ends.items()}
 
     def _hits(self, data: bytes, found: Sequence[int]) -> list[Hit]:
         """Each (line, owner) once, by line, then by owner."""

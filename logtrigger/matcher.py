@@ -7,7 +7,7 @@ never split off, decoded or looked at.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from logtrigger.patterns.pattern import Pattern
@@ -23,6 +23,9 @@ class Matcher(Protocol):
 
         Every true match is among them. `data` holds whole lines, each ending in a line feed.
         """
+
+    def lines(self, data: bytes) -> Mapping[int, list[int]]:
+        """The same by owner: where the lines end, ascending, each once."""
 
 
 class LiteralMatcher:
@@ -59,6 +62,36 @@ class LiteralMatcher:
                 found = expression.search(data, end)
         hits.update(every_line(data, self._always))
         return sorted(hits)
+
+    def lines(self, data: bytes) -> Mapping[int, list[int]]:
+        found: dict[int, list[int]] = {}
+        find = data.find
+        for literal, owners in self._exact:
+            ends: list[int] = []
+            at = find(literal)
+            while at >= 0:
+                end = find(b"\n", at)
+                ends.append(end)
+                at = find(literal, end)
+            for owner in owners if ends else ():
+                found.setdefault(owner, []).extend(ends)
+        for expression, owners in self._folded:
+            ends = [find(b"\n", one.start()) for one in expression.finditer(data)]
+            for owner in owners if ends else ():
+                found.setdefault(owner, []).extend(ends)
+        for owner in self._always if data else ():
+            found.setdefault(owner, []).extend(line_ends(data))
+        return {owner: distinct(ends) for owner, ends in found.items()}
+
+
+def distinct(ends: Iterable[int]) -> list[int]:
+    """Each number once, ascending."""
+    return sorted(dict.fromkeys(ends))
+
+
+def line_ends(data: bytes) -> list[int]:
+    """Where the lines end."""
+    return [found.start() for found in re.finditer(b"\n", data)]
 
 
 def every_line(data: bytes, owners: Sequence[int]) -> list[Hit]:

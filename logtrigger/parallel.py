@@ -24,8 +24,9 @@ from io import BufferedReader
 from typing import Any, NoReturn
 
 from logtrigger.engine import Engine, MatcherFactory
+from logtrigger.fill import Fill
 from logtrigger.matcher import Matcher
-from logtrigger.model import Chunk, Trigger
+from logtrigger.model import Chunk
 from logtrigger.replay import Log, Summary
 from logtrigger.replay import replay as replay_here
 from logtrigger.rule import Rule, Settings
@@ -43,7 +44,7 @@ _FAILED = 1 << 31  # a length that is an errno
 _ENDED = 1  # exit status of a process that failed, and has said why
 
 Tell = Callable[[str], None]  # text of a trigger
-Form = Callable[[Trigger, int], str]  # a trigger and the number of its line, to text
+Form = Callable[[Fill, int], str]  # a trigger and the number of its line, to text
 Place = tuple[int, int]  # number of a log, offset in it
 Item = tuple[int, int, int, str]  # log, offset, rule, text
 
@@ -121,7 +122,7 @@ def _try_out(task: _Task, rules: Sequence[Rule], samples: Sequence[bytes], match
     """Have some rules look at samples; how many events each has."""
     engine = Engine(replace(task.settings, rules=tuple(rules)), every_source=True, build=lambda _: matcher)
     for number, data in enumerate(samples):
-        for trigger in engine.feed(Chunk("", "", str(number), 0, len(data), data, catching_up=True), task.now):
+        for trigger in engine.fills(Chunk("", "", str(number), 0, len(data), data, catching_up=True), task.now):
             task.form(trigger, 0)
     return engine.events()
 
@@ -181,7 +182,7 @@ class _Report:
         self._items: list[Item] = []
         self.log = -1  # that is read now
 
-    def add(self, trigger: Trigger, text: str) -> None:
+    def add(self, trigger: Fill, text: str) -> None:
         self._items.append((self.log, trigger.offset, self._numbers[trigger.rule], text))
 
     def send(self, upto: Place, result: object = None) -> None:

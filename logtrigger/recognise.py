@@ -21,6 +21,7 @@ Captures = Callable[[bytes, int, int], Sequence[bytes] | None]  # of the line da
 Normalise = Callable[[bytes], bytes]
 Widening = Mapping[str, Normalise]  # field -> what makes a network of its value
 KEY_JOINT = "\x1f"  # between the fields of a key; cannot stand in one that was made safe
+LONG_KEY = "#"  # stands in every key that does not hold all of a field
 _KEY_PART = 256  # bytes of a field that stand in a key as they are
 
 
@@ -77,7 +78,7 @@ class Reading:
             values = [
                 widen[name](value) if name in widen and value else value for name, value in zip(names, values, strict=True)
             ]
-        return KEY_JOINT.join(map(_key_part, values))
+        return KEY_JOINT.join(map(key_part, values))
 
     def _in_key(self, name: str, normalise: Normalise | None) -> Normalise | None:
         """How a capture becomes a part of the key: as a field's value, and that as a network where those are counted."""
@@ -98,7 +99,7 @@ class Reading:
         parts = []
         for index, normalise in self.key_parts:
             capture = captures[index]
-            parts.append(_key_part(capture if normalise is None else normalise(capture)))
+            parts.append(key_part(capture if normalise is None else normalise(capture)))
         return KEY_JOINT.join(parts)
 
     def address(self, values: Sequence[bytes]) -> str:
@@ -125,11 +126,11 @@ def widening(rule: Rule) -> Widening:
     return {ban.field: widen}
 
 
-def _key_part(value: bytes) -> str:
+def key_part(value: bytes) -> str:
     """A field as part of a key: whole, or the beginning and a digest of a long one, so that keys stay small."""
     if len(value) <= _KEY_PART:
         return safe(value)
-    return f"{safe(value[:_KEY_PART])}#{hashlib.blake2s(value, digest_size=16).hexdigest()}"
+    return f"{safe(value[:_KEY_PART])}{LONG_KEY}{hashlib.blake2s(value, digest_size=16).hexdigest()}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from io import BufferedReader
 
 from logtrigger.engine import Engine, MatcherFactory
+from logtrigger.fill import Fill
 from logtrigger.matcher import LiteralMatcher
-from logtrigger.model import Chunk, Trigger
+from logtrigger.model import Chunk
 from logtrigger.rule import Settings
 from logtrigger.sources.lines import Lines, Piece
 
 _READ = 1 << 18  # bytes
 
-Tell = Callable[[Trigger, int], None]  # a trigger, and the number of its line, from 1
+Tell = Callable[[Fill, int], None]  # a trigger, and the number of its line, from 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def replay(settings: Settings, logs: Sequence[Log], now: float, tell: Tell, buil
         before = lines
         for chunk in _chunks(log, settings.max_line):
             at = 0  # counted up to here
-            for trigger in engine.feed(chunk, now):
+            for trigger in engine.fills(chunk, now):
                 within = trigger.offset - chunk.offset
                 lines, at = lines + chunk.data.count(b"\n", at, within), within
                 tell(trigger, lines - before + 1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from bisect import insort
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from heapq import heapify, heappop, heappush
 from itertools import islice
 
@@ -107,6 +107,51 @@ class Windows:
         if len(self._single) + len(self._many) > self._most:
             self._evict(at)
         return total, False
+
+    def add_all(
+        self, keys: Sequence[str], times: Sequence[float], weight: int = 1, *, suppress: float = 0.0
+    ) -> list[tuple[int, int]]:
+        """As `add` for one event after the other, and quicker; gives the index and the sum of each that fills the window."""
+        if self._suppressed or self._limit < 2 or weight != 1 or suppress:
+            sums = [self.add(key, at, weight, suppress=suppress) for key, at in zip(keys, times, strict=True)]
+            return [(index, total) for index, (total, filled) in enumerate(sums) if filled]
+        single, many, time, limit, most = self._single, self._many, self._time, self._limit, self._most
+        full: list[tuple[int, int]] = []
+        room = most - len(self)  # for at least so many more keys
+        for index, (key, at) in enumerate(zip(keys, times, strict=True)):
+            before = single.pop(key, None)
+            if before is not None:
+                if at < before or limit == 2 or self._lowest:
+                    single[key] = before  # what is not an everyday matter is left to `add`
+                elif at - before <= time:
+                    many[key] = _Counter([(before, 1), (at, 1)], 2)
+                    continue
+                else:
+                    single[key] = at
+                    continue
+            elif (counter := many.get(key)) is None:
+                single[key] = at
+                room -= 1
+                if room < 0:
+                    if len(self) > most:
+                        self._evict(at)
+                    room = most - len(self)
+                continue
+            elif counter.events[-1][0] <= at <= counter.events[0][0] + time and not self._lowest:
+                del many[key]
+                counter.total += 1
+                if counter.total >= limit:
+                    full.append((index, counter.total))
+                else:
+                    counter.events.append((at, 1))
+                    many[key] = counter
+                continue
+            total, filled = self.add(key, at)
+            if filled:
+                full.append((index, total))
+        if self._stored:
+            self.changed.update(dict.fromkeys(keys))
+        return full
 
     def reset(self, key: str) -> None:
         """Empty the counter of this key."""

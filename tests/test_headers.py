@@ -168,6 +168,26 @@ def test_quick_head_finds_only_what_is_there(header: str, message: str, programs
         assert not programs or thorough.program in programs
 
 
+@pytest.mark.parametrize("header", [sample[0] for sample in SAMPLES])
+@pytest.mark.parametrize("message", ["x", "sshd[9]: x", "h sshd: x", "Nov 14 22:00:01 h sshd: x"])
+@pytest.mark.parametrize("programs", [[], ["sshd"], ["kernel", "sshd"]])
+def test_bulk_head_finds_only_what_is_there(header: str, message: str, programs: list[str]) -> None:
+    """The same, and the time, where that is known."""
+    line, stamps = (header + message).encode(), Stamps()
+    stamps.known.now = NOW
+    quick, thorough = re.match(headers.bulk_head(programs, with_tag=True), line, re.MULTILINE), parse(line)
+    if quick and (time := stamps.known[quick[1]]) is not None:
+        assert quick.end() == thorough.body
+        assert not programs or thorough.program in programs
+        assert time == thorough.time(NOW) == stamps.known[quick[1]]
+
+
+def test_stamps_that_are_none_are_counted() -> None:
+    stamps = Stamps().known
+    assert [stamps[text] for text in (b"", b"Nov 31 22:00:00 ", b"Nov 14 22:00:61 ", b"2023-11-14T22:00")] == [None] * 4
+    assert (stamps.strangers, len(stamps)) == (4, 0)
+
+
 @pytest.mark.parametrize(
     "header", ["Nov 14 22:00:01 h sshd[7]: ", "<38>Nov 14 22:00:01 h sshd[7]: ", "<38>2023-11-14T22:00:01Z h sshd: "]
 )

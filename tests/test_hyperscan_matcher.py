@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -72,13 +72,22 @@ def in_this_process(owners: Sequence[Sequence[Pattern]]) -> HyperscanMatcher:
         return HyperscanMatcher(owners)
 
 
+def by_owner(hits: Iterable[tuple[int, int, int]]) -> dict[int, list[int]]:
+    ends: dict[int, list[int]] = {}
+    for _, end, owner in hits:
+        ends.setdefault(owner, []).append(end)
+    return ends
+
+
 @settings(max_examples=400)
 @given(scenes())
 @example(([[scanf.compile("a %s b", ["x:word"])]], b"a \xc3\x85 b\n"))
 def test_every_true_match_is_a_hit(scene: tuple[list[list[Pattern]], bytes]) -> None:
     """By line, then by owner, each once; and what is hit is a whole line."""
     owners, data = scene
-    hits = list(in_this_process(owners).scan(data))
+    matcher = in_this_process(owners)
+    hits = list(matcher.scan(data))
+    assert matcher.lines(data) == by_owner(hits)
     assert hits == sorted(set(hits))
     assert matches(owners, data) <= set(hits)
     ends = [at for at, byte in enumerate(data) if byte == 10]
@@ -93,7 +102,9 @@ def test_matcher_for_some_owners_finds_what_the_whole_finds_for_them(
     owners, data = scene
     some = draw.draw(st.lists(st.sampled_from(range(len(owners))), unique=True).map(sorted)) if owners else []
     whole = in_this_process(owners)
-    found = list(whole.only(some, compiled_anew=compiled_anew).scan(data))
+    part = whole.only(some, compiled_anew=compiled_anew)
+    found = list(part.scan(data))
+    assert part.lines(data) == by_owner(found)
     assert found == [(begin, end, some.index(owner)) for begin, end, owner in whole.scan(data) if owner in some]
 
 

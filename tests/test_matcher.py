@@ -21,8 +21,13 @@ def test_every_true_match_is_a_hit(owners: list[list[tuple[str, bool]]], lines: 
     """By line, then by owner; and what is hit is a whole line."""
     forms = [[scanf.compile(text, nocase=nocase) for text, nocase in patterns] for patterns in owners]
     data = "".join(line + "\n" for line in lines).encode()
-    hits = list(LiteralMatcher(forms).scan(data))
+    matcher = LiteralMatcher(forms)
+    hits = list(matcher.scan(data))
     assert hits == sorted(set(hits))
+    ends: dict[int, list[int]] = {}
+    for _, end, owner in hits:
+        ends.setdefault(owner, []).append(end)
+    assert matcher.lines(data) == ends
     begin, spans, matches = 0, [], set()
     for line in lines:
         end = begin + len(line)

@@ -18,9 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logtrigger import parallel
+from logtrigger.fill import Fill
 from logtrigger.matcher import LiteralMatcher
 from logtrigger.matchers import fastest
-from logtrigger.model import Trigger
 from logtrigger.parallel import Once, WorkerError, shared_out
 from logtrigger.replay import Log, Summary
 from logtrigger.rule import Rule, Settings
@@ -33,7 +33,7 @@ def made(*rules: Rule, **options: Any) -> Settings:
     return Settings(path=Path("rules"), state=Path("state.db"), rules=rules, **options)
 
 
-def form(trigger: Trigger, line: int) -> str:
+def form(trigger: Fill, line: int) -> str:
     return f"{trigger.time} {trigger.rule} {trigger.key} {trigger.count} {trigger.source}:{line} {trigger.message}\n"
 
 
@@ -121,7 +121,7 @@ def test_log_that_cannot_be_read(kind: type[Log], tmp_path: Path) -> None:
 def test_process_that_dies_is_told() -> None:
     us = os.getpid()
 
-    def deadly(trigger: Trigger, line: int) -> str:
+    def deadly(trigger: Fill, line: int) -> str:
         if os.getpid() != us:
             os.kill(os.getpid(), signal.SIGKILL)
         return ""
@@ -134,7 +134,7 @@ def test_process_that_dies_is_told() -> None:
 def test_process_that_fails_is_told(capfd: pytest.CaptureFixture[str]) -> None:
     us = os.getpid()
 
-    def failing(trigger: Trigger, line: int) -> str:
+    def failing(trigger: Fill, line: int) -> str:
         return "" if os.getpid() == us else str(1 // 0)
 
     with pytest.raises(WorkerError, match="failed"):

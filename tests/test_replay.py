@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from logtrigger.errors import Place
-from logtrigger.model import Trigger
+from logtrigger.fill import Fill
 from logtrigger.patterns import scanf
 from logtrigger.replay import Log, Summary, replay
 from logtrigger.rule import Rule, Settings
@@ -29,16 +29,16 @@ def _open(text: bytes) -> io.BufferedReader:
     return io.BufferedReader(io.BytesIO(text))
 
 
-def run(rules: Sequence[Rule], *texts: bytes, max_line: int = 1 << 20) -> tuple[Summary, list[tuple[Trigger, int]]]:
+def run(rules: Sequence[Rule], *texts: bytes, max_line: int = 1 << 20) -> tuple[Summary, list[tuple[Fill, int]]]:
     """Replay logs named a, b, …; the summary, and each trigger with its line."""
     settings = Settings(path=Path("rules"), rules=tuple(rules), state=Path("state"), max_line=max_line)
     logs = [Log(chr(ord("a") + index), partial(_open, text)) for index, text in enumerate(texts)]
-    told: list[tuple[Trigger, int]] = []
+    told: list[tuple[Fill, int]] = []
     summary = replay(settings, logs, NOW, lambda trigger, line: told.append((trigger, line)))
     return summary, told
 
 
-def places(told: list[tuple[Trigger, int]]) -> list[str]:
+def places(told: list[tuple[Fill, int]]) -> list[str]:
     return [f"{trigger.source}:{line} {' '.join(trigger.fields.values())}" for trigger, line in told]
 
 

@@ -77,6 +77,31 @@ def test_windows_count_as_by_hand(
             assert windows.add(key, at, weight, suppress=suppress) == plain.add(key, at, weight, suppress)
 
 
+@settings(max_examples=600)
+@given(
+    st.integers(1, 6),
+    st.sampled_from([None, 1.0, 5.0, 10.0]),
+    st.sampled_from([0.0, 0.0, 3.0]),
+    st.sampled_from([1, 1, 2]),
+    st.sampled_from([2, 3, 100]),
+    st.lists(st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from([0, 0, 1, 1, 2, 5, 11, -1])), max_size=9), max_size=6),
+)
+def test_many_at_once_count_as_one_by_one(
+    limit: int, time: float | None, suppress: float, weight: int, most: int, batches: list[list[tuple[str, int]]]
+) -> None:
+    one, all_, at = Windows(limit, time, most), Windows(limit, time, most), 1000.0
+    for number, batch in enumerate(batches):
+        times = [at := at + seconds for _, seconds in batch]
+        keys = [key for key, _ in batch]
+        sums = [one.add(key, when, weight, suppress=suppress) for key, when in zip(keys, times, strict=True)]
+        full = [(index, total) for index, (total, filled) in enumerate(sums) if filled]
+        assert all_.add_all(keys, times, weight, suppress=suppress) == full
+        if number == 2:  # one that weighs more in between
+            assert one.add("a", at, 3) == all_.add("a", at, 3)
+        assert {key: one.state(key) for key in one.keys()} == {key: all_.state(key) for key in all_.keys()}
+        assert (sorted(one.changed), one.evicted) == (sorted(all_.changed), all_.evicted)
+
+
 @settings(max_examples=200)
 @given(st.integers(2, 6), st.sampled_from([None, 5.0]), STEPS, STEPS)
 def test_restored_counters_go_on_where_they_stopped(

@@ -16,8 +16,8 @@ from logtrigger import config, parallel
 from logtrigger.config import DEFAULT_PATH
 from logtrigger.engine import MatcherFactory
 from logtrigger.errors import ConfigError
+from logtrigger.fill import Fill
 from logtrigger.matchers import fastest
-from logtrigger.model import Trigger
 from logtrigger.parallel import Once
 from logtrigger.replay import Log, Summary
 from logtrigger.rule import Settings
@@ -85,7 +85,7 @@ def _tell(text: str) -> None:
     sys.stdout.write(text)
 
 
-def _json(trigger: Trigger, line: int) -> str:
+def _json(trigger: Fill, line: int) -> str:
     facts = {
         "rule": trigger.rule,
         "time": trigger.time,
@@ -99,7 +99,7 @@ def _json(trigger: Trigger, line: int) -> str:
     return json.dumps(facts) + "\n"
 
 
-def _text(trigger: Trigger, line: int) -> str:
+def _text(trigger: Fill, line: int) -> str:
     when = datetime.fromtimestamp(trigger.time)
     key = f" {' '.join(trigger.key)}" if trigger.key else ""
     where = f"{trigger.source}:{line}: {trigger.message}\n"

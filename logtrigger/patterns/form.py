@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from logtrigger.patterns import layout
-from logtrigger.patterns.types import WIDEST_TOKEN, FieldType
+from logtrigger.patterns.types import ADDRESS_LETTER, WIDEST_TOKEN, FieldType
 from logtrigger.text import WHITE
 
 _STEPS = 40_000  # what backtracking over one line may cost, about; the linear way serves lines that could cost more
@@ -27,6 +27,10 @@ _NO_HEADER = re.compile(rb"[^\s0-9:\[\]] [^\s0-9:\[\]]+ ")
 # Text that may begin in a header: its first colon, but for those of a time, could be the tag's.
 _TAG_END = re.compile(rb"(?:[^:]|(?<=[0-9]):(?=[0-9]))*: ")
 _ADDRESS_TEXT = re.compile(rb"[0-9A-Fa-f:.%-]+\Z")
+_TAG_BEGIN = re.compile(rb"([^\s:\[\]]{1,128})\[\Z")
+_PID = "[+-]?[0-9]{1,31}+(?![0-9])"  # as long as a header's tag can have it
+# Among many lines: where the last character stands that is not white.
+_LINE_END = rb"(?<![ \t\r\f\x0b])[ \t\r\f\x0b]*+$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +116,10 @@ class Gap:
     name: str
     greedy: bool = False
 
-    def expression(self) -> str:
+    def expression(self, *, rest: bool = False) -> str:
+        """For `re`; with `rest` the line's end comes next, so that there is nothing to choose."""
         one = f"[^{self.kind.excludes}]" if self.kind.excludes else "."
-        free = one + ("+" if self.greedy else "+?")
+        free = one + ("+" if self.greedy or rest else "+?")
         return f"({free})" if self.name else free
 
     def coarse(self) -> str:
@@ -145,6 +150,7 @@ class Form:
         self._normalise = [(i, normalise) for i, normalise in enumerate(self.normalisers) if normalise]
         self._blocks, self._gaps = _cut(elements)
         self._flags = re.DOTALL | (re.IGNORECASE if nocase else 0)
+        self.tag = _tag(self.elements) if tagged else b""
         self._prepare()
 
     def __repr__(self) -> str:
@@ -191,19 +197,48 @@ class Form:
         Where it matches a line without trailing white space, `match` finds the same captures, not normalised yet; where it does
         not, nothing is said. None: this pattern has no such expression.
         """
+        expression = self._behind_head()
+        return None if expression is None else re.compile(head + expression.encode("latin-1"), self._flags)
+
+    def bulk(self, head: bytes, kept: Sequence[int]) -> tuple[bytes, list[re.Pattern[bytes] | None]] | None:
+        """As `quick`, for many lines at once, each ended by a line feed: an expression for re.MULTILINE.
+
+        Only the captures with the indexes `kept` are groups. Trying an address costs more than anything else, so that its group
+        may take other text: what it took is one if the expression given for it matches all of that (None: it always is). Where
+        that proves right the captures are those of `match`; if not, or where nothing is found, nothing is said of the line.
+        """
+        if not all(map(_stays_in_line, self.elements)):
+            return None
+        elements, checks, index = list[Element](), list[re.Pattern[bytes] | None](), -1
+        for element, follower in zip(self.elements, [*self.elements[1:], None], strict=True):
+            index += isinstance(element, Conversion) and bool(element.name)
+            if isinstance(element, Conversion) and element.name and index in kept:
+                loose = _loose(element, follower)
+                checks.append(None if loose is element else re.compile(element.kind.expression.encode("latin-1")))
+                elements.append(loose)
+            else:
+                elements.append(Conversion(element.kind) if isinstance(element, Conversion) else element)
+        if self.tag and isinstance(number := elements[1], Conversion):
+            elements[1] = replace(number, kind=replace(number.kind, expression=_PID))
+        expression = Form(self.text, elements, nocase=self.nocase, tagged=self.tagged)._behind_head()
+        if expression is None:
+            return None
+        return head + expression.removesuffix(r"\Z").encode("latin-1") + _LINE_END, checks
+
+    def _behind_head(self) -> str | None:
+        """The expression for the pattern where a header ends; for a tagged one where the header's tag begins."""
         first = self._blocks[0].elements[:1]
         if self.nocase or self._longest != _ANY_LENGTH or self._anchored and not self.tagged:
             return None
         if self.tagged:
-            return re.compile(head + self._expression.encode("latin-1"), self._flags)
+            return self._expression
         # The leftmost place counts: only text that cannot stand in a header, or begin in it, is sought behind it.
         lead = first[0].text if first and isinstance(first[0], Literal) else b""
         if not _NO_HEADER.search(lead) or _TAG_END.match(lead) or lead.startswith(b" "):
             return None
         block = self._settled(0)
         rest = self._expression.removeprefix(block)
-        body = f".*?{block}{rest}" if self._restarts else f"(?>.*?{block}){rest}"
-        return re.compile(head + body.encode("latin-1"), self._flags)
+        return f".*?{block}{rest}" if self._restarts else f"(?>.*?{block}){rest}"
 
     def captures(self, data: bytes, start: int, end: int) -> Sequence[bytes] | None:
         """As `match`, before normalisation; `end` excludes trailing white space."""
@@ -237,7 +272,8 @@ class Form:
             whole = f"(?>{whole})"
         free = int(self._restarts and bool(gaps) and not anchored)  # places where backtracking may have to choose
         for index, gap in enumerate(gaps):
-            piece, final = gap.expression() + self._settled(index + 1), self._is_final(index)
+            piece = gap.expression(rest=self._is_rest(index)) + self._settled(index + 1)
+            final = self._is_final(index)
             whole += f"(?>{piece})" if final else piece
             takes_rest = self._is_rest(index) and not gap.kind.excludes
             free += not takes_rest and (not final or free > 0)
@@ -274,6 +310,37 @@ class Form:
         gap, block = self._gaps[index], self._blocks[index + 1]
         following = self._gaps[index + 1 : index + 2]
         return bool(following) and not (gap.greedy or gap.kind.excludes or following[0].kind.excludes or block.is_uneven)
+
+
+def _tag(elements: Sequence[Element]) -> bytes:
+    """The program, where a pattern begins with `program[`, a number and `]: `."""
+    match elements[:3]:
+        case [Literal(begin), Conversion(kind), Literal(end)] if kind.name == "int" and end.startswith(b"]: "):
+            found = _TAG_BEGIN.match(begin)
+            return found[1] if found else b""
+    return b""
+
+
+def _loose(conversion: Conversion, follower: Element | None) -> Conversion:
+    """The conversion, taking as much text, or more where it is none of its type: quicker to try than an address.
+
+    That holds where the text is sure to end with the last character that an address could have.
+    """
+    kind = conversion.kind
+    ends = follower is None or isinstance(follower, Literal) and not ADDRESS_LETTER.match(follower.text)
+    if not kind.loose or not ends:
+        return conversion
+    return replace(conversion, kind=replace(kind, expression=kind.loose, colon=""))
+
+
+def _stays_in_line(element: Element) -> bool:
+    """Whether its expression matches no line feed."""
+    if isinstance(element, Literal):
+        return b"\n" not in element.text
+    kind = element.kind
+    if kind.is_gap:
+        return not (kind.excludes and re.match(f"[^{kind.excludes}]", "\n"))
+    return r"\s" not in kind.expression and r"\x00" not in kind.expression
 
 
 def _cut(elements: Sequence[Element]) -> tuple[list[Block], list[Gap]]:

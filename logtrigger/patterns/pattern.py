@@ -39,12 +39,20 @@ class Pattern(Protocol):
         """Whether it begins with a program's tag: it is to be matched from the header's tag on."""
 
     @property
+    def tag(self) -> bytes:
+        """The program that it begins with, `program[%d]: `; b"" where it begins otherwise."""
+
+    @property
     def normalisers(self) -> Sequence[Callable[[bytes], bytes] | None]:
         """For each capture what brings it into its one form; None: it is taken as it stands."""
 
     def quick(self, head: bytes) -> re.Pattern[bytes] | None:
         """One expression for a header of this form and the pattern behind it, the captures its groups, the line without
         trailing white space. Where it matches, so does the pattern, with these captures; None: there is none."""
+
+    def bulk(self, head: bytes, kept: Sequence[int]) -> tuple[bytes, list[re.Pattern[bytes] | None]] | None:
+        """As `quick`, for re.MULTILINE and many lines at once: groups of its own has only `head`, behind them come the captures
+        with the indexes `kept`. They are those of `match` if each is matched, as a whole, by the expression in its place."""
 
     def captures(self, data: bytes, start: int, end: int) -> Sequence[bytes] | None:
         """As `match` for a line without trailing white space, before normalisation."""

@@ -59,6 +59,7 @@ class RegexPattern:
     """
 
     tagged = False
+    tag = b""
 
     def __init__(
         self, text: str, groups: Sequence[_Group], expression: Any, literal: bytes, nocase: bool, backtracks: str
@@ -79,6 +80,9 @@ class RegexPattern:
 
     def quick(self, head: bytes) -> None:
         """There is no quick way: see `logtrigger.rule.Pattern`."""
+
+    def bulk(self, head: bytes, kept: Sequence[int]) -> None:
+        """Nor one for many lines."""
 
     def match(self, data: bytes, start: int, end: int) -> Sequence[bytes] | None:
         """The named groups in the line data[start:end], in order; None where it does not match or a type does not fit.

@@ -8,6 +8,7 @@ constant time wherever it is tried.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -77,6 +78,7 @@ class FieldType:
     uneven: bool = False  # begun further right it may end further left
     address: bool = False  # free text before it is the attacker's: read it as long as possible
     conversions: str = "s"  # the scanf letters that may carry it
+    loose: str = ""  # for addresses: text that may be one, and may not be extended; quicker to try
     coarse: str = r"[^\n]+"  # takes all that the expression takes, and needs no lookaround: for engines that only scan
 
     @property
@@ -127,6 +129,9 @@ _LENGTH6 = "(?:/(?:12[0-8]|1[01][0-9]|[1-9]?[0-9])(?![0-9]))?"
 _NET = rf"(?:{IPV4}{_LENGTH4}{_BEHIND}|{IPV6}{_LENGTH6}{_BEHIND}(?!:))"
 _PORT = r"(?:6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[0-9]{1,4})(?![0-9])"
 _NO_DIGIT = "(?<![0-9])"
+# All that an address or a name may consist of.
+ADDRESS_LETTER = re.compile(rb"[0-9A-Za-z_.:%-]")
+_LOOSE = r"(?:[0-9A-Za-z_.:%-]++|\[[0-9A-Za-z_.:%-]++\])"
 _DIGITS_ONLY, _NO_BLANK = "[0-9+-]+", r"[^ \t\r\n\f\x0b]+"
 
 FIELD_TYPES = {
@@ -141,6 +146,7 @@ FIELD_TYPES = {
             colon=_address(_BEFORE_COLON6),
             normalise=canonical_ip,
             address=True,
+            loose=_LOOSE,
             coarse=_NO_BLANK,
         ),
         FieldType("net", _NET, _BEFORE, normalise=_canonical_net, address=True, coarse=_NO_BLANK),
@@ -151,6 +157,7 @@ FIELD_TYPES = {
             colon=_host(_BEFORE_COLON6),
             normalise=_canonical_host,
             address=True,
+            loose=_LOOSE,
             coarse=_NO_BLANK,
         ),
         FieldType("port", _PORT, _NO_DIGIT, conversions="sdui", coarse=_DIGITS_ONLY),

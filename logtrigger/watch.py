@@ -1,0 +1,85 @@
+"""One rule at work in the engine: what recognises its lines, and where they are counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from functools import cached_property
+
+from logtrigger.bulk import Bulk, Bulks
+from logtrigger.counters import Counters
+from logtrigger.model import Chunk
+from logtrigger.recognise import Captures, Recogniser, Widening
+from logtrigger.rule import Rule
+from logtrigger.together import together
+from logtrigger.window import Windows
+
+OWN_PROGRAM = "logtrigger"  # lines of ours are for rules that ask for them only, so that no rule can set itself off
+
+
+class Clock:
+    """The latest time that rules which count together have seen in a replay: their events never go back behind it.
+
+    Other rules have no part in it, so that what a rule finds does not depend on which others there are.
+    """
+
+    __slots__ = ("latest",)
+
+    def __init__(self) -> None:
+        self.latest = 0.0
+
+
+class Watch:
+    """One rule at work: what recognises its lines, and where they are counted."""
+
+    def __init__(self, rule: Rule, windows: Windows, clock: Clock) -> None:
+        self.rule = rule
+        self.clock = clock
+        self.recogniser = Recogniser(rule)
+        self.add = windows.add
+        self.key = self.recogniser.first.raw_key  # of what `quick` found
+        self.windows = windows
+        self.weight, self.suppress = rule.weight, rule.suppress
+        # The windows that an event of this rule empties, their key's fields, and how those are counted.
+        self.resets: list[tuple[Windows, tuple[str, ...], Widening]] = []
+        self.events = 0
+        self.bulks: Bulks | None = None  # of rules that count alone
+        self.sees_own_lines = OWN_PROGRAM in rule.programs
+
+    @cached_property
+    def bulk(self) -> Bulk | None:
+        """What finds many events at once; None: they are looked at one by one, and in order with those of other rules."""
+        return self.bulks.of(self.rule, self.recogniser.first, OWN_PROGRAM) if self.bulks else None
+
+    def may_see(self, chunk: Chunk) -> bool:
+        """Whether the rule is for lines of this sender. Where the source does not tell who sent them, it is not."""
+        if chunk.own and not self.sees_own_lines:
+            return False
+        wanted, sender = self.rule.senders, chunk.sender
+        return not wanted or (
+            sender is not None and any(w.uid == sender.uid and w.program in ("", sender.program) for w in wanted)
+        )
+
+    @cached_property
+    def quick(self) -> Captures | None:
+        """What finds an event's captures quickly; None: each line needs a thorough look."""
+        return None if self.resets else self.recogniser.quick
+
+
+def watches_of(rules: Sequence[Rule], counters: Counters) -> list[Watch]:
+    """The rules at work, connected with each other where they are to be."""
+    bulks, clocks, first = Bulks(), [Clock() for _ in rules], together(rules)
+    watches = [Watch(rule, counters.of(rule), clocks[index]) for rule, index in zip(rules, first, strict=True)]
+    rules_by = Counter(first)
+    for watch, index in zip(watches, first, strict=True):
+        watch.bulks = bulks if rules_by[index] == 1 else None
+    _connect_resets(watches)
+    return watches
+
+
+def _connect_resets(watches: Sequence[Watch]) -> None:
+    by_name = {watch.rule.name: watch for watch in watches}
+    for watch in watches:
+        for name in watch.rule.reset_by:
+            if name in by_name:
+                by_name[name].resets.append((watch.windows, watch.rule.key, watch.recogniser.first.widening))
