@@ -27,6 +27,7 @@ from logtrigger.windowrows import from_row
 
 _LAGGING, _CAUGHT_UP = 20_000, 5_000  # triggers waiting for a commit: where sources pause, where they go on
 _TIDY_EVERY = 60.0  # seconds
+_LOOK_EVERY = 0.02  # seconds, for the end of the last action after the input's end
 
 Load = Callable[[], Configuration]
 
@@ -62,7 +63,7 @@ class Daemon:
         self._console, self._load, self._dry_run, self._clock = console, load, dry_run, clock
         self.store = Store(None if dry_run else settings.state)
         self.commits = Commits(self.loop, self.store, self._snapshot, self._on_committed, self._on_store_error)
-        self.feeds = Feeds(self, self.store.load_positions())
+        self.feeds = Feeds(self, self.store.load_positions(), self._wind_up)
         self._paused = False
         self._stopping = False
         self._evictions: dict[str, int] = {}  # reported so far
@@ -144,6 +145,17 @@ class Daemon:
             self.report(1, f"stopping; waiting for scripts, {running} running (Ctrl-C or SIGTERM again ends them)")
         self.dispatch.work.drain(self._finish)
 
+    def _wind_up(self) -> None:
+        """Nothing can come any more: end when everything is done that has been caused."""
+        work = self.dispatch.work
+        if self._stopping or not self.feeds.are_over:
+            return
+        if work.running or work.waiting or work.spilled:
+            self.loop.call_later(_LOOK_EVERY, self._wind_up)
+        else:
+            self.report(1, "the input has ended")
+            self.stop()
+
     def _finish(self) -> None:
         try:
             self.commits.last()
@@ -193,7 +205,7 @@ class Daemon:
     def deliver(self, chunk: Chunk) -> None:
         """Count the lines of a chunk and start what they cause."""
         self._console.chunk(chunk)
-        self.feeds.delivered(chunk.source, self._clock())
+        self.feeds.delivered(chunk, self._clock())
         if triggers := self._feed(chunk):
             rules = self.dispatch.rules
             notes = self.banning.meet((trigger, rules[trigger.rule]) for trigger in triggers)
@@ -221,6 +233,7 @@ class Daemon:
     def forget(self, stream: str) -> None:
         """A stream is over."""
         self.engine.forget(stream)
+        self.feeds.forget(stream)
         self.commits.forget(stream)
 
     def positions(self, source: str) -> Iterable[Position]:

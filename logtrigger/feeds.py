@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from logtrigger.errors import SourceError
-from logtrigger.model import Position
-from logtrigger.rule import SYSTEM_LOG, Settings
+from logtrigger.errors import Place, SourceError
+from logtrigger.model import Chunk, Position
+from logtrigger.rule import SYSTEM_LOG, Settings, SourceOptions
 from logtrigger.sources.base import Host, Source
+
+if TYPE_CHECKING:
+    from logtrigger.logfiles import LogFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +32,17 @@ class Feeds:
     Args:
         host: what the sources deliver to.
         known: the positions that the store knew at the start.
+        over: called when nothing can come any more: standard input has ended, and there is no other source.
     """
 
-    def __init__(self, host: Host, known: Iterable[Position]) -> None:
-        self._host = host
+    def __init__(self, host: Host, known: Iterable[Position], over: Callable[[], None] = lambda: None) -> None:
+        self._host, self._over = host, over
         self._known = list(known)
         self._open: dict[str, Source] = {}
+        self._options: dict[str, SourceOptions | None] = {}  # that each was opened with
+        self._files: dict[str, LogFiles] = {}  # that the lines of a source are written to
+        self._ended: set[str] = set()  # of which nothing will come any more
+        self._settings: Settings | None = None
         self._moved: set[str] = set()  # delivered since their positions were last asked for
         self._heard: dict[str, float] = {}  # when each delivered last, epoch seconds
         self._paused = False
@@ -43,25 +52,36 @@ class Feeds:
         return [position for position in self._known if position.source == source]
 
     def open(self, names: Iterable[str], settings: Settings) -> None:
-        """Open these sources. Raises SourceError for the first that cannot be opened."""
-        for name in names:
+        """Open these sources, and those that are to be written to files. Raises SourceError for the first that cannot be."""
+        self._settings = settings
+        for name in _wanted(names, settings):
             self._open_one(name, settings)
 
     def change(self, names: Sequence[str], settings: Settings) -> list[Position]:
-        """Close what is not among these names any more, open what is new; gives where the closed ones stand."""
-        left = [position for name in list(self._open) if name not in names for position in self._close_one(name)]
-        for name in names:
-            if name not in self._open:
+        """Close what is not wanted any more, open what is new or has changed; gives where the closed ones stand.
+
+        What stays open reads its certificates again, and opens anew the files it writes.
+        """
+        self._settings, wanted = settings, _wanted(names, settings)
+        stale = [name for name in self._open if name not in wanted or self._options[name] != _options(name, settings)]
+        left = [position for name in stale for position in self._close_one(name)]
+        for name in wanted:
+            if name in self._open:
+                self._refresh(name)
+            else:
                 try:
                     self._open_one(name, settings)
                 except SourceError as error:
                     self._host.report(0, str(error))
+        self._end_if_over()
         return left
 
     def close(self) -> None:
         """Close them all."""
         for source in self._open.values():
             source.close()
+        for files in self._files.values():
+            files.close()
 
     def pause(self) -> None:
         self._paused = True
@@ -73,10 +93,16 @@ class Feeds:
         for source in self._open.values():
             source.resume()
 
-    def delivered(self, source: str, now: float) -> None:
-        """This source has moved on."""
-        self._moved.add(source)
-        self._heard[source] = now
+    def delivered(self, chunk: Chunk, now: float) -> None:
+        """A source has moved on: its lines are written where they are to be."""
+        self._moved.add(chunk.source)
+        self._heard[chunk.source] = now
+        if files := self._files.get(chunk.source):
+            files.write(chunk, now)
+
+    def forget(self, stream: str) -> None:
+        """A stream is over: whoever opens its source again is not to look for it."""
+        self._known = [position for position in self._known if position.stream != stream]
 
     def moved(self) -> list[Position]:
         """Where the sources stand that have moved since this was last asked."""
@@ -91,27 +117,133 @@ class Feeds:
         ]
 
     def _open_one(self, name: str, settings: Settings) -> None:
-        source = make(self._host, name, settings)
-        if self._paused:
-            source.pause()
-        source.open()
-        self._open[name] = source
+        options = _options(name, settings)
+        files = _files(options, self._host) if options is not None and options.write else None
+        try:
+            source = make(self._host, name, options, lambda: self._has_ended(name), lambda: self._warn_of_senders(name))
+            if self._paused:
+                source.pause()
+            source.open()
+        except SourceError:
+            if files:
+                files.close()
+            raise
+        if files:
+            self._files[name] = files
+        self._open[name], self._options[name] = source, options
+        self._warn_of_senders(name)
+
+    def _refresh(self, name: str) -> None:
+        if name in self._files:
+            self._files[name].reopen()
+        reload = getattr(self._open[name], "reload", None)
+        try:
+            if reload is not None:
+                reload()
+        except SourceError as error:
+            self._host.report(0, str(error))
+        self._warn_of_senders(name)
+
+    def _warn_of_senders(self, name: str) -> None:
+        """A rule that asks who wrote a line, of a source that cannot tell, never sees one."""
+        source = self._open[name]
+        if self._settings is None or getattr(source, "tells_senders", True):
+            return
+        for rule in self._settings.rules:
+            if rule.source == name and rule.senders:
+                reading = getattr(source, "reading", "") or name
+                self._host.report(
+                    0,
+                    f"rule {rule.name} sees no line: it asks for senders, and {reading} does not tell who wrote a line "
+                    "(use option program instead, or a `config source` that reads the journal)",
+                )
+
+    def _has_ended(self, name: str) -> None:
+        self._ended.add(name)
+        self._host.loop.call_soon(self._end_if_over)
+
+    @property
+    def are_over(self) -> bool:
+        """Whether nothing can come any more."""
+        return bool(self._ended) and self._ended >= self._open.keys()
+
+    def _end_if_over(self) -> None:
+        if self.are_over:
+            self._over()
 
     def _close_one(self, name: str) -> list[Position]:
         source = self._open.pop(name)
         self._heard.pop(name, None)
+        self._ended.discard(name)
         left = list(source.positions())
         self._known = [position for position in self._known if position.source != name] + left
         source.close()
+        if files := self._files.pop(name, None):
+            files.close()
         return left
 
 
-def make(host: Host, name: str, settings: Settings) -> Source:
-    """The source of that name: the system log, or a rule's `file`. What it needs is imported only here."""
+def _wanted(names: Iterable[str], settings: Settings) -> list[str]:
+    """The sources that rules read, and those whose lines are written to files."""
+    return list(dict.fromkeys([*names, *(source.name for source in settings.sources if source.write)]))
+
+
+def _options(name: str, settings: Settings) -> SourceOptions | None:
+    """The `config source` of that name, wherever it is written."""
+    found = next((source for source in settings.sources if source.name == name), None)
+    return found and replace(found, place=Place("", 0))
+
+
+def _files(options: SourceOptions, host: Host) -> LogFiles:
+    from logtrigger.logfiles import LogFiles, Template
+
+    template = Template(options.write)
+    try:
+        return LogFiles(template, host.report)
+    except OSError as error:
+        raise SourceError(
+            f"{options.name}: {template.folder} cannot be written to: {error.strerror} (run as root, or write elsewhere)"
+        ) from error
+
+
+def make(host: Host, name: str, options: SourceOptions | None, ended: Callable[[], None], moved: Callable[[], None]) -> Source:
+    """The source of that name: the system log, a `config source`, or a rule's `file`. What it needs is imported only here.
+
+    `ended` is called when nothing more can come of it, `moved` when the system log is read elsewhere from then on.
+    """
+    if options is not None:
+        return _configured(host, options, ended)
     if name == SYSTEM_LOG:
         from logtrigger.sources.syslog import SystemLogSource
 
-        return SystemLogSource(host)
+        return SystemLogSource(host, moved=moved)
     from logtrigger.sources.file import FileSource
 
     return FileSource(host, name, [name])
+
+
+def _configured(host: Host, options: SourceOptions, ended: Callable[[], None]) -> Source:
+    name, from_start = options.name, options.from_start
+    if options.listen:
+        from logtrigger.sources import receiver
+
+        return receiver.make(host, options)
+    if options.journal:
+        from logtrigger.sources.journal import JournalSource
+
+        return JournalSource(host, name, units=options.units, matches=options.matches, from_start=from_start)
+    if options.logread:
+        from logtrigger.sources.logread import LogreadSource
+
+        return LogreadSource(host, name, from_start=from_start)
+    if options.stdin:
+        from logtrigger.sources.stdin import StdinSource
+
+        return StdinSource(host, name, ended)
+    if options.command:
+        from logtrigger.sources.command import CommandSource
+
+        return CommandSource(host, name, options.command)
+    from logtrigger.sources.file import FileSource
+
+    return FileSource(host, name, options.file, from_start=from_start, rotated=options.rotated)

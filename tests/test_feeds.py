@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import socket
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from logtrigger.errors import SourceError
-from logtrigger.feeds import Feeds
-from logtrigger.rule import Settings
+from logtrigger.errors import Place, SourceError
+from logtrigger.feeds import Feeds, make
+from logtrigger.rule import Rule, SenderIs, Settings, SourceOptions
+from logtrigger.sources.stdin import StdinSource
+from tests.script import rule
 from tests.sources.host import TestHost, until
 
 SETTINGS = Settings(path=Path("rules.conf"), rules=(), state=Path("state.db"))
@@ -38,7 +45,7 @@ def test_positions_are_asked_of_those_that_moved(tmp_path: Path) -> None:
     log.write_bytes(b"")
     host = TestHost()
     feeds = Feeds(host, [])
-    host.on_deliver = lambda chunk: feeds.delivered(chunk.source, 1.0)
+    host.on_deliver = lambda chunk: feeds.delivered(chunk, 1.0)
     feeds.open([str(log)], SETTINGS)
     assert feeds.moved() == []
     log.write_bytes(b"one\n")
@@ -76,3 +83,93 @@ def test_a_source_that_cannot_be_opened_ends_the_start_but_not_a_reload() -> Non
         feeds.open(["x"], SETTINGS)
     feeds.change(["x"], SETTINGS)
     assert host.reports == [(0, "x: cannot be opened: nothing there (make it)")]
+
+
+def settings(*sources: SourceOptions, rules: Sequence[Rule] = ()) -> Settings:
+    return replace(SETTINGS, sources=sources, rules=tuple(rules))
+
+
+def place(line: int) -> Place:
+    return Place("rules.conf", line)
+
+
+def test_a_source_that_changed_is_opened_anew_and_others_stay(tmp_path: Path) -> None:
+    """Where a section stands is no change."""
+    host = TestHost()
+    a, b = (SourceOptions(name=name, place=place(1), command=("sleep", "60")) for name in "ab")
+    feeds = Feeds(host, [])
+    feeds.open(["a", "b"], settings(a, b))
+    before = dict(feeds._open)
+    feeds.change(["a", "b"], settings(replace(a, command=("sleep", "61")), replace(b, place=place(7))))
+    assert feeds._open["a"] is not before["a"] and feeds._open["b"] is before["b"]
+    feeds.change(["b"], settings(b))
+    assert list(feeds._open) == ["b"]
+    feeds.close()
+
+
+@pytest.mark.parametrize(
+    ("options", "kind"),
+    [
+        ({"file": ("/nowhere/x",), "rotated": ("/nowhere/old",)}, "FileSource"),
+        ({"command": ("sleep", "60")}, "CommandSource"),
+        ({"journal": True}, "JournalSource"),
+        ({"logread": True}, "LogreadSource"),
+        ({"stdin": True}, "StdinSource"),
+        ({"listen": ("tcp:601",)}, "Receiver"),
+    ],
+)
+def test_each_kind_of_source(options: dict[str, Any], kind: str) -> None:
+    made = make(TestHost(), "s", SourceOptions(name="s", place=place(1), **options), lambda: None, lambda: None)
+    assert (type(made).__name__, made.name) == (kind, "s")
+
+
+def test_lines_are_written_to_files_whether_a_rule_reads_them_or_not(tmp_path: Path) -> None:
+    sock = tmp_path / "log.sock"
+    one = SourceOptions(name="net", place=place(1), listen=(f"unix:{sock}",), write=f"{tmp_path}/logs/{{program}}.log")
+    host = TestHost()
+    feeds = Feeds(host, [])
+    host.on_deliver = lambda chunk: feeds.delivered(chunk, 1.0)
+    feeds.open([], settings(one))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.sendto(b"<13>Nov 21 08:00:00 app: hello", str(sock))
+        until(host.loop, lambda: host.lines)
+    assert b"app: hello" in (tmp_path / "logs/app.log").read_bytes()
+    feeds.change([], settings())
+    assert not sock.exists()
+    feeds.close()
+
+
+def test_a_folder_that_cannot_be_written_to_keeps_a_source_closed(tmp_path: Path) -> None:
+    (tmp_path / "logs").write_text("no folder")
+    one = SourceOptions(name="net", place=place(1), listen=("udp:5514",), write=f"{tmp_path}/logs/x/{{host}}.log")
+    with pytest.raises(SourceError, match="net: .*logs/x cannot be written to: Not a directory"):
+        Feeds(TestHost(), []).open([], settings(one))
+
+
+def test_a_rule_that_asks_for_senders_is_told_where_none_is_known(tmp_path: Path) -> None:
+    host, name = TestHost(), str(tmp_path / "log")
+    feeds = Feeds(host, [])
+    asks = rule("x", name="asks", source=name, senders=(SenderIs(0),))
+    feeds.open([name], settings(rules=[asks, rule("x", name="other", source=name)]))
+    said = host.said("does not tell who wrote a line")
+    assert len(said) == 1 and said[0].startswith("rule asks sees no line: it asks for senders, and ")
+    feeds.close()
+
+
+def test_it_is_over_when_nothing_can_come_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Standard input at its end is; another source beside it may still bring something."""
+    over: list[str] = []
+    host = TestHost()
+    feeds = Feeds(host, [], lambda: over.append("over"))
+    pipe, command = (
+        SourceOptions(name="pipe", place=place(1), stdin=True),
+        SourceOptions(name="cmd", place=place(1), command=("sleep", "60")),
+    )
+    with open(os.devnull) as empty:
+        monkeypatch.setattr(StdinSource.__init__, "__defaults__", (empty.fileno(), "standard input"))
+        feeds.open(["pipe", "cmd"], settings(pipe, command))
+        host.settle(0.1)
+        assert over == [] and not feeds.are_over
+        feeds.change(["pipe"], settings(pipe))
+        assert over == ["over"] and feeds.are_over
+        feeds.close()

@@ -43,12 +43,14 @@ class FileSource:
         from_start: bool = False,
         linger: float = LINGER,
         missing_level: int = 0,
+        rotated: Sequence[str] = (),
     ) -> None:
         self.name = name
         self._host = host
         self._globs = [os.path.abspath(pattern) for pattern in globs]
         self._from_start = from_start
         self._linger = linger
+        self._rotated = rotated  # folders that rotated files are moved to
         self._missing_level = missing_level  # at which a file that is not there at the start is reported
         self._watcher: Watcher | None = None
         self._tails: dict[Inode, Tail] = {}
@@ -62,6 +64,8 @@ class FileSource:
         self._timers: dict[str, Timer] = {}
         self._names = paths.names((), ())
         self._starting = self._paused = self._turning = self._rescanning = False
+
+    tells_senders = False
 
     def open(self) -> None:
         """Find the files and begin to read. Missing and unreadable ones are said once and waited for."""
@@ -276,7 +280,7 @@ class FileSource:
         """Look for the unread rest of what was rotated away while we were not there; read it before its successor."""
         rests: dict[str, list[Found]] = {}
         for position in [p for p in self._known if self._starting or p.path in self._at]:
-            found = find_rest(position, self._tails)
+            found = find_rest(position, self._tails, self._rotated)
             if found is not None:
                 self._known.remove(position)
                 self._begin_rest(position, found)
@@ -296,7 +300,7 @@ class FileSource:
         """The rests of one path first, then whole generations that nobody saw, then what stands there now."""
         current = self._at.get(path)
         if current is None or current.is_new:
-            for found in generations_since(rests[-1], path, self._tails):
+            for found in generations_since(rests[-1], path, self._tails, self._rotated):
                 self._begin_rest(self._new_position(path, found.fd, 0), found)
                 rests.append(found)
         chain = [self._tails[inode_of(found.fd)] for found in rests] + ([current] if current is not None else [])
@@ -366,7 +370,7 @@ class FileSource:
         assert tail.fd is not None
         fd, path, hole_at = tail.fd, tail.path, tail.read_to
         self._unwatch(tail)
-        copy = find_copy(path, tail.is_copied_in)
+        copy = find_copy(path, tail.is_copied_in, self._rotated)
         if copy is not None and inode_of(copy.fd) in self._tails:
             os.close(copy.fd)
             copy = None

@@ -62,20 +62,22 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Where the system log is to be read: from files, a command's output or a socket of ours; just one is given."""
+    """Where the system log is to be read: from files, with a program, or from a socket of ours; just one is given."""
 
     reason: str
     files: tuple[str, ...] = ()
-    command: tuple[str, ...] = ()
+    program: str = ""  # logread or journalctl
     socket: str = ""
+    since: float | None = None  # with journalctl: begin there, epoch seconds
 
     def __str__(self) -> str:
-        return " and ".join(self.files) or " ".join(self.command) or self.socket
+        programs = {"journalctl": "the journal", "logread": "the ring buffer of logread"}
+        return " and ".join(self.files) or programs.get(self.program) or self.socket
 
     @property
     def place(self) -> tuple[str, ...]:
-        """What two judgements are compared by: wherefrom, not with which options."""
-        return self.files or self.command[:1] or (self.socket,)
+        """What two judgements are compared by: wherefrom, not since when."""
+        return self.files or (self.program or self.socket,)
 
 
 def choices(machine: Machine, since: float | None = None) -> tuple[list[Choice], list[str]]:
@@ -104,7 +106,7 @@ def _logread(machine: Machine) -> Iterator[Choice | str]:
     elif not machine.has_program("logread"):
         yield "this is OpenWrt, but there is no logread in PATH"
     else:
-        yield Choice("this is OpenWrt", command=("logread", "-f"))
+        yield Choice("this is OpenWrt", program="logread")
 
 
 def _files(machine: Machine, since: float | None) -> Iterator[Choice | str]:
@@ -149,7 +151,7 @@ def _journal(machine: Machine) -> Iterator[Choice | str]:
     elif not machine.has_program("journalctl"):
         yield "journald is running, but there is no journalctl in PATH"
     else:
-        yield Choice("journald is running", command=("journalctl", "-f", "-n", "0", "-o", "short-iso"))
+        yield Choice("journald is running", program="journalctl")
 
 
 def _dev_log(machine: Machine) -> Iterator[Choice | str]:

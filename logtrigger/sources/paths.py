@@ -35,18 +35,20 @@ def names(globs: Iterable[str], paths: Iterable[str]) -> re.Pattern[str]:
     return re.compile("|".join(fnmatch.translate(part) + "|" + re.escape(part) for part in sorted(parts)))
 
 
-def siblings(path: str) -> Iterator[os.DirEntry[str]]:
-    """The other readable-looking files in a path's folder, those that share its name's beginning first."""
+def siblings(path: str, also: Iterable[str] = ()) -> Iterator[os.DirEntry[str]]:
+    """The other readable-looking files in a path's folder, those that share its name's beginning first; then those of
+    further folders, which rotated files are moved to."""
     path = os.path.realpath(path)
-    folder, name = os.path.split(path)
+    own, name = os.path.split(path)
     stem = name.partition(".")[0]
-    try:
-        with os.scandir(folder) as entries:
-            others = [entry for entry in entries if entry.name != name and not entry.name.endswith(COMPRESSED)]
-    except OSError:
-        return
-    others.sort(key=lambda entry: (not entry.name.startswith(stem), entry.name))
-    yield from (entry for entry in others if entry.is_file(follow_symlinks=False))
+    for folder in (own, *also):
+        try:
+            with os.scandir(folder) as entries:
+                others = [entry for entry in entries if entry.path != path and not entry.name.endswith(COMPRESSED)]
+        except OSError:
+            continue
+        others.sort(key=lambda entry: (not entry.name.startswith(stem), entry.name))
+        yield from (entry for entry in others if entry.is_file(follow_symlinks=False))
 
 
 def _named(pattern: str) -> list[str]:

@@ -12,6 +12,7 @@ from logtrigger.sources.fingerprint import agrees
 from logtrigger.sources.paths import siblings
 
 Accept = Callable[[int], bool]
+Folders = Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +40,22 @@ def assign(positions: Sequence[Position], files: Mapping[str, int]) -> dict[str,
     return found
 
 
-def find_rest(position: Position, taken: Iterable[tuple[int, int]]) -> Found | None:
-    """The file of a position among its siblings, by inode or else by content. `taken` (device, inode) are read already."""
-    return _find(position.path, taken, lambda fd: _is_file("", fd, position)) or _find(
-        position.path, taken, lambda fd: _is_copy("", fd, position)
+def find_rest(position: Position, taken: Iterable[tuple[int, int]], also: Folders = ()) -> Found | None:
+    """The file of a position among its siblings, by inode or else by content. `taken` (device, inode) are read already.
+
+    `also` are further folders to look in.
+    """
+    return _find(position.path, taken, lambda fd: _is_file("", fd, position), also) or _find(
+        position.path, taken, lambda fd: _is_copy("", fd, position), also
     )
 
 
-def find_copy(path: str, accept: Accept) -> Found | None:
+def find_copy(path: str, accept: Accept, also: Folders = ()) -> Found | None:
     """A sibling that accept recognises."""
-    return _find(path, (), accept)
+    return _find(path, (), accept, also)
 
 
-def generations_since(found: Found, path: str, taken: Iterable[tuple[int, int]]) -> list[Found]:
+def generations_since(found: Found, path: str, taken: Iterable[tuple[int, int]], also: Folders = ()) -> list[Found]:
     """Siblings that were rotated away after the found one and before the file now at path, oldest first.
 
     app.log.1 is one where app.log.2 was found: the names differ in digits only, and it was written to later.
@@ -60,7 +64,7 @@ def generations_since(found: Found, path: str, taken: Iterable[tuple[int, int]])
     since = os.fstat(found.fd).st_mtime_ns
     used = {*taken, _key(os.fstat(found.fd))}
     later: list[tuple[int, str]] = []
-    for entry in siblings(path):
+    for entry in siblings(path, also):
         if _shape(entry.name) == shape and entry.path != found.path:
             try:
                 stat = entry.stat()
@@ -85,9 +89,9 @@ def _is_copy(path: str, fd: int, position: Position) -> bool:
     return known and path != position.path and agrees(fd, position)
 
 
-def _find(path: str, taken: Iterable[tuple[int, int]], accept: Accept) -> Found | None:
+def _find(path: str, taken: Iterable[tuple[int, int]], accept: Accept, also: Folders) -> Found | None:
     used = set(taken)
-    for entry in siblings(path):
+    for entry in siblings(path, also):
         try:
             skip = _key(entry.stat()) in used
         except OSError:

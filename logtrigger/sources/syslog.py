@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from logtrigger.errors import SourceError
 from logtrigger.loop import Timer
 from logtrigger.model import Position
 from logtrigger.rule import SYSTEM_LOG
 from logtrigger.sources.base import Host, Source
-from logtrigger.sources.command import CommandSource
 from logtrigger.sources.file import FileSource
 from logtrigger.sources.machine import UNREADABLE, Choice, Machine, choices, nothing_found
 from logtrigger.sources.receiver.unix import UnixReceiver
@@ -27,9 +27,16 @@ class SystemLogSource:
     journal from the last line the files have seen, to files from their end.
     """
 
-    def __init__(self, host: Host, machine: Machine | None = None, judge_every: float = JUDGE_EVERY) -> None:
+    def __init__(
+        self,
+        host: Host,
+        machine: Machine | None = None,
+        judge_every: float = JUDGE_EVERY,
+        moved: Callable[[], None] = lambda: None,
+    ) -> None:
         self.name = SYSTEM_LOG
         self._host = host
+        self._moved = moved  # called when reading goes on elsewhere
         self._machine = machine or Machine(path=os.environ.get("PATH", os.defpath))
         self._judge_every = judge_every
         self._choice: Choice | None = None
@@ -56,6 +63,11 @@ class SystemLogSource:
     def reading(self) -> str:
         """What it has chosen, in words."""
         return str(self._choice) if self._choice is not None else ""
+
+    @property
+    def tells_senders(self) -> bool:
+        """Whether what is read now tells who wrote a line."""
+        return getattr(self._source, "tells_senders", True)
 
     def pause(self) -> None:
         self._paused = True
@@ -85,23 +97,29 @@ class SystemLogSource:
             self._host.report(1, f"{self.name}: reading {choice}, as {choice.reason}")
             self._choice, self._source = choice, source
             self._judged = _last_change(choice)
-            if not choice.files:
-                self._forget_files()
+            if choice.socket:
+                self._forget_all()
             if self._paused:
                 source.pause()
             return True
         return False
 
-    def _forget_files(self) -> None:
-        """Files of an earlier run that are not followed now: later on they would be caught up with, line by line again."""
+    def _forget_all(self) -> None:
+        """What an earlier run followed and nobody does now: later on it would be caught up with, line by line again."""
         for position in list(self._host.positions(self.name)):
             self._host.forget(position.stream)
 
     def _make(self, choice: Choice) -> Source:
         if choice.files:
             return FileSource(self._host, self.name, choice.files, missing_level=3)  # one of a pair is enough
-        if choice.command:
-            return CommandSource(self._host, self.name, choice.command)
+        if choice.program == "journalctl":
+            from logtrigger.sources.journal import JournalSource
+
+            return JournalSource(self._host, self.name, since=choice.since)
+        if choice.program:
+            from logtrigger.sources.logread import LogreadSource
+
+            return LogreadSource(self._host, self.name)
         return UnixReceiver(self._host, self.name, choice.socket)
 
     def _judge_later(self) -> None:
@@ -125,17 +143,16 @@ class SystemLogSource:
         old = self._source
         self._host.report(1, f"{self.name}: {present} is written no longer")
         if self._open_first(others, against) and old is not None:
-            leave: Callable[[], None] = old.abandon if isinstance(old, FileSource) else old.close
-            leave()
+            getattr(old, "abandon", old.close)()
+            self._moved()
 
 
 def _from_then(choice: Choice, present: Choice) -> Choice:
-    """The journal is read from where the files ended, not from now; see journalctl(1), --since and --no-tail."""
+    """The journal is read from where the files ended, not from now."""
     last = _last_change(present)
-    if choice.command[:1] != ("journalctl",) or last is None:
+    if choice.program != "journalctl" or last is None:
         return choice
-    command = ("journalctl", "-f", "--no-tail", "--since", f"@{int(last) + 1}", "-o", "short-iso")
-    return Choice(choice.reason, command=command)
+    return replace(choice, since=int(last) + 1)
 
 
 def _last_change(choice: Choice) -> float | None:

@@ -60,7 +60,7 @@ class Journald:
 
 @contextmanager
 def journald(folder: Path) -> Iterator[Journald]:
-    """A journald that runs, with no entry but its own."""
+    """A journald that runs and has said so."""
     (folder / "bin").mkdir()
     said = folder / "journald.err"
     with said.open("wb") as output:
@@ -74,6 +74,8 @@ def journald(folder: Path) -> Iterator[Journald]:
         ):
             assert process.poll() is None and time.monotonic() < end, said.read_text()
             time.sleep(0.02)
+        one.send("the machine is up")
+        one.wait_for("the machine is up")
         yield one
     finally:
         process.terminate()

@@ -272,4 +272,4 @@ def test_what_cannot_be_read_is_passed_over(host: TestHost, tmp_path: Path, monk
 
 def test_what_is_asked_for(host: TestHost) -> None:
     source = JournalSource(host, "j", units=["ssh.service"], matches=["_UID=0"])
-    assert source._command()[-4:] == ["--lines=1", "--unit=ssh.service", "_UID=0"]
+    assert source._command()[-3:] == ["--lines=1", "--unit=ssh.service", "_UID=0"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -33,8 +33,12 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def source(host: TestHost, root: Path, judge_every: float = 3600) -> SystemLogSource:
-    return SystemLogSource(host, Machine(root, root / "proc", f"{root}/bin:{os.environ['PATH']}"), judge_every)
+# A journal with one entry, which tells how it was asked for.
+ENTRY = """entry='{"__CURSOR":"s=1","MESSAGE":"%s","_HOSTNAME":"h","_COMM":"app"}'; printf "$entry\\n" "$*" """
+
+
+def source(host: TestHost, root: Path, judge_every: float = 3600, moved: Callable[[], None] = lambda: None) -> SystemLogSource:
+    return SystemLogSource(host, Machine(root, root / "proc", f"{root}/bin:{os.environ['PATH']}"), judge_every, moved)
 
 
 def program(root: Path, name: str, script: str) -> None:
@@ -60,14 +64,16 @@ def test_both_files_of_a_pair_are_followed_though_one_is_missing(host: TestHost,
     assert not [text for level, text in host.reports if level == 0]
 
 
-def test_a_command(host: TestHost, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_ring_buffer(host: TestHost, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", f"{root}/bin:{os.environ['PATH']}")
     (root / "etc/openwrt_release").touch()
-    program(root, "logread", "echo one $1")
-    with running(source(host, root), host):
+    program(root, "logread", "[ $# = 0 ] && exit; echo one $1")
+    system = source(host, root)
+    with running(system, host):
         host.wait_for(b"one -f")
+        assert not system.tells_senders
     assert host.chunks[0].origin == "logread -f"
-    assert host.said("reading logread -f, as this is OpenWrt")
+    assert host.said("reading the ring buffer of logread, as this is OpenWrt")
 
 
 def test_a_socket_of_our_own(host: TestHost, root: Path) -> None:
@@ -104,13 +110,14 @@ def test_a_pause_holds_across_a_move(host: TestHost, root: Path, monkeypatch: py
     system = source(host, root, judge_every=0.05)
     with running(system, host):
         system.pause()
-        program(root, "journalctl", 'echo "$@"')
+        program(root, "journalctl", ENTRY)
         (root / "run/systemd/journal/socket").touch()
-        until(host.loop, lambda: host.said("reading journalctl"))
+        until(host.loop, lambda: host.said("reading the journal"))
         host.settle(0.1)
         assert host.lines == []
         system.resume()
-        host.wait_for(b"-f --no-tail --since @2001 -o short-iso")
+        until(host.loop, lambda: host.lines)
+        assert b" h app: " in host.lines[0] and host.lines[0].endswith(b"--no-tail --since=@2001.000000")
 
 
 def test_a_log_that_lives_is_kept_whatever_else_appears(host: TestHost, root: Path) -> None:
@@ -138,11 +145,15 @@ def test_a_dead_log_is_kept_where_there_is_no_other(host: TestHost, root: Path) 
 def test_after_a_move_the_files_are_forgotten(host: TestHost, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", f"{root}/bin:{os.environ['PATH']}")
     add(root / "var/log/syslog", "old\n")
-    with running(source(host, root, judge_every=0.05), host):
+    moves: list[str] = []
+    system = source(host, root, judge_every=0.05, moved=lambda: moves.append(system.reading))
+    with running(system, host):
+        assert not system.tells_senders
         program(root, "journalctl", "")
         (root / "run/systemd/journal/socket").touch()
-        until(host.loop, lambda: host.said("reading journalctl"))
-        assert host.stored == {}
+        until(host.loop, lambda: moves)
+        assert system.tells_senders
+        assert {position.path for position in host.stored.values()} <= {"journal"}
 
 
 def test_files_of_an_earlier_run_are_forgotten_where_they_are_not_followed(host: TestHost, root: Path) -> None:
