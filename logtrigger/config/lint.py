@@ -21,7 +21,7 @@ from logtrigger.config.words import shown
 from logtrigger.errors import Complaint, Place
 from logtrigger.patterns.form import Conversion, Form
 from logtrigger.patterns.pattern import Pattern
-from logtrigger.patterns.regex import LONGEST, RegexPattern
+from logtrigger.patterns.regex import RegexPattern
 from logtrigger.recognise import Line, Recogniser
 from logtrigger.rule import SYSTEM_LOG, Rule, SourceOptions
 from logtrigger.text import safe
@@ -153,7 +153,7 @@ def _is_for_strangers(source: str) -> bool:
 def _backtracking(one: Loaded) -> Iterator[Complaint]:
     for option, place, pattern in _patterns(one):
         if isinstance(pattern, RegexPattern) and pattern.backtracks:
-            fault = f"'{option}' backtracks, so it sees the first {LONGEST} bytes of a line only: {pattern.backtracks}"
+            fault = f"'{option}' backtracks, so it sees the first {pattern.longest} bytes of a line only: {pattern.backtracks}"
             yield _warning(place, fault, "write it as a pattern or format, or without what RE2 lacks")
 
 

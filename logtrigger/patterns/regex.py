@@ -1,7 +1,7 @@
 """Patterns as regular expressions, for what the other two syntaxes cannot say: named groups are the fields.
 
 RE2 runs them where it is installed (extra `speed`): its time is linear in the line's length. What it refuses, and everything
-where it is missing, is run by Python's `re`, which backtracks; the line it is shown is then capped.
+where it is missing, is run by Python's `re`, which backtracks: as much of a line as cannot take long (see backtracking.py).
 """
 
 from __future__ import annotations
@@ -14,13 +14,16 @@ from importlib import import_module
 from typing import Any
 
 from logtrigger.errors import PatternError
+from logtrigger.patterns.backtracking import judge
 from logtrigger.patterns.scanf import check_name, kind_called
 from logtrigger.patterns.types import FIELD_TYPES, FieldType
 from logtrigger.text import WHITE
 
 _parser: Any = import_module("re._parser")  # has no public name; what `re` itself parses with
 
-LONGEST = 4096  # bytes of a line that a backtracking expression is shown
+_PLACES = 32  # in a line that are tried, where a group's text is not of its type: a number, so that the time stays linear
+
+_NO_RE2 = "google-re2 is not installed: install logtrigger[speed]"
 
 # An escape, a class, a comment, a group's name, a repetition without a least number, or any other character.
 _PIECE = re.compile(
@@ -52,28 +55,44 @@ class _Group:
         return self.kind.normalise(typed[0]) if self.kind.normalise else typed[0]
 
 
+@dataclass(frozen=True, slots=True)
+class _Backtracking:
+    """Why RE2 does not run an expression, how much of a line it may then see, and whether to try the line's beginning alone."""
+
+    why: str
+    longest: int
+    from_beginning: bool
+
+
 class RegexPattern:
     """A compiled regular expression; `logtrigger.rule.Pattern` says what callers may use.
 
-    `backtracks` is why RE2 does not run it; empty where it does.
+    `backtracks` is why RE2 does not run it; empty where it does. `longest` is how many bytes of a line it is then shown.
     """
 
     tagged = False
     tag = b""
 
     def __init__(
-        self, text: str, groups: Sequence[_Group], expression: Any, literal: bytes, nocase: bool, backtracks: str
+        self,
+        text: str,
+        groups: Sequence[_Group],
+        expression: Any,
+        literal: bytes,
+        nocase: bool,
+        backtracking: _Backtracking | None,
     ) -> None:
         self.text = text
         self.nocase = nocase
         self.literal = literal
         self.coarse = re.escape(literal.decode("latin-1"))
-        self.backtracks = backtracks
+        self.backtracks = backtracking.why if backtracking else ""
+        self.longest = backtracking.longest if backtracking else None
         self.fields = tuple(group.name for group in groups)
         self.types = tuple(group.kind.name for group in groups)
         self.normalisers = (None,) * len(groups)  # a group's type is part of whether it matches
         self._groups = groups
-        self._expression = expression
+        self._find = expression.match if backtracking and backtracking.from_beginning else expression.search
 
     def __repr__(self) -> str:
         return f"<regex {self.text!r}>"
@@ -96,9 +115,19 @@ class RegexPattern:
     def captures(self, data: bytes, start: int, end: int) -> Sequence[bytes] | None:
         """As `match`; `end` excludes trailing white space."""
         line = data[start:end]
-        found = self._expression.search(line[:LONGEST] if self.backtracks else line)
-        if not found:
-            return None
+        shown = line if self.longest is None else line[: self.longest]
+        found = self._find(shown)
+        for _ in range(_PLACES):
+            if not found:
+                return None
+            values = self._values(found, line)
+            if values is not None:
+                return values
+            found = self._find(shown, found.start() + 1)
+        return None
+
+    def _values(self, found: Any, line: bytes) -> Sequence[bytes] | None:
+        """The groups' texts; None where one is not of its type."""
         values = []
         for group in self._groups:
             value = group.value(found, line)
@@ -117,13 +146,20 @@ def compile(text: str, fields: Sequence[str] = (), *, nocase: bool = False) -> R
     {'user': b'root', 'ip': b'192.0.2.7'}
 
     Raises:
-        PatternError: the expression does not compile (with its column), or a field is none of its groups.
+        PatternError: the expression does not compile, or could take for ever (with its column); a field is none of its groups.
     """
     expression = _checked(text, nocase)
     groups = _groups(expression, fields)
     source = _for_bytes(text)
     linear, why = _linear(source, nocase)
-    return RegexPattern(text, groups, linear or re.compile(source, expression.flags), _literal(source), nocase, why)
+    if linear is not None:
+        return RegexPattern(text, groups, linear, _literal(source), nocase, None)
+    try:
+        backtracking = _Backtracking(why, *judge(source, text, expression.flags))
+    except PatternError as error:
+        other = "install logtrigger[speed], which brings RE2" if why == _NO_RE2 else f"write it for RE2: {why}"
+        raise PatternError(error.fault, f"{error.remedy}; or {other}", error.column) from None
+    return RegexPattern(text, groups, re.compile(source, expression.flags), _literal(source), nocase, backtracking)
 
 
 def _checked(text: str, nocase: bool) -> re.Pattern[bytes]:
@@ -200,7 +236,7 @@ def _linear(source: bytes, nocase: bool) -> tuple[Any, str]:
     try:
         re2: Any = import_module("re2")
     except ImportError:
-        return None, "google-re2 is not installed: install logtrigger[speed]"
+        return None, _NO_RE2
     options = re2.Options()
     options.log_errors = False
     options.case_sensitive = not nocase

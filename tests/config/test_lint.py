@@ -204,7 +204,7 @@ def test_root_and_lines_of_strangers(linted: Lint, tmp_path: Path) -> None:
 
 def test_expression_that_backtracks(linted: Lint) -> None:
     [warning] = linted(r"option regex '(a+) such line \1'")
-    assert warning.startswith("rules.conf:4: warning: 'regex' backtracks, so it sees the first 4096 bytes of a line only: ")
+    assert warning.startswith("rules.conf:4: warning: 'regex' backtracks, so it sees the first 2048 bytes of a line only: ")
 
 
 def test_rules_that_are_off_are_left_alone(linted: Lint) -> None:

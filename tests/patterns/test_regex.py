@@ -6,12 +6,13 @@ import sys
 import time
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given, reject, settings
 from hypothesis import strategies as st
 
 from logtrigger.errors import PatternError
 from logtrigger.patterns import regex
-from logtrigger.patterns.regex import LONGEST, RegexPattern
+from logtrigger.patterns.backtracking import LENGTHS
+from logtrigger.patterns.regex import RegexPattern
 
 
 def compiled(text: str, fields: str = "", *, nocase: bool = False, with_re2: bool = True) -> RegexPattern:
@@ -19,6 +20,15 @@ def compiled(text: str, fields: str = "", *, nocase: bool = False, with_re2: boo
         if not with_re2:
             patch.setitem(sys.modules, "re2", None)
         return regex.compile(text, fields.split(), nocase=nocase)
+
+
+def let_through(text: str, *, nocase: bool = False, with_re2: bool = True) -> RegexPattern:
+    """As `compiled`, for a test that does not mind which expression it gets: one that could take for ever is none."""
+    try:
+        return compiled(text, nocase=nocase, with_re2=with_re2)
+    except PatternError as error:
+        assert "in too many ways" in error.fault
+        reject()
 
 
 def match(text: str, line: str, fields: str = "", *, nocase: bool = False) -> dict[str, str] | None:
@@ -171,7 +181,7 @@ LINES = st.lists(st.sampled_from(PIECES), max_size=8).map(b"".join)
 @example("[\\xc0-\\xff]", b"\xc3", True)
 @example("\\xe9", b"\xc9", True)
 def test_same_answers_with_re2_and_without(text: str, line: bytes, nocase: bool) -> None:
-    fast, slow = (compiled(text, nocase=nocase, with_re2=with_re2) for with_re2 in (True, False))
+    fast, slow = (let_through(text, nocase=nocase, with_re2=with_re2) for with_re2 in (True, False))
     assert slow.backtracks
     assert fast.match(line, 0, len(line)) == slow.match(line, 0, len(line))
     assert (fast.literal, fast.coarse, fast.fields, fast.types) == (slow.literal, slow.coarse, slow.fields, slow.types)
@@ -180,7 +190,7 @@ def test_same_answers_with_re2_and_without(text: str, line: bytes, nocase: bool)
 @settings(max_examples=500)
 @given(named(), LINES, st.booleans())
 def test_every_match_holds_the_literal(text: str, line: bytes, nocase: bool) -> None:
-    form = compiled(text, nocase=nocase)
+    form = let_through(text, nocase=nocase)
     if form.match(line, 0, len(line)) is not None:
         assert form.literal.lower() in line.lower() if nocase else form.literal in line
 
@@ -188,9 +198,42 @@ def test_every_match_holds_the_literal(text: str, line: bytes, nocase: bool) -> 
 @settings(max_examples=200)
 @given(named(), LINES, st.sampled_from([b"", b"a\n", b"\xc3\n"]), st.sampled_from([b"\n", b" \t\r\n", b"\na"]))
 def test_neighbouring_lines_change_nothing(text: str, line: bytes, before: bytes, behind: bytes) -> None:
-    form = compiled(text)
+    form = let_through(text)
     data, end = before + line + behind, len(before) + len(line) + len(behind.partition(b"\n")[0])
     assert form.match(data, len(before), end) == form.match(line, 0, len(line))
+
+
+@pytest.mark.parametrize("with_re2", [pytest.param(True, marks=pytest.mark.package("re2")), False])
+@pytest.mark.parametrize(
+    ("text", "fields", "line", "values"),
+    [
+        (r"from (?P<ip>\S+)", "", "from gate from 192.0.2.7", [b"192.0.2.7"]),
+        (r"from (?P<ip>\S+)", "", "from " * 20 + "192.0.2.7", [b"192.0.2.7"]),
+        (r"(?P<p>\d+)", "p:port", "99999 x 22", [b"22"]),  # and not 9999
+        (r"^from (?P<ip>\S+)", "", "from gate from 192.0.2.7", None),
+        (r"(?:^|x)from (?P<ip>\S+)", "", "from gate from 192.0.2.7 xfrom 192.0.2.8", [b"192.0.2.8"]),
+        (r".*from (?P<ip>\S+)", "", "from 192.0.2.7 from gate", None),
+        (r"from (?P<ip>\S+)", "", "from x " * 100_000 + "from 192.0.2.7", None),  # so far and no further
+    ],
+)
+def test_where_a_type_does_not_fit_the_next_place_is_tried(
+    text: str, fields: str, line: str, values: list[bytes] | None, with_re2: bool
+) -> None:
+    raw = line.encode()
+    assert compiled(text, fields, with_re2=with_re2).match(raw, 0, len(raw)) == values
+
+
+@pytest.mark.package("re2")
+def test_expression_that_could_take_for_ever_is_refused_unless_re2_runs_it() -> None:
+    """With the way out that there is."""
+    assert compiled("(a+)+$").backtracks == ""
+    with pytest.raises(PatternError, match="in too many ways") as error:
+        compiled("(a+)+$", with_re2=False)
+    assert error.value.remedy.endswith("; or install logtrigger[speed], which brings RE2")
+    with pytest.raises(PatternError, match="in too many ways") as error:
+        compiled("(x+x+)+y(?=z)")
+    assert error.value.remedy.endswith("; or write it for RE2: RE2 cannot run it: invalid perl operator: (?=")
+    assert error.value.column == 7
 
 
 @pytest.mark.package("re2")
@@ -222,8 +265,8 @@ def test_re2_is_linear_and_sees_the_whole_line() -> None:
 def test_without_re2_it_says_so_and_sees_the_beginning_of_a_line() -> None:
     form = compiled("(?P<x>b)", with_re2=False)
     assert form.backtracks == "google-re2 is not installed: install logtrigger[speed]"
-    for place, found in ((LONGEST - 1, [b"b"]), (LONGEST, None)):
-        line = b"a" * place + b"b" + b"c" * LONGEST
+    for place, found in ((LENGTHS[0] - 1, [b"b"]), (LENGTHS[0], None)):
+        line = b"a" * place + b"b" + b"c" * LENGTHS[0]
         assert form.match(line, 0, len(line)) == found
 
 
@@ -236,7 +279,7 @@ def test_backtracking_is_bounded_by_what_is_shown() -> None:
 
 def test_address_that_the_cap_cuts_is_none() -> None:
     form = compiled("(?P<ip>[0-9.]+)", with_re2=False)
-    line = b"a" * (LONGEST - 7) + b" 1.2.3.45"
+    line = b"a" * (LENGTHS[0] - 7) + b" 1.2.3.45"
     assert form.match(line, 0, len(line)) is None
 
 
