@@ -20,6 +20,7 @@ class Noted:
         self.notes = folder / "notes"
         self.notes.touch()
         self.program = folder / "note"
+        values = "$LT_ip $LT_prefix $LT_network $LT_version $LT_seconds"
         self.program.write_text(f'#!/bin/sh\necho "$* | {values}" >>{self.notes}\n')
         self.program.chmod(0o700)
 
