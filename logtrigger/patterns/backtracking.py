@@ -194,6 +194,7 @@ class _Bound:
 def _prefix(items: Any, follow: _Follow, nocase: bool) -> _Follow:
     """How a sequence, and what follows it, can begin."""
     first, left = 0, list(items)
+    is_checked = False  # by something that takes no byte and may fail
     while left:
         kind, argument = left.pop(0)
         if kind is _parser.SUBPATTERN or kind is _parser.ATOMIC_GROUP:
@@ -203,15 +204,17 @@ def _prefix(items: Any, follow: _Follow, nocase: bool) -> _Follow:
             found = _cased(1 << argument, nocase)
             return _Follow(first | found, b"" if first else literal.lower() if nocase else literal)
         elif kind is _parser.AT and argument in _ENDS:
-            over = not left and follow.is_last
+            over = not left and follow.is_last and not is_checked
             return _Follow(first, b"", True, over and not first, over)  # no byte at all
         elif kind is _parser.AT or kind in _ASSERTIONS:
-            continue
+            is_checked = True
         else:
             found, may_be_empty = _first(kind, argument, nocase)
             first |= found
             if not may_be_empty:
                 return _Follow(first)
+    if is_checked:
+        return follow._replace(first=first | follow.first, literal=b"", is_last=False, may_be_over=False)
     return _Follow(first | follow.first, may_be_over=follow.may_be_over) if first else follow
 
 

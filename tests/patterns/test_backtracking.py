@@ -9,7 +9,7 @@ import re
 from itertools import product
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from logtrigger.errors import PatternError
@@ -132,6 +132,9 @@ def expressions(draw: st.DrawFn, depth: int = 2) -> str:
 
 
 @settings(max_examples=300)
+@example("[ab]*b+(?=a)", [b"b"])
+@example(r"\s+.+(?=a)$", [b" ", b"a"])
+@example(r"[^a]{2,5}\s*?\s*?(?=a)", [b"ab", b" "])
 @given(expressions(), st.lists(st.sampled_from([b"a", b"b", b"ab", b" ", b"a ", b"ba"]), min_size=1, max_size=3))
 def test_any_expression_is_refused_or_done(text: str, pieces: list[bytes]) -> None:
     """Over lines made of its own stuff that end in something else."""
