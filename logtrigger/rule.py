@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from logtrigger.addresses import AddressSet
 from logtrigger.conditions import Condition
@@ -54,6 +56,7 @@ class Rule:
     ban: BanOptions | None = None
     script: Path | None = None
     env: tuple[tuple[str, str], ...] = ()
+    actions: tuple[str, ...] = ()  # names of `config action` sections
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -98,6 +101,19 @@ class SourceOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ActionOptions:
+    """A `config action` that rules name."""
+
+    name: str
+    place: Place
+    type: str
+    own: Any  # the options of its type, a table of config/options.py
+    every: float = 0.0  # seconds between two deliveries, at least
+    give_up: float = 86_400.0  # seconds
+    when: Mapping[str, tuple[Condition, ...]] = field(default_factory=dict)  # rule -> what must hold
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FirewallOptions:
     """`config firewall`: what blocks, and where."""
 
@@ -129,6 +145,8 @@ class Settings:
     max_line: int = 1 << 20  # bytes
     late: float = 86_400.0  # seconds
     sources: tuple[SourceOptions, ...] = ()
+    actions: tuple[ActionOptions, ...] = ()
+    geoip: tuple[Path, ...] = ()  # databases, the best one first
     firewall: FirewallOptions = FirewallOptions()
     control: Path | None = None  # the control socket; None: none is served
     control_group: str = ""  # who besides root may use it

@@ -5,8 +5,6 @@ A brace itself is written twice, `{{` and `}}`. What is inserted is escaped for 
 
 from __future__ import annotations
 
-import difflib
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 
@@ -59,6 +57,8 @@ class Template:
         """Raises PatternError where a name is not among those known."""
         known = list(known)
         for name in sorted(self.names.difference(known)):
+            import difflib  # only for who has made a mistake
+
             near = difflib.get_close_matches(name, known, 1)
             remedy = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(sorted(known))}"
             raise PatternError(f"there is no field '{name}'", remedy, self.text.index(f"{{{name}}}") + 1)
@@ -102,4 +102,6 @@ def in_json(value: str) -> str:
     >>> in_json('say "x"')
     'say \\\\"x\\\\"'
     """
+    import json
+
     return json.dumps(value)[1:-1]

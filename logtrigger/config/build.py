@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from logtrigger.addresses import AddressSet
-from logtrigger.config import files, firewall, merge, options, relations, rules, samples, sources
+from logtrigger.config import actions, files, firewall, merge, options, relations, rules, samples, sources
 from logtrigger.config.merge import Draft
 from logtrigger.config.places import default_control, default_state
 from logtrigger.config.relations import Built
@@ -52,6 +52,7 @@ def read(path: Path, *, trust: bool = False, keep: bool = False) -> Configuratio
     running = relations.settle(built, report)
     named = sources.settle(sections, report)
     sources.check_rules(built, running, named, report)
+    used = actions.use([one for one in built if one.options.enabled], actions.settle(sections, report), report)
     daemon = options.read(options.DaemonOptions, merge.together("logtrigger", sections, report), report)
     blocking = firewall.settle(sections, report)
     if report.errors:
@@ -72,6 +73,7 @@ def read(path: Path, *, trust: bool = False, keep: bool = False) -> Configuratio
         max_keys=daemon.max_keys,
         max_line=daemon.max_line,
         late=daemon.late,
+        actions=used,
         sources=tuple(one.options for one in named.values() if one.options is not None),
         firewall=blocking,
         control=daemon.control or default_control(daemon.state),

@@ -218,7 +218,9 @@ def _prefix(version: int, bits: int) -> Callable[[Value], int]:
     return read
 
 
-def _one_of(*words: str) -> Callable[[Value], str]:
+def one_of(*words: str) -> Callable[[Value], str]:
+    """What reads one of these words."""
+
     def read(value: Value) -> str:
         if value.text not in words:
             raise ValueError(f"write {listed(words, 'or')}")
@@ -240,7 +242,8 @@ def _priority(value: Value) -> int:
     return int(value.text)
 
 
-def _ports(value: Value) -> tuple[int, ...]:
+def ports(value: Value) -> tuple[int, ...]:
+    """Numbers of ports, separated by blanks."""
     numbers = value.text.split()
     if not numbers or not all(_PORT.fullmatch(number) and 0 < int(number) < 65_536 for number in numbers):
         raise ValueError("write numbers from 1 to 65535")
@@ -271,10 +274,10 @@ SENDERS = Kind("list of users", _sender, many=True)
 BAN_TIME = Kind("duration, 0 or no", _ban_time)
 PREFIX4 = Kind("length of a prefix", _prefix(4, 32))
 PREFIX6 = Kind("length of a prefix", _prefix(6, 128))
-BACKEND = Kind("kind of firewall", _one_of("auto", "nftables", "iptables", "script", "null"))
-TARGET = Kind("drop or reject", _one_of("drop", "reject"))
-PROTOCOL = Kind("tcp or udp", _one_of("tcp", "udp"))
-ON_FLUSH = Kind("restore or forget", _one_of("restore", "forget"))
+BACKEND = Kind("kind of firewall", one_of("auto", "nftables", "iptables", "script", "null"))
+TARGET = Kind("drop or reject", one_of("drop", "reject"))
+PROTOCOL = Kind("tcp or udp", one_of("tcp", "udp"))
+ON_FLUSH = Kind("restore or forget", one_of("restore", "forget"))
 HOOKS = Kind("list of hooks", _hooks, many=True)
 PRIORITY = Kind("whole number", _priority)
-PORTS = Kind("list of ports", _ports, many=True)
+PORTS = Kind("list of ports", ports, many=True)

@@ -12,12 +12,14 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from logtrigger.config import kinds
+from logtrigger.config import actionkinds, kinds
 from logtrigger.config.kinds import Kind
 from logtrigger.config.uci import Option, Section, Value
 from logtrigger.config.words import Report, listed, shown, suggestion
 from logtrigger.errors import Place
+from logtrigger.logfiles.names import Template as PathTemplate
 from logtrigger.rule import SenderIs
+from logtrigger.templates import Template
 
 Table = TypeVar("Table")
 
@@ -94,6 +96,7 @@ class RuleOptions:
     ban_prefix6: int = option(kinds.PREFIX6, "count and ban IPv6 addresses by a prefix of so many bits", "64")
     script: Path | None = option(kinds.PATH, "the script to run")
     env: tuple[tuple[str, str], ...] = option(kinds.VARIABLES, "further variables for the script")
+    action: tuple[str, ...] = option(kinds.WORD_LIST, "names of `config action` sections")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +148,115 @@ class FirewallTable:
     flush: tuple[str, ...] | None = option(kinds.COMMAND, "for backend script: the command that lifts all bans")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionTable:
+    """`config action`: what every type of action has."""
+
+    type: str = option(actionkinds.TYPE, "what is done: " + ", ".join(actionkinds.TYPES), required=True)
+    when: tuple[Value, ...] = option(kinds.LINES, "conditions, all of which must hold")
+    every: float = option(kinds.DURATION_OR_NONE, "how much time passes between two deliveries, at least", "0")
+    give_up: float = option(kinds.DURATION, "how long a delivery is tried", "1d")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptAction:
+    """An action of type script."""
+
+    script: Path | None = option(kinds.PATH, "the script to run", required=True)
+    env: tuple[tuple[str, str], ...] = option(kinds.VARIABLES, "further variables for the script")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BanAction:
+    """An action of type ban."""
+
+    time: float = option(kinds.BAN_TIME, "for how long the first address is banned; 0 for ever", required=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogAction:
+    """An action of type log."""
+
+    path: PathTemplate | None = option(actionkinds.PATH_TEMPLATE, "the file, perhaps with fields", required=True)
+    text: Template = option(actionkinds.TEMPLATE, "the line that is written", "{message}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailAction:
+    """An action of type mail."""
+
+    server: str = option(actionkinds.HOST, "the mail server", "localhost")
+    port: int | None = option(actionkinds.PORT, "its port; by default 587, 465 with tls, 25 without")
+    security: str = option(actionkinds.SECURITY, "tls from the start, starttls, or none", "starttls")
+    user: str | None = option(kinds.RULE_NAME, "whom to log in as")
+    password_file: Path | None = option(kinds.PATH, "the file with the password")
+    authority: Path | None = option(kinds.PATH, "certificates of those who sign the server's certificate")
+    sender: str | None = option(actionkinds.MAIL_ADDRESS, "the address it comes from", required=True)
+    to: tuple[str, ...] = option(actionkinds.MAIL_ADDRESSES, "whom it is for", required=True)
+    subject: Template = option(actionkinds.TEMPLATE, "its subject", "{name}: {key}")
+    body: Template = option(actionkinds.TEMPLATE, "what is said of each trigger", "{message}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotifyAction:
+    """An action of type notify."""
+
+    url_file: tuple[str, ...] = option(kinds.FILES, "files that hold a URL of apprise each", required=True)
+    title: Template = option(actionkinds.TEMPLATE, "its title", "{name}")
+    body: Template = option(actionkinds.TEMPLATE, "what is said of each trigger", "{message}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookAction:
+    """An action of type webhook."""
+
+    url: str | None = option(actionkinds.URL, "where to", required=True)
+    method: str = option(actionkinds.METHOD, "POST, PUT or PATCH", "POST")
+    header: tuple[tuple[str, str], ...] = option(actionkinds.HEADERS, "further headers, NAME: text")
+    body: Template | None = option(actionkinds.TEMPLATE, "the body, escaped for JSON; by default all that is known")
+    password_file: Path | None = option(kinds.PATH, "the file with a token, sent as Authorization: Bearer")
+    authority: Path | None = option(kinds.PATH, "certificates of those who sign the server's certificate")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertaAction:
+    """An action of type alerta."""
+
+    url: str | None = option(actionkinds.URL, "the API, such as http://127.0.0.1:8080", required=True)
+    password_file: Path | None = option(kinds.PATH, "the file with the API key")
+    authority: Path | None = option(kinds.PATH, "certificates of those who sign the server's certificate")
+    say: str = option(actionkinds.SAYS, "alert or heartbeat", "alert")
+    resource: Template = option(actionkinds.TEMPLATE, "what the alert is about", "{host}")
+    event: Template = option(actionkinds.TEMPLATE, "what has happened", "{name}")
+    environment: str | None = option(kinds.RULE_NAME, "an environment that the server knows")
+    severity: str | None = option(actionkinds.SEVERITY, "the alert's severity, or that of a heartbeat that stops")
+    service: tuple[str, ...] = option(actionkinds.TEXTS, "services it belongs to")
+    correlate: tuple[str, ...] = option(actionkinds.TEXTS, "events that replace each other")
+    group: str | None = option(kinds.RULE_NAME, "the group it belongs to")
+    value: Template = option(actionkinds.TEMPLATE, "the alert's value", "{count}")
+    text: Template = option(actionkinds.TEMPLATE, "what is said", "{message}")
+    tag: tuple[Template, ...] = option(actionkinds.TEMPLATES, "tags")
+    attribute: tuple[tuple[str, Template], ...] = option(actionkinds.NAMED_TEMPLATES, "further attributes, NAME=text")
+    timeout: float | None = option(kinds.DURATION, "after how long the alert expires or the heartbeat is stale")
+    origin: Template = option(actionkinds.TEMPLATE, "whose heartbeat it is", "{name}/{host}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyslogAction:
+    """An action of type syslog."""
+
+    server: str | None = option(actionkinds.HOST, "the receiver", required=True)
+    port: int | None = option(actionkinds.PORT, "its port; by default 514, 6514 with tls")
+    transport: str = option(actionkinds.TRANSPORT, "udp, tcp or tls", "udp")
+    facility: str = option(actionkinds.FACILITY, "the messages' facility", "daemon")
+    severity: str | None = option(actionkinds.SEVERITY, "their severity; by default notice")
+    program: str = option(kinds.RULE_NAME, "what they are said to come from", "logtrigger")
+    text: Template = option(actionkinds.TEMPLATE, "what is said", "{message}")
+    authority: Path | None = option(kinds.PATH, "certificates of those who sign the receiver's certificate")
+    certificate: Path | None = option(kinds.PATH, "our certificate, where the receiver asks for one")
+    certificate_key: Path | None = option(kinds.PATH, "its private key")
+
+
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # a tab may stand in a pattern
 
 # A field cannot bear a word of Python's own.
@@ -158,6 +270,18 @@ def table(of: type[Any]) -> dict[str, Spec]:
 
 DAEMON, RULE, OVERRIDE, SOURCE = table(DaemonOptions), table(RuleOptions), table(OverrideOptions), table(SourceTable)
 FIREWALL = table(FirewallTable)
+# Type of action -> its own options.
+ACTIONS: dict[str, type[Any]] = {
+    "alerta": AlertaAction,
+    "ban": BanAction,
+    "log": LogAction,
+    "mail": MailAction,
+    "notify": NotifyAction,
+    "script": ScriptAction,
+    "syslog": SyslogAction,
+    "webhook": WebhookAction,
+}
+ACTION = table(ActionTable) | {name: spec for of in ACTIONS.values() for name, spec in table(of).items()}
 # What only a rule itself can say, and why.
 NOT_IN_DEFAULTS = dict.fromkeys(
     ("name", "pattern", "fields", "expect", "reject"), "every rule has its own: write it into 'config rule'"
@@ -172,6 +296,7 @@ SECTIONS: dict[str, dict[str, Spec]] = {
     "override": OVERRIDE | {name: spec for name, spec in RULE.items() if name not in NOT_IN_OVERRIDE},
     "source": SOURCE,
     "firewall": FIREWALL,
+    "action": ACTION,
 }
 _REASONS = {"defaults": NOT_IN_DEFAULTS, "override": NOT_IN_OVERRIDE}
 

@@ -138,6 +138,6 @@ def _check_uses(running: Sequence[tuple[Built, Rule]], report: Report) -> None:
     resetting = {name for _, rule in running for name in rule.reset_by}
     for built, rule in running:
         bans = "ban" in built.draft.given and built.options.ban != 0.0  # wrongly, perhaps, as is said elsewhere
-        if rule.script is None and not bans and rule.name not in resetting:
-            remedy = "add option ban or script, or name it in another rule's reset_by"
+        if rule.script is None and not bans and not rule.actions and rule.name not in resetting:
+            remedy = "add option ban or script, or list action, or name it in another rule's reset_by"
             report.warning(built.draft.place, f"rule '{rule.name}' does nothing", remedy)

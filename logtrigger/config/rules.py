@@ -74,6 +74,7 @@ def compile_rule(draft: Draft, options: RuleOptions, report: Report, scripts: Sc
         ban=firewall.ban_of(draft, options, {name: types[name] for name in names}, report),
         script=options.script,
         env=options.env,
+        actions=tuple(dict.fromkeys(options.action)),
     )
 
 

@@ -36,7 +36,7 @@ def test_option_names_are_those_of_the_sections() -> None:
         (GOOD + " option maxfial 5", "rules.conf:5: error: unknown option 'maxfial' (did you mean 'maxfail'?)"),
         (
             "config daemon",
-            "rules.conf:1: error: unknown section 'daemon' (there are logtrigger, defaults, rule, override, source and firewall)",
+            "rules.conf:1: error: unknown section 'daemon' (there are logtrigger, defaults, rule, override, source, firewall and action)",
         ),
         ("config rules\n option x 1", "rules.conf:1: error: unknown section 'rules' (did you mean 'rule'?)"),
         (

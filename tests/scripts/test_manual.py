@@ -34,8 +34,9 @@ def test_every_section_is_described() -> None:
         ("override", options.OVERRIDE),
         ("source", options.SOURCE),
         ("firewall", options.FIREWALL),
+        ("action", options.ACTION),
     ],
-    ids=["logtrigger", "rule", "override", "source", "firewall"],
+    ids=["logtrigger", "rule", "override", "source", "firewall", "action"],
 )
 def test_every_option_is_described(section: str, table: dict[str, options.Spec]) -> None:
     assert described(section) == set(table)

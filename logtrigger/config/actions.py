@@ -1,0 +1,189 @@
+"""`config action`: each section to the options of one action, and what rules and actions say of each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from logtrigger import conditions, places
+from logtrigger.conditions import Condition
+from logtrigger.config import trust
+from logtrigger.config.options import ACTION, ACTIONS, ActionTable, read, table
+from logtrigger.config.relations import Built
+from logtrigger.config.uci import Section
+from logtrigger.config.words import Report, listed, suggestion
+from logtrigger.errors import PatternError
+from logtrigger.logfiles.names import Template as PathTemplate
+from logtrigger.rule import ActionOptions
+from logtrigger.templates import Template
+
+# What every trigger knows besides its rule's fields.
+KNOWN = "name key count message body host program pid source time late id ignored state year month day".split()
+SCRIPT = "script"  # what a rule's own script is called among its actions
+_NEEDS = {"notify": ("apprise", "notify")}  # type -> package, extra
+_SECRETS = ("password_file",)
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A `config action` that has a name, what was read of it, and its type's own options; None where it has no type."""
+
+    section: Section
+    common: ActionTable
+    own: Any
+
+
+def settle(sections: Iterable[Section], report: Report) -> dict[str, Named]:
+    """All actions by name, in the order of the configuration."""
+    named: dict[str, Named] = {}
+    for section in sections:
+        if section.type != "action":
+            continue
+        if not section.name:
+            report.error(section.place, "the action has no name", "write: config action 'NAME'")
+        elif section.name == SCRIPT:
+            report.error(section.place, f"an action cannot be called '{SCRIPT}'", "choose another name")
+        elif section.name in named:
+            first = named[section.name].section.place
+            report.error(section.place, f"an action is called '{section.name}' at {first} already", "choose another name")
+        one = _named(section, report)
+        if section.name:
+            named.setdefault(section.name, one)
+    return named
+
+
+def use(rules: Sequence[Built], named: Mapping[str, Named], report: Report) -> tuple[ActionOptions, ...]:
+    """The actions that rules name, ready to be made; reports those that do not fit, and those that nobody names."""
+    when: dict[str, dict[str, tuple[Condition, ...]]] = {name: {} for name in named}
+    for built in rules:
+        for name in built.options.action:
+            if name not in named:
+                remedy = suggestion(name, named) or f"write: config action '{name}', and below it what it does"
+                report.error(built.place("action"), f"no action is called '{name}'", remedy)
+            elif built.rule is not None:
+                when[name][built.rule.name] = tuple(_fit(named[name], built, report))
+    for name, one in named.items():
+        if not when[name]:
+            remedy = f"write list action '{name}' into a rule, or remove the section"
+            report.warning(one.section.place, f"no rule names the action '{name}'", remedy)
+    return tuple(
+        ActionOptions(
+            name=name,
+            place=one.section.place,
+            type=one.common.type,
+            own=one.own,
+            every=one.common.every,
+            give_up=one.common.give_up,
+            when=when[name],
+        )
+        for name, one in named.items()
+        if when[name] and one.own is not None
+    )
+
+
+def _named(section: Section, report: Report) -> Named:
+    common = {name: given for name, given in section.options.items() if name in table(ActionTable)}
+    made = read(ActionTable, common, report, section.place)
+    of = ACTIONS.get(made.type)
+    if of is None:
+        return Named(section, made, None)
+    known = table(of)
+    for name, given in section.options.items():
+        if name not in known and name not in common and name in ACTION:
+            homes = [type for type, other in ACTIONS.items() if name in table(other)]
+            remedy = f"it belongs to the type {listed(homes, 'or')}"
+            report.error(given.place, f"'{name}' says nothing of an action of type {made.type}", remedy)
+    own = read(of, {name: given for name, given in section.options.items() if name in known}, report, section.place)
+    _check(section, made.type, own, report)
+    return Named(section, made, own)
+
+
+# What can be wrong with an action alone
+
+
+def _check(section: Section, type: str, own: Any, report: Report) -> None:
+    if type in _NEEDS and find_spec(_NEEDS[type][0]) is None:
+        package, extra = _NEEDS[type]
+        report.error(section.place, f"type {type} takes the package {package}", f"pip install 'logtrigger[{extra}]'")
+    if severity := getattr(own, "severity", None):
+        _check_severity(section, type, severity, report)
+    for name in ("password_file", "authority", "certificate", "certificate_key"):
+        if path := getattr(own, name, None):
+            _check_file(section, name, path, report)
+    for path in getattr(own, "url_file", ()):
+        _check_file(section, "url_file", Path(path), report)
+    if type == "script" and own.script is not None:
+        for fault, remedy in trust.script_doubts(own.script):
+            report.error(section.options["script"].place, fault, remedy)
+    if type == "mail" and bool(own.user) != bool(own.password_file):
+        report.error(section.place, "logging in takes 'user' and 'password_file'", "write both, or none")
+    if type == "mail" and own.user and own.security == "none":
+        report.warning(section.place, "the password crosses the network unencrypted", "write option security 'starttls'")
+
+
+def _check_severity(section: Section, type: str, severity: str, report: Report) -> None:
+    if type == "alerta":
+        from logtrigger.actions.senders.alerta import ALIASES, SEVERITIES
+
+        known: Sequence[str] = (*SEVERITIES, *ALIASES)
+    else:
+        from logtrigger.logfiles.forms import SEVERITIES as known
+    if severity not in known:
+        remedy = suggestion(severity, known) or f"write {listed(known, 'or')}"
+        report.error(section.options["severity"].place, f"there is no severity '{severity}' for {type}", remedy)
+
+
+def _check_file(section: Section, name: str, path: Path, report: Report) -> None:
+    place = section.options[name].place
+    try:
+        status = path.stat()
+    except OSError as error:
+        report.error(place, f"'{name}': {path} cannot be read: {error.strerror}", "create it, or correct the path")
+        return
+    for fault, remedy in trust.doubts(path, status):
+        report.error(place, f"'{name}': {fault}", remedy)
+    if name in (*_SECRETS, "url_file", "certificate_key") and status.st_mode & 0o004:
+        report.warning(place, f"'{name}': everybody can read {path}", f"chmod o-r {path}")
+
+
+# What can be wrong between an action and a rule that names it
+
+
+def _fit(one: Named, built: Built, report: Report) -> Iterator[Condition]:
+    """The action's conditions on the rule's fields; reports what the rule does not know."""
+    assert built.rule is not None
+    types = {**built.rule.types, **places.types(built.rule.types)}
+    rule = built.rule.name
+    if one.common.type == "ban" and not places.first(built.rule.types):
+        report.error(built.place("action"), f"rule '{rule}' has no address to ban", "give a field the type ip")
+    for name, template in _templates(one.own):
+        for missing in sorted(template - {*KNOWN, *types}):
+            near = suggestion(missing, [*KNOWN, *types]) or f"the rule has {listed(built.rule.fields)}"
+            where = one.section.options[name].place if name in one.section.options else one.section.place
+            report.error(where, f"'{name}': rule '{rule}' has no field '{missing}'", near)
+    for value in one.common.when:
+        try:
+            yield conditions.compile(value.text, types)
+        except PatternError as error:
+            report.error(value.place, f"'when', for rule '{rule}': {error.fault}", error.remedy)
+
+
+def _templates(own: Any) -> Iterator[tuple[str, frozenset[str]]]:
+    """The texts of an action, by option, and the fields that stand in them."""
+    for row in fields(own) if own is not None else ():
+        for value in _each(getattr(own, row.name)):
+            if isinstance(value, Template):
+                yield row.name, value.names
+            elif isinstance(value, PathTemplate):
+                yield row.name, value.fields
+
+
+def _each(value: Any) -> Iterator[Any]:
+    if isinstance(value, tuple):
+        for item in value:
+            yield from _each(item)
+    else:
+        yield value
