@@ -114,8 +114,17 @@ def _set_lines(options: FirewallOptions, ban_set: BanSet) -> Iterator[str]:
             yield f"add rule {TABLE} {hook} {ban_set.match} {verdict}"
 
 
+def created(ban_set: BanSet, bans: dict[str, float | None]) -> str:
+    """The transaction that bans these addresses for so many seconds; it fails where one is in the set already.
+
+    >>> print(created(BanSet(4, 32), {"192.0.2.7": 60.0}))
+    create element inet logtrigger ban4 { 192.0.2.7 timeout 60000ms }
+    """
+    return f"create element {_elements(ban_set, bans)}"
+
+
 def added(ban_set: BanSet, bans: dict[str, float | None]) -> str:
-    """The transaction that bans these addresses for so many seconds, whether they are in the set or not.
+    """The same, whether they are in the set or not; it takes three times as long.
 
     Kernels before 6.12 keep the time that an element has, and to delete one that is not there is a mistake. Hence: add it, so
     that it is there; delete it; add it with its time.
@@ -125,7 +134,7 @@ def added(ban_set: BanSet, bans: dict[str, float | None]) -> str:
     delete element inet logtrigger ban4 { 192.0.2.7 }
     add element inet logtrigger ban4 { 192.0.2.7 timeout 60000ms }
     """
-    add = f"add element {TABLE} {ban_set.name} {{ {', '.join(a + _timeout(seconds) for a, seconds in bans.items())} }}"
+    add = f"add element {_elements(ban_set, bans)}"
     return f"{add}\ndelete element {TABLE} {ban_set.name} {{ {', '.join(bans)} }}\n{add}"
 
 
@@ -133,6 +142,10 @@ def removed(ban_set: BanSet, addresses: Iterable[str]) -> str:
     """The transaction that takes these addresses out, whether they are in the set or not."""
     elements = f"element {TABLE} {ban_set.name} {{ {', '.join(addresses)} }}"
     return f"add {elements}\ndelete {elements}"
+
+
+def _elements(ban_set: BanSet, bans: dict[str, float | None]) -> str:
+    return f"{TABLE} {ban_set.name} {{ {', '.join(address + _timeout(seconds) for address, seconds in bans.items())} }}"
 
 
 def _timeout(seconds: float | None) -> str:

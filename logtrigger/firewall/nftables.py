@@ -85,7 +85,7 @@ class Nftables:
                 if ban_set not in self._sets:
                     self._run(nft_rules.set_added(self._options, ban_set))
                     self._sets.add(ban_set)
-                self._run(nft_rules.added(ban_set, {address: latest[network] for address, network in addresses.items()}))
+                self._add(ban_set, {address: latest[network] for address, network in addresses.items()})
         self._renewals.note(entries)
         if self._cutter is not None:
             self._cutter.cut(latest)
@@ -129,22 +129,31 @@ class Nftables:
         self._sets.clear()
         self._renewals.stop()
 
-    def _run(self, transaction: str, again: bool = True) -> None:
+    def _add(self, ban_set: BanSet, bans: dict[str, float | None]) -> None:
+        """Most bans are new, which is the quick way."""
+        fault = self._do(nft_rules.created(ban_set, bans))
+        if fault:
+            self._run(nft_rules.added(ban_set, bans))
+
+    def _run(self, transaction: str) -> None:
         """Run a transaction. Raises FirewallError."""
+        fault = self._do(transaction)
+        if fault and "No such file or directory" in fault and not self._lost:
+            self._look()
+            if not self._lost:  # on old kernels an element may end between the steps of a transaction
+                fault = self._do(transaction)
+        if fault:
+            raise FirewallError(_why(fault, self._lost))
+
+    def _do(self, transaction: str) -> str:
+        """Run a transaction, and hear at once what is new: ours would fill the buffer. The mistake, if there is one."""
         if self._commands is None:
             raise FirewallError("nftables is not open")
         fault = self._commands.run(transaction)
         if self._news is not None:
             self._news.own = {self._commands.port}
             self._news.read()
-        if not fault:
-            return
-        if "No such file or directory" in fault and not self._lost:
-            self._look()
-            if again and not self._lost:  # on old kernels an element may end between the steps of a transaction
-                self._run(transaction, again=False)
-                return
-        raise FirewallError(_why(fault, self._lost))
+        return fault
 
     def _kept_sets(self) -> Iterator[BanSet]:
         """Our sets of an earlier run. Raises FirewallError where one of that name is something else."""
@@ -248,11 +257,11 @@ def _check_kernel(netlink: Netlink) -> None:
 
 def _by_set(networks: Iterable[str]) -> dict[BanSet, dict[str, str]]:
     """The networks by the sets that they belong to; in each by their addresses."""
-    found: dict[BanSet, dict[str, str]] = {}
+    found: dict[tuple[int, int], dict[str, str]] = {}
     for canonical in networks:
         network = Network.of(canonical)
-        found.setdefault(BanSet(network.version, network.prefix), {})[network.address] = canonical
-    return found
+        found.setdefault((network.version, network.prefix), {})[network.address] = canonical
+    return {BanSet(*kind): addresses for kind, addresses in found.items()}
 
 
 def _slices(networks: list[str]) -> Iterator[list[str]]:
