@@ -216,12 +216,12 @@ def _sec_version() -> str:
 # sshguard
 
 
-def _sshguard_part(name: str) -> str | None:
+def sshguard_part(name: str) -> str | None:
     return shutil.which(name, path="/usr/libexec/sshguard:/usr/lib/sshguard:/usr/local/libexec/sshguard")
 
 
 def _sshguard_missing() -> str:
-    if not all(map(_sshguard_part, ("sshg-parser", "sshg-blocker", "sshg-fw-null"))):
+    if not all(map(sshguard_part, ("sshg-parser", "sshg-blocker", "sshg-fw-null"))):
         return "sshguard not installed"
     tried = subprocess.run([*_without_network(), "true"], capture_output=True)
     return "" if tried.returncode == 0 else "no namespace without network to be had (unshare)"
@@ -238,7 +238,7 @@ def _sshguard(setup: Setup, *shell: str) -> list[str]:
 
 
 def _sshguard_parser(setup: Setup) -> Command:
-    words = _sshguard(setup, str(_sshguard_part("sshg-parser")))
+    words = _sshguard(setup, str(sshguard_part("sshg-parser")))
     return Command(words, "unshare --net --mount … sshg-parser <LOG", stdin=str(setup.corpus.path))
 
 
@@ -249,7 +249,7 @@ def _sshguard_parser_found(setup: Setup) -> Found:
 def _sshguard_whole(setup: Setup) -> Command:
     blocker = f"sshg-blocker -a {render.MAXFAIL * 10} -s {render.TIME} -p 86400"
     parts = ["sshg-parser", blocker, "sshg-fw-null"]
-    pipeline = " | ".join(f"{_sshguard_part(part.split()[0])} {' '.join(part.split()[1:])}".strip() for part in parts)
+    pipeline = " | ".join(f"{sshguard_part(part.split()[0])} {' '.join(part.split()[1:])}".strip() for part in parts)
     words = _sshguard(setup, "sh", "-c", pipeline)
     return Command(words, f"unshare --net --mount … sh -c '{' | '.join(parts)}' <LOG", stdin=str(setup.corpus.path))
 

@@ -6,6 +6,7 @@ import ipaddress
 from bisect import bisect_left
 from collections.abc import Iterable
 
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -39,11 +40,15 @@ class AddressSet:
         if not self._texts:
             return False
         try:
-            address: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.ip_address(text.partition("%")[0])
+            address: Address = ipaddress.ip_address(text.partition("%")[0])
         except ValueError:
             return False
         if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
             address = address.ipv4_mapped
+        return self.covers(address)
+
+    def covers(self, address: Address) -> bool:
+        """Whether an address, which is not IPv4 written as IPv6, is covered."""
         number = int(address)
         return any(number >> shift in found for shift, found in self._prefixes[address.version].items())
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from logtrigger import hostaddresses
-from logtrigger.addresses import Network, canonical, parse_network, unmapped, widened
+from logtrigger.addresses import Address, Network, canonical, parse_network, unmapped, widened
 from logtrigger.bans import LINE, WIDEST, Bans, Decision, Outcome
 from logtrigger.commits import Commits
 from logtrigger.durations import spoken
@@ -169,27 +169,37 @@ class Banning:
 
         Where only others in the same prefix must not be banned, it is the address alone.
         """
-        if why := self._against(ipaddress.ip_network(address)):
+        if why := self._against_address(ipaddress.ip_address(address)):
             return address, why
         network = widened(address, options.prefix4, options.prefix6)
         if network != address and self._against(ipaddress.ip_network(network)):
             return address, ""
         return network, ""
 
+    def _against_address(self, address: Address) -> str:
+        """Why an address must not be banned; empty: it may be."""
+        if self._settings.ignore.covers(address):
+            return "is on the ignore list"
+        if self._host.own.covers(address):
+            return "is an address of this machine"
+        if self._host.gateways.covers(address):
+            return "is a gateway of this machine"
+        number = int(address)
+        is_multicast = number >> 28 == 0xE if address.version == 4 else number >> 120 == 0xFF
+        return "is nobody's address" if is_multicast or not number else ""
+
     def _against(self, network: Network) -> str:
         """Why a network must not be banned; empty: it may be."""
+        if network.num_addresses == 1:
+            return self._against_address(network.network_address)
         if self._settings.ignore.overlaps(network):
-            return "is on the ignore list" if network.num_addresses == 1 else "holds addresses of the ignore list"
-        return self._against_unless_forced(network)
-
-    def _against_unless_forced(self, network: Network) -> str:
-        alone = network.num_addresses == 1
+            return "holds addresses of the ignore list"
         if self._host.own.overlaps(network):
-            return "is an address of this machine" if alone else "holds an address of this machine"
+            return "holds an address of this machine"
         if self._host.gateways.overlaps(network):
-            return "is a gateway of this machine" if alone else "holds a gateway of this machine"
+            return "holds a gateway of this machine"
         if network.is_multicast or network.network_address.is_unspecified:
-            return "is nobody's address" if alone else "holds what is nobody's address"
+            return "holds what is nobody's address"
         return ""
 
     def _decide(self, wish: Ban, now: float) -> Decision:
@@ -243,7 +253,7 @@ class Banning:
             return
         if network.prefixlen < WIDEST[network.version]:
             raise ValueError(f"{text} is wider than /{WIDEST[network.version]}: say that it is to be forced if you mean it")
-        if why := self._against_unless_forced(network):
+        if why := self._against(network):
             raise ValueError(f"{text} {why}: say that it is to be forced if you mean it")
 
     def unban(
