@@ -9,8 +9,11 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from logtrigger.actions.environment import PATH
+
 Doubt = tuple[str, str]  # fault, remedy
 
+_LONGEST_FIRST_LINE = 4096  # bytes
 _BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -27,9 +30,37 @@ def script_doubts(path: Path, us: int | None = None) -> Iterator[Doubt]:
     if not stat.S_ISREG(status.st_mode):
         yield f"the script {path} is no file", "give the path of a script"
         return
+    yield from _first_line_doubts(path, status)
     yield from doubts(path, status, us)
     for folder in dict.fromkeys((path.parent, path.resolve().parent)):
         yield from doubts(folder, folder.stat(), us)
+
+
+def _first_line_doubts(path: Path, status: os.stat_result) -> Iterator[Doubt]:
+    """Why the system would not start a script that reads well: its interpreter is not there, or not under this name."""
+    try:
+        with path.open("rb") as file:
+            line = file.readline(_LONGEST_FIRST_LINE)
+    except OSError:
+        return  # a program need not be read to be run
+    if line.endswith(b"\r\n") and b"\0" not in line:
+        yield f"the script {path} has the line ends of Windows, CR LF", f"sed -i 's/\\r$//' {path}"
+    elif line.startswith(b"#!") and status.st_mode & 0o111:  # one that has no run bit is given to /bin/sh
+        words = os.fsdecode(line[2:]).split()
+        missing = _missing_interpreter(words)
+        if missing:
+            yield f"the script {path} is for {missing}, which is not there", "install it, or correct the script's first line"
+
+
+def _missing_interpreter(words: list[str]) -> str:
+    """The program that a first line names and the system does not have; empty where it does."""
+    if not words:
+        return "no interpreter"
+    if not os.access(os.path.join("/", words[0]), os.X_OK):  # scripts run in /
+        return words[0]
+    is_env = os.path.basename(words[0]) == "env" and len(words) == 2 and "=" not in words[1] and words[1][0] != "-"
+    is_found = any(os.access(os.path.join(folder, words[1]), os.X_OK) for folder in PATH.split(":")) if is_env else True
+    return "" if is_found else words[1]
 
 
 def doubts(path: Path, status: os.stat_result, us: int | None = None) -> Iterator[Doubt]:

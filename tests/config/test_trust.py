@@ -79,3 +79,38 @@ def test_script_with_arguments(tmp_path: Path) -> None:
 
 def test_folder_is_no_script(tmp_path: Path) -> None:
     assert list(script_doubts(tmp_path)) == [(f"the script {tmp_path} is no file", "give the path of a script")]
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "missing"),
+    [
+        ("#!/bin/sh\n", 0o700, ""),
+        ("#! /bin/sh -e\n", 0o700, ""),
+        ("#!/usr/bin/env sh\n", 0o700, ""),
+        ("#!/usr/bin/env -S sh -e\n", 0o700, ""),
+        ("exit 0\n", 0o700, ""),
+        ("", 0o700, ""),
+        ("#!/no/such/shell\n", 0o700, "/no/such/shell"),
+        ("#!/no/such/shell\n", 0o600, ""),  # it is given to /bin/sh
+        ("#!nosh", 0o700, "nosh"),
+        ("#!/usr/bin/env nosuchsh\n", 0o700, "nosuchsh"),
+        ("#!\n", 0o700, "no interpreter"),
+    ],
+)
+def test_interpreter_that_is_not_there(script: Path, text: str, mode: int, missing: str) -> None:
+    script.write_text(text)
+    script.chmod(mode)
+    remedy = "install it, or correct the script's first line"
+    assert list(script_doubts(script)) == (
+        [(f"the script {script} is for {missing}, which is not there", remedy)] if missing else []
+    )
+
+
+@pytest.mark.parametrize("text", [b"#!/bin/sh\r\nexit 0\r\n", b"exit 0\r\n"])
+@pytest.mark.parametrize("mode", [0o600, 0o700])
+def test_line_ends_of_windows(script: Path, text: bytes, mode: int) -> None:
+    script.write_bytes(text)
+    script.chmod(mode)
+    [(fault, remedy)] = script_doubts(script)
+    assert fault == f"the script {script} has the line ends of Windows, CR LF"
+    assert remedy == f"sed -i 's/\\r$//' {script}"
