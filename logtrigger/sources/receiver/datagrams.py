@@ -17,7 +17,6 @@ from logtrigger.sources.tail import new_stream
 
 BATCH = 1 << 16  # bytes of a chunk, about; and as many datagrams as fit, before others get their turn
 OVERHEAD = 64  # bytes that a datagram counts besides its text: an empty one takes its time, too
-LONGEST = 1 << 18  # bytes of a datagram: more than a sender's buffer (net.core.wmem_default) lets through
 _SO_RCVBUFFORCE = getattr(socket, "SO_RCVBUFFORCE", 33)  # asm-generic/socket.h; beyond net.core.rmem_max, for root
 
 Who = TypeVar("Who")
@@ -26,12 +25,12 @@ Who = TypeVar("Who")
 class Datagrams(Generic[Who]):
     """One socket, read a batch a turn. While it is paused, what comes is dropped and counted: datagrams cannot wait."""
 
-    def __init__(self, host: Host, name: str, origin: str) -> None:
+    def __init__(self, host: Host, name: str, origin: str, longest: int) -> None:
         self.name = name
         self._host = host
         self._origin = origin
         self._socket: socket.socket | None = None
-        self._buffer = bytearray(LONGEST)
+        self._buffer = bytearray(longest)
         self._view = memoryview(self._buffer)
         self._stream = new_stream()
         self._offset = 0

@@ -26,6 +26,7 @@ ACCEPTED = 16  # connections a turn
 ACCEPT_AGAIN = 1.0  # seconds, when there were no descriptors left
 HELD = 1 << 26  # bytes of unfinished messages, of all connections together
 HELD_ONE = 1 << 16  # from where on one connection's are looked at
+LOOKS = 4  # for overdue connections, within the time that one has
 FAULTS = 10  # that are reported one by one, in a minute
 
 
@@ -49,8 +50,6 @@ class Connection:
         self._origin = f"{listener.address} from {peer}"
         self._stream = new_stream()
         self._offset = 0
-        self._timer: Timer | None = None
-        self._wait(listener.limits.idle)
 
     @property
     def held(self) -> int:
@@ -68,14 +67,23 @@ class Connection:
         if self._socket is not None:
             self._listener.host.loop.unwatch(self._socket.fileno())
 
+    def look(self, now: float) -> None:
+        """End it, if it has been silent for too long by now (monotonic)."""
+        idle = self._listener.limits.idle
+        if now - self.heard < idle:
+            return
+        if self._frames.unfinished:
+            self.close(f"it was silent for {idle:g} s, in the middle of a message")
+        else:  # which is no fault
+            self._listener.host.report(3, f"{self._listener.name}: {self._origin}: silent for {idle:g} s; ended")
+            self.close()
+
     def close(self, fault: str = "") -> None:
         """End it, because of a fault or in peace."""
         if self._socket is None:
             return
         if not self._listener.paused:
             self.unwatch()
-        if self._timer is not None:
-            self._timer.cancel()
         self._part(self._socket)
         self._socket = None
         self._listener.ended(self, fault)
@@ -127,21 +135,6 @@ class Connection:
             source = self._listener.name
             self._listener.host.deliver(Chunk(source, self._origin, self._stream, offset, self._offset, data, peer=self.peer))
 
-    def _wait(self, seconds: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._listener.host.loop.call_later(seconds, self._look)
-
-    def _look(self) -> None:
-        """Whether it has been silent for too long."""
-        idle = self._listener.limits.idle
-        silent = 0.0 if self._listener.paused else time.monotonic() - self.heard
-        if silent < idle:
-            self._wait(idle - silent)
-        else:
-            rest = ", in the middle of a message" if self._frames.unfinished else ""
-            self.close(f"it was silent for {idle:g} s{rest}")
-
 
 class StreamListener:
     """Accepts connections of those who may send, as many as there may be.
@@ -161,6 +154,7 @@ class StreamListener:
         self._connections: dict[Connection, None] = {}  # in the order of their coming
         self._peers: Counter[str] = Counter()  # how many connections each has
         self._again: Timer | None = None
+        self._look: Timer | None = None  # for overdue connections, as long as there are any
         what = f"{name}: {{count}} more connections to {address}"
         self._refused = Notices(host, 0, f"{what} were refused in the last minute, from peers that 'allow' does not name")
         self._full = Notices(host, 0, f"{what} found no place in the last minute")
@@ -177,6 +171,8 @@ class StreamListener:
             return
         if not self.paused:
             self._unlisten()
+        if self._look is not None:
+            self._look.cancel()
         for connection in list(self._connections):
             connection.close()
         self._socket.close()
@@ -209,6 +205,11 @@ class StreamListener:
     def port(self) -> int:
         """That it listens on."""
         return int(self._socket.getsockname()[1]) if self._socket else self.address.port
+
+    @property
+    def patience(self) -> float:
+        """Seconds after which a connection may be overdue."""
+        return self.limits.idle
 
     # For its connections
 
@@ -295,6 +296,8 @@ class StreamListener:
         self._connections[connection] = None
         self._peers[_place(peer)] += 1
         connection.watch()
+        if self._look is None:
+            self._look_later()
 
     def _make_room(self, peer: str) -> bool:
         """End the longest silent connection of the peer that has most, if the newcomer will still have fewer."""
@@ -304,6 +307,18 @@ class StreamListener:
         theirs = [connection for connection in self._connections if _place(connection.peer) == hog]
         min(theirs, key=lambda connection: connection.heard).close("others need its place, and it has more of them")
         return True
+
+    def _look_later(self) -> None:
+        self._look = self.host.loop.call_later(self.patience / LOOKS, self._end_overdue)
+
+    def _end_overdue(self) -> None:
+        self._look = None
+        now = time.monotonic()
+        for connection in list(self._connections):
+            if not self.paused:  # in a pause they wait for us
+                connection.look(now)
+        if self._connections:
+            self._look_later()
 
 
 def _place(peer: str) -> str:

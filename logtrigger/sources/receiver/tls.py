@@ -21,6 +21,7 @@ from logtrigger.text import safe_text
 
 HANDSHAKE = 10.0  # seconds that it may take
 RECORD = 1 << 14  # bytes of a TLS record, at most
+OVERHEAD = 256  # bytes that a record counts besides its own: an empty one takes its time, too
 
 # What OpenSSL says (ERR_reason_error_string(3)), and what it means here.
 _REASONS = {
@@ -79,30 +80,39 @@ class TlsConnection(Connection):
         super().__init__(listener, sock, peer)
         self._credentials = credentials
         self._shaken = False
-        self._wait(HANDSHAKE)
+        self._late: OSError | None = None  # what went wrong behind the last that was read
+        self._begun = self.heard
 
     def watch(self) -> None:
         super().watch()
+        self._begun = self.heard
         self._listener.host.loop.call_soon(self._read)  # an end that was read before a pause wakes nobody
 
     def _take(self, sock: socket.socket, most: int) -> bytes | None:
         assert isinstance(sock, ssl.SSLSocket)
-        parts, size = list[bytes](), 0
+        if self._late is not None:
+            raise self._late
+        parts, size, ended = list[bytes](), 0, False
         try:
             if not self._shaken:
                 self._shake(sock)
             while size < most:
                 part = sock.recv(RECORD)  # never less than is decrypted: else what is left would wake nobody
                 parts.append(part)
-                size += len(part)
+                size += len(part) + OVERHEAD
                 if not part:
+                    ended = len(parts) > 1
                     break
         except ssl.SSLWantReadError:
             self._listener.host.loop.change(sock.fileno(), self._read, None)
         except ssl.SSLWantWriteError:
             self._listener.host.loop.change(sock.fileno(), None, self._read)
-        if size and not parts[-1]:
-            self._listener.host.loop.call_soon(self._read)  # the end comes after what was said before
+        except OSError as error:
+            if not parts:
+                raise
+            self._late, ended = error, True
+        if ended:
+            self._listener.host.loop.call_soon(self._read)  # the end, or what went wrong, after what was said before
         return b"".join(parts) if parts else None
 
     def _shake(self, sock: ssl.SSLSocket) -> None:
@@ -111,19 +121,18 @@ class TlsConnection(Connection):
         if against := self._credentials.against(sock.getpeercert()):
             raise PermissionError(against)
         self._shaken = True
-        self._wait(self._listener.limits.idle)
 
-    def _look(self) -> None:
+    def look(self, now: float) -> None:
         if self._shaken:
-            super()._look()
-        elif self._listener.paused:
-            self._wait(HANDSHAKE)
-        else:
+            super().look(now)
+        elif now - self._begun >= HANDSHAKE:
             self.close(f"its TLS handshake has not ended in {HANDSHAKE:g} s")
 
     def _why(self, error: OSError) -> str:
         if isinstance(error, PermissionError) and error.errno is None:
             return str(error)
+        if isinstance(error, ssl.SSLEOFError) and self._shaken and not self._frames.unfinished:
+            return ""  # many senders just go
         if isinstance(error, ssl.SSLError):
             return ("" if self._shaken else "no TLS handshake: ") + reason_of(error)
         return super()._why(error)
@@ -152,13 +161,17 @@ class TlsListener(StreamListener):
         self.reload()
         super().open()
 
+    @property
+    def patience(self) -> float:
+        return min(HANDSHAKE, super().patience)
+
     def reload(self) -> None:
         """Read the certificates again, for connections to come. Raises SourceError; the former ones stay in use then."""
         self._context = self._credentials.context(self.name)
 
     def _connect(self, sock: socket.socket, peer: str) -> Connection:
         assert self._context is not None
-        wrapped = self._context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+        wrapped = self._context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False, suppress_ragged_eofs=False)
         return TlsConnection(self, wrapped, peer, self._credentials)
 
 

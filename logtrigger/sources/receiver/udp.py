@@ -16,6 +16,7 @@ from logtrigger.sources.receiver.addresses import ListenAddress, bound, unmapped
 from logtrigger.sources.receiver.datagrams import Datagrams
 from logtrigger.sources.receiver.notices import Notices
 
+LONGEST = 1 << 16  # bytes of a datagram
 LARGEST_BUFFER = 1 << 24  # bytes in the kernel; nearly a second of 50,000 short messages
 SHARE_OF_MEMORY = 64  # no more than one byte of the machine's memory in so many
 KNOWN_PEERS = 4096  # whose lines are kept apart
@@ -33,7 +34,7 @@ class UdpReceiver(Datagrams[str]):
     """
 
     def __init__(self, host: Host, name: str, address: ListenAddress, allow: AddressSet) -> None:
-        super().__init__(host, name, str(address))
+        super().__init__(host, name, str(address), LONGEST)
         self.address = address
         self._allow = allow
         self._peers: dict[str, str] = {}  # the address as the socket tells it -> as it is written; "" where it may not send

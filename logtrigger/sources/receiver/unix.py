@@ -12,6 +12,7 @@ from logtrigger.model import Chunk, Sender
 from logtrigger.sources.base import Host
 from logtrigger.sources.receiver.datagrams import Datagrams
 
+LONGEST = 1 << 18  # bytes of a datagram: more than a sender's buffer (net.core.wmem_default) lets through
 RECEIVE_BUFFER = 1 << 20  # bytes
 _CREDENTIALS = struct.Struct("iii")  # unix(7), struct ucred: pid, uid, gid
 _ROOM = socket.CMSG_SPACE(_CREDENTIALS.size)  # and for no descriptor that somebody might send besides
@@ -24,7 +25,7 @@ class UnixReceiver(Datagrams[Who]):
     kernel they would make every program on the machine wait."""
 
     def __init__(self, host: Host, name: str, path: str = "/dev/log") -> None:
-        super().__init__(host, name, path)
+        super().__init__(host, name, path, LONGEST)
         self._path = path
         self._inode = (0, 0)
         self._seen: dict[tuple[int, int], Who] = {}  # (pid, uid) -> who that is; for one turn, as pids are used again

@@ -124,7 +124,7 @@ def test_silence_is_measured_from_the_last_byte(host: TestHost) -> None:
             host.settle(0.1)
         assert not host.reports and len(host.lines) == 6
         until(host.loop, lambda: is_ended(host, sock))
-    assert host.said("it was silent for 0.3 s")
+    assert [level for level, _ in host.reports] == [3] and host.said("silent for 0.3 s; ended")
 
 
 def test_a_connection_that_ends_in_a_counted_message(host: TestHost) -> None:

@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import ssl
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -281,6 +282,33 @@ def test_certificates_are_read_again(host: TestHost, files: Files, tmp_path: Pat
         shutil.copy(files.unnamed.key, key)
         source.reload()
         assert look_now() != before
+
+
+@pytest.mark.parametrize("rest", [b"", b"<13>half"])
+def test_what_was_said_before_a_connection_broke_off_counts(host: TestHost, files: Files, rest: bytes) -> None:
+    """But half a line does not: somebody may have cut it short. A sender that goes without saying goodbye is no fault."""
+    source = listener(host, files.credentials)
+    sent = threading.Event()
+
+    def act() -> None:
+        with socket.create_connection(("127.0.0.1", source.port), 5) as raw:
+            with files.client_context(files.client).wrap_socket(raw, server_hostname="logs.example.net") as sock:
+                sock.sendall(b"<13>first\n")
+                sent.wait(5)
+                for number in range(10):
+                    sock.sendall(b"<13>%d\n" % number)
+                sock.sendall(rest)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    with running(source, host):
+        with client(act) as raised:
+            host.wait_for(b"<13>first")
+            source.pause()
+            sent.set()
+        source.resume()
+        until(host.loop, lambda: any(event.startswith("forget") for event in host.events))
+    assert raised == [] and host.lines[1:] == [b"<13>%d" % number for number in range(10)]
+    assert bool(host.said("was ended: it broke off")) == bool(rest)
 
 
 # Files that are of no use
