@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from logtrigger.sources.receiver.streams import StreamListener
 from logtrigger.sources.receiver.udp import UdpReceiver
 from tests import certificates
 from tests.conftest import MUST_HAVE_TOOLS
+from tests.live import live
 from tests.ports import free_port
 from tests.sources.host import TestHost, running, until
 
@@ -174,3 +176,28 @@ def test_a_restart_of_the_receiver(host: TestHost, tmp_path: Path, port: int) ->
             log(tmp_path, "after one")
             log(tmp_path, "after two")
             until(host.loop, lambda: any(b"after two" in line for line in host.lines), 20)
+
+
+def test_the_daemon_receives(tmp_path: Path, port: int) -> None:
+    """From the configuration to the script: a frame that tries to forge a line causes one event, its own."""
+    with live(tmp_path) as one:
+        kinds = [f"udp:{port}", f"tcp:{port}", f"unix:{tmp_path}/log"]
+        section = "config source 'net'\n" + "".join(f"\tlist listen '{kind}'\n" for kind in kinds)
+        one.configure(
+            section,
+            one.rule(program="app", file=None, source="net"),
+            one.rule("Root", program="root", file=None, source="net"),
+        )
+        forged = b"<13>app: hit me\n<13>root: hit nobody"
+        with one.running():
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+                sock.sendto(forged, f"{tmp_path}/log")
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+                sock.sendto(forged, ("127.0.0.1", port))
+            with socket.create_connection(("127.0.0.1", port)) as sock:
+                sock.sendall(b"%d %s" % (len(forged), forged))
+            one.wait_runs(3)
+        assert one.output.count("trigger Hit") == 3 and "trigger Root" not in one.output
+        for place in (f"{tmp_path}/log", f"udp 127.0.0.1:{port} from 127.0.0.1", f"tcp 127.0.0.1:{port} from 127.0.0.1"):
+            assert place in one.output
+    assert not (tmp_path / "log").exists()
