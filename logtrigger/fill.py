@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 from logtrigger.addresses import AddressSet
 from logtrigger.model import Chunk, Trigger
@@ -25,16 +24,23 @@ class Reading:
 class Fill:
     """What its `trigger` will say, at once where that is cheap."""
 
+    __slots__ = ("_fields", "_found", "_key", "_line", "_place", "_reading", "_recogniser", "count", "offset", "rule", "time")
+
     def __init__(
-        self, recogniser: Recogniser, reading: Reading, line: tuple[bytes, int, int], offset: int, event: tuple[str, float, int]
+        self,
+        recogniser: Recogniser,
+        reading: Reading,
+        place: tuple[bytes, int, int],
+        offset: int,
+        event: tuple[str, float, int],
     ) -> None:
-        self._recogniser, self._reading, self._place = recogniser, reading, line
+        self._recogniser, self._reading, self._place = recogniser, reading, place
+        self._line: Line | None = None
+        self._found: Match | None = None
+        self._fields: Mapping[str, str] | None = None
+        self.rule = recogniser.rule.name
         self.offset = offset  # of the line in its stream
         self._key, self.time, self.count = event
-
-    @property
-    def rule(self) -> str:
-        return self._recogniser.rule.name
 
     @property
     def source(self) -> str:
@@ -42,10 +48,10 @@ class Fill:
 
     @property
     def key(self) -> tuple[str, ...]:
-        names = self._recogniser.rule.key
-        if LONG_KEY in self._key:
+        key, names = self._key, self._recogniser.rule.key
+        if LONG_KEY in key:
             return self._recogniser.key(self.fields)
-        return tuple(self._key.split(KEY_JOINT)) if names else ()
+        return tuple(key.split(KEY_JOINT)) if names else ()
 
     @property
     def message(self) -> str:
@@ -56,23 +62,28 @@ class Fill:
     def late(self) -> int:
         return 0 if self._reading.is_replay else max(0, int(self._reading.now - self.time))
 
-    @cached_property
+    @property
     def fields(self) -> Mapping[str, str]:
-        return self._recogniser.fields(self._found)
+        if self._fields is None:
+            self._fields = self._recogniser.fields(self.found)
+        return self._fields
 
-    @cached_property
-    def _line(self) -> Line:
-        return Line(*self._place)
+    @property
+    def line(self) -> Line:
+        if self._line is None:
+            self._line = Line(*self._place)
+        return self._line
 
-    @cached_property
-    def _found(self) -> Match:
-        found = self._recogniser.recognise(self._line)
-        assert found is not None  # it is an event
-        return found
+    @property
+    def found(self) -> Match:
+        if self._found is None:
+            self._found = self._recogniser.recognise(self.line)
+            assert self._found is not None  # it is an event
+        return self._found
 
     def trigger(self) -> Trigger:
         """All of it."""
-        reading, line, found = self._reading, self._line, self._found
+        reading, line, found = self._reading, self.line, self.found
         header = line.header_fields()
         return Trigger(
             id=f"{self.rule}@{reading.chunk.stream}:{self.offset}",

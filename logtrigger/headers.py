@@ -46,6 +46,7 @@ _BRACKETS = re.compile(rb"[^\[]{0,300}\[(?:(?P<common>" + timestamps.COMMON + rb
 
 # A time of RFC 3164 and what follows it, up to where a year or fraction of a second would have ended.
 _BSD_LENGTH = 21
+_SECOND = re.compile(rb".{13}([0-5][0-9]) \Z")
 _MOST_STAMPS = 4096
 _BSD_HEAD = re.compile(rb"[A-Z][a-z]{2} [ 0-3][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2} [^0-9]")
 
@@ -127,15 +128,26 @@ class KnownStamps(dict[bytes, float | None]):
         super().__init__()
         self.now = 0.0  # settles a year that the line leaves out
         self.strangers = 0  # answers that were None
+        self._minutes: dict[bytes, float] = {}
 
     def __missing__(self, text: bytes) -> float | None:
-        time = timestamps.epoch(text[:-1], self.now) if _BSD_HEAD.match(text + b"-") else None
+        second = _SECOND.match(text)
+        start = self._minutes.get(text[:-3]) if second else None
+        time = start + int(second[1]) if second and start is not None else self._found(text)
         if time is None:
             self.strangers += 1
-            return None
-        if len(self) >= _MOST_STAMPS:
+        elif len(self) < _MOST_STAMPS:
+            self[text] = time
+        else:
             self.clear()
-        self[text] = time
+        return time
+
+    def _found(self, text: bytes) -> float | None:
+        time = timestamps.epoch(text[:-1], self.now) if _BSD_HEAD.match(text + b"-") else None
+        if time is not None:
+            if len(self._minutes) >= _MOST_STAMPS:
+                self._minutes.clear()
+            self._minutes[text[:-3]] = time - int(text[-3:-1])
         return time
 
 

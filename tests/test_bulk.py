@@ -17,6 +17,7 @@ RULES = [
     rule("sshd[%d]: " + SSHD, "pid user ip", maxfail=2),
     rule("sshd[%d]: " + SSHD, "pid user ip", programs=["sshd", "h"], key=("ip", "user")),
     rule("sshd[%d]: " + SSHD, "pid user ip", key=("pid",)),
+    rule("sshd[%d]: Failed password for %s from %s: %d", "- user ip n"),
     rule("sshd[%d]: " + SSHD, "pid user ip:host", key=("ip",)),
     rule("sshd[%d]: " + SSHD, "pid user ip", key=()),
     rule("sshd[%d]: Failed password for %s", "pid user", key=("user",)),
@@ -44,7 +45,7 @@ LINES = st.lists(
         st.sampled_from(HEADERS),
         st.sampled_from(IPS),
         st.sampled_from(USERS),
-        st.sampled_from(["", " ", "\r", " x"]),
+        st.sampled_from(["", " ", "\r", " x", " from 9.9.9.9: 7", " from ::1: 7", " from 1.2.3.400: 7", " from [::1]: 7 "]),
     ),
     min_size=1,
     max_size=6,
@@ -75,7 +76,10 @@ def test_events_are_those_of_the_lines(made: Rule, lines: list[str]) -> None:
     found = bulk.events(data, begins, ends, stamps, look)
     events = list(zip(found.begins, found.ends, found.written, found.keys, strict=True))
     assert events == [event for event in wanted if event[3] is not None]
-    usual = [line.startswith(HEADERS[0]) and "192.0.2" in line and not line.endswith("x") for line in lines]
+    usual = [
+        line.startswith(HEADERS[0]) and "192.0.2" in line and one[3] is not None
+        for line, one in zip(lines, wanted, strict=True)
+    ]
     assert not {begin for begin, is_usual in zip(begins, usual, strict=True) if is_usual} & set(asked)
 
 

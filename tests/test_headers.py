@@ -182,6 +182,14 @@ def test_bulk_head_finds_only_what_is_there(header: str, message: str, programs:
         assert time == thorough.time(NOW) == stamps.known[quick[1]]
 
 
+def test_stamps_of_one_minute() -> None:
+    stamps = Stamps().known
+    stamps.now = NOW
+    for text in (b"Nov 14 22:00:07 ", b"Nov 14 22:00:08 ", b"Nov 14 22:00:59 ", b"Nov 14 22:00:60 ", b"Nov 14 22:01:00 "):
+        assert stamps[text] == parse(text + b"h a: b").time(NOW)
+    assert [stamps[text] for text in (b"Nov 14 22:00:7 x", b"Nov 14 22:00:07x", b"Nov 14 22:00:61 ")] == [None] * 3
+
+
 def test_stamps_that_are_none_are_counted() -> None:
     stamps = Stamps().known
     assert [stamps[text] for text in (b"", b"Nov 31 22:00:00 ", b"Nov 14 22:00:61 ", b"2023-11-14T22:00")] == [None] * 4

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 
 import click
@@ -24,6 +25,8 @@ from logtrigger.rule import Settings
 from logtrigger.text import safe
 
 _ERROR = 2
+
+_to_json = json.JSONEncoder().encode
 
 
 @click.command(short_help="run the rules over old logs")
@@ -96,14 +99,26 @@ def _json(trigger: Fill, line: int) -> str:
         "source": trigger.source,
         "line": line,
     }
-    return json.dumps(facts) + "\n"
+    return _to_json(facts) + "\n"
 
 
 def _text(trigger: Fill, line: int) -> str:
-    when = datetime.fromtimestamp(trigger.time)
-    key = f" {' '.join(trigger.key)}" if trigger.key else ""
-    where = f"{trigger.source}:{line}: {trigger.message}\n"
-    return f"{when:%Y-%m-%d %H:%M:%S} {trigger.rule}{key} ({trigger.count}) {where}"
+    words = " ".join((_when(trigger.time), trigger.rule, *trigger.key))
+    return f"{words} ({trigger.count}) {trigger.source}:{line}: {trigger.message}\n"
+
+
+@lru_cache(maxsize=64)
+def _when(time: float) -> str:
+    """Neighbours share their times."""
+    minute, second = divmod(time, 60)
+    if not second.is_integer():
+        return f"{datetime.fromtimestamp(time):%Y-%m-%d %H:%M:%S}"
+    return f"{_minute(minute)}{int(second):02}"
+
+
+@lru_cache(maxsize=64)
+def _minute(minute: float) -> str:
+    return f"{datetime.fromtimestamp(minute * 60):%Y-%m-%d %H:%M:}"
 
 
 def _summarise(summary: Summary, seconds: float) -> None:

@@ -213,8 +213,8 @@ class Form:
         for element, follower in zip(self.elements, [*self.elements[1:], None], strict=True):
             index += isinstance(element, Conversion) and bool(element.name)
             if isinstance(element, Conversion) and element.name and index in kept:
-                loose = _loose(element, follower)
-                checks.append(None if loose is element else re.compile(element.kind.expression.encode("latin-1")))
+                loose, exact = _loose(element, follower)
+                checks.append(re.compile(exact.encode("latin-1")) if exact else None)
                 elements.append(loose)
             else:
                 elements.append(Conversion(element.kind) if isinstance(element, Conversion) else element)
@@ -321,16 +321,21 @@ def _tag(elements: Sequence[Element]) -> bytes:
     return b""
 
 
-def _loose(conversion: Conversion, follower: Element | None) -> Conversion:
-    """The conversion, taking as much text, or more where it is none of its type: quicker to try than an address.
+def _loose(conversion: Conversion, follower: Element | None) -> tuple[Conversion, str]:
+    """The conversion, taking as much text, or more where it is none of its type: quicker to try than an address. And what takes
+    only what is one.
 
     That holds where the text is sure to end with the last character that an address could have.
     """
-    kind = conversion.kind
-    ends = follower is None or isinstance(follower, Literal) and not ADDRESS_LETTER.match(follower.text)
-    if not kind.loose or not ends:
-        return conversion
-    return replace(conversion, kind=replace(kind, expression=kind.loose, colon=""))
+    kind, expression = conversion.kind, ""
+    if isinstance(follower, Literal) and follower.text.startswith(b":"):
+        expression = kind.loose_colon
+    elif follower is None or isinstance(follower, Literal) and not ADDRESS_LETTER.match(follower.text):
+        expression = kind.loose
+    if not expression:
+        return conversion, ""
+    exact = kind.colon if expression is kind.loose_colon else kind.expression
+    return replace(conversion, kind=replace(kind, expression=expression, colon="")), exact
 
 
 def _stays_in_line(element: Element) -> bool:

@@ -79,6 +79,7 @@ class FieldType:
     address: bool = False  # free text before it is the attacker's: read it as long as possible
     conversions: str = "s"  # the scanf letters that may carry it
     loose: str = ""  # for addresses: text that may be one, and may not be extended; quicker to try
+    loose_colon: str = ""  # the same where the pattern goes on with a colon
     coarse: str = r"[^\n]+"  # takes all that the expression takes, and needs no lookaround: for engines that only scan
 
     @property
@@ -132,6 +133,7 @@ _NO_DIGIT = "(?<![0-9])"
 # All that an address or a name may consist of.
 ADDRESS_LETTER = re.compile(rb"[0-9A-Za-z_.:%-]")
 _LOOSE = r"(?:[0-9A-Za-z_.:%-]++|\[[0-9A-Za-z_.:%-]++\])"
+_LOOSE4 = r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}+(?=:)"  # begins no address of IPv6, nor is more than one of IPv4
 _DIGITS_ONLY, _NO_BLANK = "[0-9+-]+", r"[^ \t\r\n\f\x0b]+"
 
 FIELD_TYPES = {
@@ -147,6 +149,7 @@ FIELD_TYPES = {
             normalise=canonical_ip,
             address=True,
             loose=_LOOSE,
+            loose_colon=f"(?:{_LOOSE4}|{_address(_BEFORE_COLON6)})",
             coarse=_NO_BLANK,
         ),
         FieldType("net", _NET, _BEFORE, normalise=_canonical_net, address=True, coarse=_NO_BLANK),
