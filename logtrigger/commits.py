@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from logtrigger.counters import WindowState
 from logtrigger.errors import StoreError
@@ -40,7 +41,7 @@ class Commits:
         self._forgotten: list[str] = []
         self._dropped: list[tuple[str, str]] = []
         self._left: list[Position] = []
-        self._bans: list[Ban | Unban] = []
+        self._bans: dict[str, list[Ban | Unban]] = {}  # of each network, in their order
         self._newest = 0  # number of the last trigger handed over
         self._changed = self._scheduled = self._writing = False
         self._error = ""
@@ -72,7 +73,12 @@ class Commits:
 
     def ban(self, change: Ban | Unban) -> None:
         """A ban has begun, lasts longer, was wanted anew, or is over."""
-        self._bans.append(change)
+        changes = self._bans.setdefault(change.network, [])
+        if isinstance(change, Ban) and changes and isinstance(changes[-1], Ban):
+            change = change if change.lines else replace(change, lines=changes[-1].lines)
+            changes[-1] = change  # all that the store is to know
+        else:
+            changes.append(change)
         self.changed()
 
     def leave(self, positions: Iterable[Position]) -> None:
@@ -133,9 +139,9 @@ class Commits:
             dropped_windows=tuple(pair for pair in dict.fromkeys([*self._dropped, *dropped]) if pair not in present),
             triggers=tuple(self._triggers),
             results=tuple(self._results),
-            bans=tuple(self._bans),
+            bans=tuple(change for changes in self._bans.values() for change in changes),
         )
         self._triggers, self._results, self._forgotten, self._dropped, self._left = [], [], [], [], []
-        self._bans = []
+        self._bans = {}
         self._changed = False
         return batch

@@ -12,7 +12,7 @@ from logtrigger.commits import Commits
 from logtrigger.counters import WindowState
 from logtrigger.errors import StoreError
 from logtrigger.loop import Loop
-from logtrigger.model import Position, Trigger
+from logtrigger.model import Ban, Position, Trigger, Unban
 from logtrigger.store import Batch, Done, Store
 
 
@@ -212,3 +212,21 @@ def test_last_tells_of_a_failure(desk: Desk) -> None:
     desk.store.close()
     with pytest.raises(StoreError, match="closed"):
         desk.commits.last()
+
+
+def test_of_a_ban_only_what_it_has_come_to_is_stored(desk: Desk) -> None:
+    first, again = Ban("192.0.2.7", 1.0, 2.0, "r", lines=("a",)), Ban("192.0.2.7", 1.0, 3.0, "r", times=2)
+    over = Unban("192.0.2.7", 2.5, "root")
+    for change in (first, Ban("192.0.2.8", 1.0, None), again, over, first):
+        desk.commits.ban(change)
+    desk.commits._commit()
+    [batch] = desk.store.batches
+    assert [change for change in batch.bans if change.network == "192.0.2.7"] == [
+        Ban("192.0.2.7", 1.0, 3.0, "r", times=2, lines=("a",)),
+        over,
+        first,
+    ]
+    desk.store.answer()
+    desk.commits._commit()
+    assert desk.store.batches[-1].bans == ()
+    desk.store.answer()
