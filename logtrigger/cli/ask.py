@@ -26,7 +26,9 @@ def options(function: F) -> F:
     """The options that each of these commands has."""
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Answer in JSON."),
-        click.option("--socket", type=click.Path(path_type=Path), metavar="PATH", help="The daemon's control socket."),
+        click.option(
+            "--socket", type=click.Path(readable=False, path_type=Path), metavar="PATH", help="The daemon's control socket."
+        ),
         click.option(
             "-c", "path", type=click.Path(path_type=Path), metavar="FILE", help=f"The daemon's configuration [{DEFAULT_PATH}]."
         ),

@@ -70,7 +70,8 @@ def _explain(rows: Iterable[Facts]) -> None:
         whose = f"rule {row['rule']}" if row["rule"] else row["by"]
         times = f", {row['times']} times" if row["times"] > 1 else ""
         left = "for ever" if row["until"] is None else f"for {_left(row, now)} more"
-        click.echo(tables.paragraph(row["network"], f"banned by {whose} on {moment(row['since'])}{times}, {left}", 2, room))
+        text = f"{row['network']}: banned by {whose} on {moment(row['since'])}{times}, {left}"
+        click.echo(tables.paragraph("", text, 0, room))
         for one in row["lines"]:
             click.echo(tables.paragraph("", one, 2, room))
 

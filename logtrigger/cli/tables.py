@@ -124,10 +124,10 @@ def _fit(widths: Sequence[int], soft: Sequence[bool], room: int | None) -> list[
     """The widths, the largest of the soft ones cut until all fit; then, if need be, the largest of all."""
     fitting = list(widths)
     surplus = 0 if room is None else sum(fitting) + len(_GAP) * (len(fitting) - 1) - room
-    for chosen in (soft, [True] * len(fitting)):
+    for chosen, least in ((soft, _LEAST), ([True] * len(fitting), 3)):
         while surplus > 0:
             widest = max(range(len(fitting)), key=lambda at: fitting[at] * chosen[at])
-            if not chosen[widest] or fitting[widest] <= _LEAST:
+            if not chosen[widest] or fitting[widest] <= least:
                 break
             fitting[widest] -= 1
             surplus -= 1
