@@ -27,6 +27,7 @@ from logtrigger.windowrows import from_row
 
 _LAGGING, _CAUGHT_UP = 20_000, 5_000  # triggers waiting for a commit: where sources pause, where they go on
 _TIDY_EVERY = 60.0  # seconds
+_FAULT_EVERY = 60.0  # seconds between reports of one fault
 _LOOK_EVERY = 0.02  # seconds, for the end of the last action after the input's end
 
 Load = Callable[[], Configuration]
@@ -57,6 +58,7 @@ class Daemon:
     ) -> None:
         settings = configuration.settings
         self.loop = Loop()
+        self.loop.on_fault = self._on_fault
         self.max_line = settings.max_line
         self.report = console.report
         self.configuration, self.settings, self.started = configuration, settings, clock()
@@ -66,6 +68,7 @@ class Daemon:
         self.feeds = Feeds(self, self.store.load_positions(), self._wind_up)
         self._paused = False
         self._stopping = False
+        self._faults: dict[str, float] = {}  # where something has failed, and when it was said last
         self._evictions: dict[str, int] = {}  # reported so far
         self.dispatch = Dispatch(self.loop, settings, self.store, self.commits, console, clock, dry_run=dry_run)
         self.banning = Banning(self.loop, settings, self.store, self.commits, console.report, clock, dry_run=dry_run)
@@ -161,8 +164,9 @@ class Daemon:
             self.commits.last()
         except StoreError as error:
             self.report(0, str(error))
-        self.report(1, "stopped")
-        self.loop.stop()
+        finally:
+            self.report(1, "stopped")
+            self.loop.stop()
 
     def reload(self) -> None:
         """Read the configuration again; one with mistakes changes nothing."""
@@ -199,6 +203,17 @@ class Daemon:
         if self._console.level >= 3:
             engine.observer = self._on_event
         return engine
+
+    def _on_fault(self, error: Exception) -> None:
+        """Something that the loop has called has failed: a fault of ours, which shall not end the work. Told once a while."""
+        trace = error.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        where = f"{os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}" if trace else "somewhere"
+        text, now = f"a fault of logtrigger's own in {where}: {error!r}; work goes on", time.monotonic()
+        if now - self._faults.get(where, -_FAULT_EVERY) >= _FAULT_EVERY:
+            self._faults[where] = now
+            self.report(0, text)
 
     # Sources, as their host
 

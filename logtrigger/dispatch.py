@@ -11,13 +11,18 @@ from logtrigger.actions.queue import Undone, Work
 from logtrigger.actions.script import ScriptAction, Scripts
 from logtrigger.commits import Commits
 from logtrigger.console import Console
+from logtrigger.durations import spoken
 from logtrigger.errors import StoreError
-from logtrigger.loop import Loop
+from logtrigger.loop import Loop, Timer
+from logtrigger.loopguard import MOST, PAUSE, SPAN, LoopGuard, Verdict
 from logtrigger.model import Trigger
 from logtrigger.rule import Rule, Settings
 from logtrigger.store import Done, Store
+from logtrigger.text import cut
 
 SCRIPT = "script"  # the name of a rule's script among its actions
+_SHOWN = 200  # bytes of a message that is paused
+_SOON = 0.01  # seconds
 
 
 Follower = Callable[[int, Trigger], None]
@@ -58,6 +63,8 @@ class Dispatch:
         self._loop, self._store, self._commits, self._console = loop, store, commits, console
         self._clock, self._dry_run = clock, dry_run
         self._seq = store.next_seq()
+        self._guard = LoopGuard()
+        self._timer: Timer | None = None  # for the end of the next pause
         self.tallies: dict[str, Tally] = {}  # of each rule that has triggered
         self.followers: list[Follower] = []  # are told of each trigger and its number
         self.scripts = Scripts(loop, settings.script_timeout)
@@ -84,6 +91,8 @@ class Dispatch:
         """A window has filled: do what its rule says. `done` tells what is done already."""
         rule = self.rules[trigger.rule]
         note, names = self._plan(trigger, rule)
+        if names and (why := self._held(trigger)):
+            note, names = why, ()
         note = done if done and not rule.script else f"{done}; {note}" if done else note
         self._console.trigger(trigger, rule, self._shown(trigger, rule), note)
         seq, self._seq = self._seq, self._seq + 1
@@ -91,6 +100,38 @@ class Dispatch:
         self._commits.trigger(seq, trigger, names)
         if names:
             self.work.add(seq, trigger, names)
+
+    def _held(self, trigger: Trigger) -> str:
+        """Why nothing is done about a trigger, where its message has triggered its rule too often."""
+        verdict = self._guard.look(trigger.rule, trigger.body, trigger.time)
+        if verdict is Verdict.ACT:
+            return ""
+        if verdict is Verdict.PAUSE:
+            self._console.report(
+                0,
+                f"rule {trigger.rule}: one same message has triggered it over {MOST} times within {spoken(SPAN)}, as happens "
+                f"where a script logs what starts it; for {spoken(PAUSE)} nothing is run for this message: "
+                f"{cut(trigger.body, _SHOWN)}",
+            )
+            self._go_on_later()
+        return "not acted on: the same message too often"
+
+    def _go_on(self) -> None:
+        for pause in self._guard.over(self._clock()):
+            self._console.report(
+                0,
+                f"rule {pause.rule}: it is acted on again, after {pause.passed_over} triggers that were not: "
+                f"{cut(pause.body, _SHOWN)}",
+            )
+        self._go_on_later()
+
+    def _go_on_later(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        end = self._guard.next_end
+        # The clock may be set back meanwhile: no wait is longer than a pause.
+        if end is not None:
+            self._timer = self._loop.call_later(min(max(_SOON, end - self._clock()), PAUSE), self._go_on)
 
     @property
     def next_seq(self) -> int:

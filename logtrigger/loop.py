@@ -16,6 +16,8 @@ from collections.abc import Callable
 
 Callback = Callable[[], None]
 
+REST = 1.0  # seconds that a descriptor is left alone after what it called has failed
+
 LONGEST_WAIT = 86_400.0  # seconds; epoll_wait(2) takes no more than 24 days
 
 
@@ -43,6 +45,8 @@ class Loop:
         self._thread = threading.get_ident()
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._running = False
+        self._resting: dict[int, list[tuple[Callback | None, Callback | None]]] = {}  # descriptors, and what they call
+        self.on_fault: Callable[[Exception], None] | None = None  # is told when a callback fails; without it, `turn` raises
         self.watch(self._wake_read, self._drain)
 
     @property
@@ -56,11 +60,16 @@ class Loop:
 
     def change(self, fd: int, on_readable: Callback | None, on_writable: Callback | None) -> None:
         """From now on call these for a watched fd, when it can be read or written; one of them at least."""
+        if fd in self._resting:
+            self._resting[fd][0] = (on_readable, on_writable)
+            return
         events = (selectors.EVENT_READ if on_readable else 0) | (selectors.EVENT_WRITE if on_writable else 0)
         self._selector.modify(fd, events, (on_readable, on_writable))
 
     def unwatch(self, fd: int) -> None:
         """Stop watching fd. Must come before the descriptor is closed."""
+        if self._resting.pop(fd, None) is not None:
+            return
         self._selector.unregister(fd)
 
     def call_later(self, seconds: float, callback: Callback) -> Timer:
@@ -103,19 +112,47 @@ class Loop:
             for event, callback in zip((selectors.EVENT_READ, selectors.EVENT_WRITE), key.data, strict=True):
                 # An earlier callback of this turn may have closed it, given it to another, or changed what is wanted.
                 if events & event and callback is not None and watched.get(key.fd) is key:
-                    callback()
+                    self._call(callback, key.fd)
         now = time.monotonic()
         while self._timers and self._timers[0][0] <= now:
             callback = heapq.heappop(self._timers)[2].callback
             if callback is not None:
-                callback()
+                self._call(callback)
         for _ in range(len(self._calls)):
-            self._calls.popleft()()
+            self._call(self._calls.popleft())
 
     def close(self) -> None:
         self._selector.close()
         os.close(self._wake_read)
         os.close(self._wake_write)
+
+    def _call(self, callback: Callback, fd: int | None = None) -> None:
+        """The outer edge of all that the loop calls: a fault ends one callback and nothing else."""
+        try:
+            callback()
+        except Exception as error:
+            if self.on_fault is None:
+                raise
+            self.on_fault(error)
+            if fd is not None:
+                self._rest(fd)
+
+    def _rest(self, fd: int) -> None:
+        """Leave a descriptor alone for a moment: what made its callback fail may still be there to be read."""
+        key = self._selector.get_map().get(fd)
+        if key is None:
+            return  # its owner has given it up
+        resting = [key.data]
+        self._selector.unregister(fd)
+        self._resting[fd] = resting
+        self.call_later(REST, lambda: self._go_on(fd, resting))
+
+    def _go_on(self, fd: int, resting: list[tuple[Callback | None, Callback | None]]) -> None:
+        if self._resting.get(fd) is resting:
+            del self._resting[fd]
+            on_readable, on_writable = resting[0]
+            events = (selectors.EVENT_READ if on_readable else 0) | (selectors.EVENT_WRITE if on_writable else 0)
+            self._selector.register(fd, events, (on_readable, on_writable))
 
     def _wait(self, longest: float | None) -> float | None:
         if self._calls:

@@ -57,3 +57,26 @@ def test_plan(
     assert made_dispatch.work.running == (note.startswith("running"))
     made_dispatch.scripts.terminate()
     store.close()
+
+
+def test_a_message_that_triggers_its_rule_without_end_is_not_acted_on_for_a_while() -> None:
+    """Its triggers are stored all the same; other messages go on; the end of the pause is told."""
+    loop, told, now = Loop(), io.StringIO(), NOW
+    one = rule("a", name="r", script=SCRIPT)
+    settings = Settings(path=Path("rules.conf"), rules=(one,), state=Path("state.db"))
+    seen: list[tuple[str, tuple[str, ...]]] = []
+    store = Store(None)
+    commits = Commits(loop, store, lambda: ((), ()), lambda seq: None, lambda error: None)
+    commits.trigger = lambda seq, trigger, names: seen.append((trigger.body, names))  # type: ignore[method-assign]
+    dispatch = Dispatch(loop, settings, store, commits, Console(told, 0, lambda: now), lambda: now, dry_run=False)
+    dispatch.work.parallel = 0  # nothing is really run
+    for number in range(105):
+        dispatch.trigger(Trigger(f"r@s:{number}", "r", now, 1, (), {}, "m", "again", "log"))
+    dispatch.trigger(Trigger("r@s:200", "r", now, 1, (), {}, "m", "another", "log"))
+    assert seen == [("again", ("script",))] * 100 + [("again", ())] * 5 + [("another", ("script",))]
+    said = told.getvalue().splitlines()
+    assert len(said) == 1 and "rule r: one same message has triggered it over 100 times within 10s" in said[0]
+    now += 600
+    dispatch._go_on()
+    assert told.getvalue().splitlines()[1].endswith("rule r: it is acted on again, after 5 triggers that were not: again")
+    store.close()

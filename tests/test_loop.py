@@ -184,3 +184,59 @@ def test_a_timer_may_be_further_away_than_the_system_can_wait(loop: Loop) -> Non
     loop.run()
     loop.call_threadsafe(loop.stop)
     loop.turn()
+
+
+def test_a_fault_in_a_callback_is_told_and_ends_nothing_else(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What made a descriptor's callback fail may still be there: it is left alone for a moment, not tried without end."""
+    monkeypatch.setattr("logtrigger.loop.REST", 0.1)
+    faults: list[str] = []
+    loop.on_fault = lambda error: faults.append(str(error))
+    done: list[str] = []
+    read, write = os.pipe()
+
+    def fail(what: str) -> None:
+        raise ValueError(what)
+
+    loop.watch(read, lambda: fail("descriptor"))
+    os.write(write, b"x")
+    loop.call_soon(lambda: fail("call"))
+    loop.call_soon(lambda: done.append("call"))
+    loop.call_later(0, lambda: fail("timer"))
+    loop.call_later(0, lambda: done.append("timer"))
+    end = time.monotonic() + 0.08
+    while time.monotonic() < end:
+        loop.turn(0.01)
+    assert sorted(faults) == ["call", "descriptor", "timer"] and sorted(done) == ["call", "timer"]
+    loop.turn(0.2)
+    loop.turn(0.2)
+    assert faults.count("descriptor") == 2
+    loop.unwatch(read)
+    os.close(read)
+    os.close(write)
+    for _ in range(3):
+        loop.turn(0.06)
+    assert faults.count("descriptor") == 2
+
+
+def test_a_resting_descriptor_may_be_changed_and_goes_on_so(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("logtrigger.loop.REST", 0.05)
+    loop.on_fault = lambda error: None
+    read, write = os.pipe()
+    got: list[bytes] = []
+    loop.watch(read, lambda: [][0])
+    os.write(write, b"x")
+    loop.turn(0.1)
+    loop.change(read, lambda: got.append(os.read(read, 1)), None)
+    end = time.monotonic() + 5
+    while not got and time.monotonic() < end:
+        loop.turn(0.1)
+    assert got == [b"x"]
+    loop.unwatch(read)
+    os.close(read)
+    os.close(write)
+
+
+def test_without_anybody_to_tell_a_fault_is_raised(loop: Loop) -> None:
+    loop.call_soon(lambda: [][0])
+    with pytest.raises(IndexError):
+        loop.turn(0)

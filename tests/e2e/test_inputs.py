@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ def one(tmp_path: Path) -> Iterator[Live]:
         yield one
 
 
-def reads(one: Live, source: str, **options: object) -> None:
+def reads(one: Live, source: str, **options: Any) -> None:
     """A configuration whose rule reads one source."""
     one.configure(one.rule(file=None, source="s", **options), f"config source s\n{source}\n")
 
@@ -105,3 +106,22 @@ def test_the_journal_through_a_crash(one: Live, log: Journald) -> None:
         one.until(lambda: len(set(one.runs())) == 4, "four scripts")
     assert len(set(one.runs())) == 4, one.runs()
     assert "LT_body    hit four" in one.output and "LT_program app" in one.output
+
+
+def test_a_fault_in_a_source_does_not_end_the_daemon(one: Live) -> None:
+    """It is told, and lines are read on."""
+    (one.folder / "sitecustomize.py").write_text(
+        "from logtrigger.sources.file import FileSource\n"
+        "turn, broken = FileSource._turn, []\n"
+        "def fail(self):\n"
+        "    if not broken:\n"
+        "        broken.append(self._host.loop.call_soon(self._turn))\n"
+        "        raise ValueError('for this test')\n"
+        "    turn(self)\n"
+        "FileSource._turn = fail\n"
+    )
+    one.configure()
+    with one.running(before=["env", f"PYTHONPATH={one.folder}"]):
+        one.write("hit me")
+        one.wait_runs(1)
+    assert "a fault of logtrigger's own in sitecustomize.py:6: ValueError('for this test'); work goes on" in one.output
