@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import ssl
 import struct
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -397,3 +399,19 @@ def test_no_descriptor_is_left(host: TestHost, files: Files) -> None:
             host.wait_for(b"<13>one")
             source.close()
     assert os.listdir("/proc/self/fd") == before
+
+
+def test_the_documented_way_to_certificates(host: TestHost, tmp_path: Path) -> None:
+    """The commands of docs/inputs.md make what both sides take."""
+    text = (Path(__file__).parents[3] / "docs/inputs.md").read_text()
+    (commands,) = re.findall(r"```sh\n(new=.*?)```", text, re.DOTALL)
+    subprocess.run(["sh", "-e"], input=commands, text=True, cwd=tmp_path, check=True, capture_output=True)
+    ours, theirs = tmp_path / "logs.example.net", tmp_path / "web1.example.net"
+    certificate, key = Path(f"{ours}.crt"), Path(f"{ours}.key")
+    context = ssl.create_default_context(cafile=tmp_path / "ca.crt")
+    context.load_cert_chain(f"{theirs}.crt", f"{theirs}.key")
+    with running(source := listener(host, Credentials(certificate, key, tmp_path / "ca.crt", ("*.example.net",))), host):
+        with client(sends(source, context, b"<13>one\n")) as raised:
+            host.wait_for(b"<13>one")
+            host.settle(0.1)
+    assert raised == []
