@@ -40,9 +40,8 @@ def _check(path: Path, strict: bool) -> int:
         click.echo(f"{path}: {_counted(_errors(_graded(error.complaints, strict)), 'mistake')}")
         return _MISTAKES
     settings = configuration.settings
-    complaints = _graded(
-        {*configuration.complaints, *lint.warnings(configuration.built, settings.rules, settings.sources)}, strict
-    )
+    doubts = lint.warnings(configuration.built, settings.rules, settings.sources) + lint.emptiness(settings)
+    complaints = _graded({*configuration.complaints, *doubts}, strict)
     for complaint in complaints:
         click.echo(complaint, err=True)
     wrong = _errors(complaints)

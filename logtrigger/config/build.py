@@ -53,7 +53,9 @@ def read(path: Path, *, trust: bool = False, keep: bool = False) -> Configuratio
     named = sources.settle(sections, report)
     sources.check_rules(built, running, named, report)
     used = actions.use([one for one in built if one.options.enabled], actions.settle(sections, report), report)
-    daemon = options.read(options.DaemonOptions, merge.together("logtrigger", sections, report), report)
+    own = merge.together("logtrigger", sections, report)
+    daemon = options.read(options.DaemonOptions, own, report)
+    _check_files({"state": daemon.state, "control": daemon.control}, own, report)
     blocking = firewall.settle(sections, report)
     if report.errors:
         raise ConfigError(sorted(report.errors + report.warnings))
@@ -107,6 +109,12 @@ def control_sockets(path: Path) -> tuple[Path, ...]:
     if daemon.control:
         return (daemon.control,)
     return tuple(dict.fromkeys([default_control(daemon.state), default_control(daemon.state, 0)]))
+
+
+def _check_files(found: Mapping[str, Path | None], own: Mapping[str, Option], report: Report) -> None:
+    for name, path in found.items():
+        if path is not None and path.is_dir():
+            report.error(own[name].place, f"'{name}' is a folder: {path}", "name a file in it")
 
 
 def _sections(path: Path, report: Report) -> list[Section]:

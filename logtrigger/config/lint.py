@@ -23,7 +23,7 @@ from logtrigger.patterns.form import Conversion, Form
 from logtrigger.patterns.pattern import Pattern
 from logtrigger.patterns.regex import RegexPattern
 from logtrigger.recognise import Line, Recogniser
-from logtrigger.rule import SYSTEM_LOG, Rule, SourceOptions
+from logtrigger.rule import SYSTEM_LOG, Rule, Settings, SourceOptions
 from logtrigger.text import safe
 
 _LITERAL = 3  # characters that tell a line from others well enough to look for them first
@@ -51,6 +51,14 @@ def warnings(built: Sequence[Built], running: Sequence[Rule], sources: Sequence[
     named = {source.name: source for source in sources}
     spoofed = [warning for one in rules for warning in _spoofable(one, named.get(one[1].source))]
     return sorted({*found, *spoofed, *_double(rules)})
+
+
+def emptiness(settings: Settings) -> list[Complaint]:
+    """What there is to say of a configuration that looks for nothing."""
+    if settings.rules or settings.sources:
+        return []
+    place = Place(str(settings.path), 1)
+    return [_warning(place, "no rule runs: nothing is looked for", "write one that begins with: config rule")]
 
 
 def _warning(place: Place, fault: str, remedy: str) -> Complaint:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -49,6 +50,7 @@ def compile_rule(draft: Draft, options: RuleOptions, report: Report, scripts: Sc
     _check_env(draft, options, report)
     if options.enabled:
         _check_script(draft, options, report, scripts)
+        _check_file(draft, options, report)
     if not compiled:
         return None
     types = {n: t for p in reversed(compiled) for n, t in zip(p.fields, p.types, strict=True)}
@@ -186,6 +188,12 @@ def _check_script(draft: Draft, options: RuleOptions, report: Report, scripts: S
             report.error(place, fault, remedy)
         for fault in faults:
             report.warning(place, f"the script {options.script}: {fault}")
+
+
+def _check_file(draft: Draft, options: RuleOptions, report: Report) -> None:
+    if options.file is not None and os.path.isdir(options.file):
+        remedy = f"name a file, or a glob such as {os.path.join(options.file, '*.log')}"
+        report.error(draft.given["file"].place, f"'file' is a folder: {options.file}", remedy)
 
 
 def _check_env(draft: Draft, options: RuleOptions, report: Report) -> None:

@@ -41,6 +41,14 @@ def test_warning_is_no_mistake() -> None:
     assert done.stderr.startswith("rules.conf:1: warning: rule 'a' does nothing")
 
 
+@pytest.mark.parametrize("text", ["", "# nothing\n", RULE.format("a") + " option enabled 0\n"])
+def test_configuration_that_looks_for_nothing(text: str) -> None:
+    write(Path("rules.conf"), text)
+    done = run("-c", "rules.conf")
+    assert (done.exit_code, done.stdout) == (0, "rules.conf: 0 rules, no mistakes, 1 warning\n")
+    assert done.stderr.startswith("rules.conf:1: warning: no rule runs: nothing is looked for (")
+
+
 def test_mistakes_are_counted_without_warnings() -> None:
     write(Path("rules.conf"), "config rule\n option name a\n option pattern x\n option maxfial 5\n")
     done = run("-c", "rules.conf")

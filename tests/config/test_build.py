@@ -15,6 +15,7 @@ from logtrigger.config.uci import quote
 from logtrigger.errors import ConfigError
 
 Write = Callable[[str, str], Path]
+Complaints = Callable[[str], list[str]]
 
 
 def test_daemon_options(write: Write) -> None:
@@ -96,3 +97,20 @@ def test_any_values_are_settings_or_mistakes(write: Write, chosen: list[tuple[tu
         config.load(write("rules.conf", "".join(lines)))
     except ConfigError as error:
         assert all(str(one).startswith("rules.conf:") for one in error.complaints)
+
+
+RULE = "config rule\noption name a\noption pattern x\noption script /bin/sh\n"
+
+
+@pytest.mark.parametrize("name", ["state", "control"])
+def test_file_of_ours_that_is_a_folder(complaints: Complaints, tmp_path: Path, name: str) -> None:
+    assert complaints(f"{RULE}config logtrigger\noption {name} .\n") == [
+        f"rules.conf:6: error: '{name}' is a folder: {tmp_path} (name a file in it)"
+    ]
+
+
+def test_followed_file_that_is_a_folder(complaints: Complaints, tmp_path: Path) -> None:
+    assert complaints(f"{RULE}option file {tmp_path}\n") == [
+        f"rules.conf:5: error: 'file' is a folder: {tmp_path} (name a file, or a glob such as {tmp_path}/*.log)"
+    ]
+    assert complaints(f"{RULE}option file {tmp_path}\noption enabled 0\n{RULE.replace(' a', ' b')}") == []
