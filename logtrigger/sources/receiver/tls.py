@@ -79,7 +79,7 @@ class TlsConnection(Connection):
     def __init__(self, listener: StreamListener, sock: ssl.SSLSocket, peer: str, credentials: Credentials) -> None:
         super().__init__(listener, sock, peer)
         self._credentials = credentials
-        self._shaken = False
+        self._spoken = self._shaken = False
         self._late: OSError | None = None  # what went wrong behind the last that was read
         self._begun = self.heard
 
@@ -90,6 +90,17 @@ class TlsConnection(Connection):
 
     def _take(self, sock: socket.socket, most: int) -> bytes | None:
         assert isinstance(sock, ssl.SSLSocket)
+        if not self._spoken:
+            try:
+                first = socket.socket.recv(sock, 1, socket.MSG_PEEK)
+            except BlockingIOError:
+                return None
+            if not first:
+                return first  # somebody has only looked whether we are there
+            self._spoken = True
+        return self._decrypted(sock, most)
+
+    def _decrypted(self, sock: ssl.SSLSocket, most: int) -> bytes | None:
         if self._late is not None:
             raise self._late
         parts, size, ended = list[bytes](), 0, False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import socket
 
@@ -89,6 +90,15 @@ def test_a_port_in_use(kind: str) -> None:
 def test_an_address_that_is_not_ours() -> None:
     with pytest.raises(SourceError, match=r"Cannot assign requested address \(this machine has no such address"):
         bound(ListenAddress("udp", "192.0.2.1", 5514), "net")
+
+
+def test_a_port_that_is_roots(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(sock: socket.socket, address: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(socket.socket, "bind", refuse)
+    with pytest.raises(SourceError, match=r"net: cannot listen on udp 127.0.0.1:514: Permission denied \(ports below 1024"):
+        bound(ListenAddress("udp", "127.0.0.1", 514), "net")
 
 
 def test_every_address_is_of_both_families() -> None:

@@ -186,7 +186,7 @@ def test_an_old_client(host: TestHost, files: Files) -> None:
         (b"<13>Nov 14 22:00:01 h a: plain text\n", "it does not speak TLS (let it do so, or listen with tcp:)"),
         (b"GET / HTTP/1.1\r\n\r\n", "it does not speak TLS but HTTP"),
         (bytes(range(255, 0, -1)), "no TLS handshake: it does not speak TLS"),
-        (b"", "no TLS handshake: it broke off"),
+        (b"\x16\x03\x01", "no TLS handshake: it broke off"),
     ],
 )
 def test_no_handshake(host: TestHost, files: Files, sent: bytes, fault: str) -> None:
@@ -199,6 +199,16 @@ def test_no_handshake(host: TestHost, files: Files, sent: bytes, fault: str) -> 
                 sock.recv(1000)
 
         refused(host, source, act, fault)
+
+
+def test_who_only_looks_whether_we_are_there_is_no_fault(host: TestHost, files: Files) -> None:
+    """As load balancers do, every few seconds."""
+    before = os.listdir("/proc/self/fd")
+    with running(source := listener(host, files.credentials), host):
+        for _ in range(3):
+            socket.create_connection(("127.0.0.1", source.port), 5).close()
+            host.settle(0.05)
+    assert not host.reports and os.listdir("/proc/self/fd") == before
 
 
 def test_a_handshake_takes_only_so_long(host: TestHost, files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
