@@ -18,6 +18,15 @@
 # OpenWrt's fw4 leaves tables of others alone when it restarts; it is told to take this one along by a file among its includes.
 # (Its predecessor fw3 wants "iptables -F LOGTRIGGER; ip6tables -F LOGTRIGGER" in /etc/firewall.user.)
 #
+# A rule's own "option ban" needs no script at all: it is a hundred times as fast as one, and what it bans is listed, ends and
+# comes back after a flush. Where it has to be this script, the daemon can be asked to ban in its place:
+#
+#     list env 'LOGTRIGGER_CONTROL=/run/logtrigger/control.sock'
+#     list env 'LOGTRIGGER_BANTIME=86400'          (seconds; without it: until "logtrigger unban")
+#
+# This goes through socat or OpenBSD's nc, if one is installed, else through "logtrigger ban", which takes a tenth of a second
+# to start. Where no daemon answers, or its firewall does not work, the address is blocked as above.
+#
 # Each new block is written to blockedIPs.log, each message that led to one to failed_logins.log, both in /var/log or in the
 # folder that "list env 'LOGTRIGGER_LOGDIR=...'" names. Addresses on the ignore list come with LT_ignored=1 and are left alone.
 
@@ -153,6 +162,28 @@ block_iptables() {
     "$tool" -w -A "$chain" -s "$ip" -j DROP && new=yes
 }
 
+# The daemon that LOGTRIGGER_CONTROL leads to has banned the address.
+ask_daemon() {
+    [ -S "$LOGTRIGGER_CONTROL" ] || return 1
+    case $LOGTRIGGER_BANTIME in
+    *[!0-9]*) fail "LOGTRIGGER_BANTIME holds no number of seconds: nothing is blocked" ;;
+    esac
+    request="{\"version\":1,\"command\":\"ban\",\"network\":\"$ip\",\"seconds\":${LOGTRIGGER_BANTIME:-0}}"
+    answer=$(printf '%s\n' "$request" | socat -t 5 - "UNIX-CONNECT:$LOGTRIGGER_CONTROL" 2>/dev/null)
+    [ -n "$answer" ] || answer=$(printf '%s\n' "$request" | nc -N -w 5 -U "$LOGTRIGGER_CONTROL" 2>/dev/null)
+    if [ -z "$answer" ]; then
+        answer=$(logtrigger ban --json --socket "$LOGTRIGGER_CONTROL" "$ip" "${LOGTRIGGER_BANTIME:-0}" 2>/dev/null) || return 1
+        answer="$answer\"end\":\"done\""
+    fi
+    case $answer in
+    *'"end":"done"'*) ;;
+    *) return 1 ;;
+    esac
+    case $answer in
+    *'"times":1}'*) new=yes ;;
+    esac
+}
+
 # Text on one line, without controls.
 one_line() {
     printf '%s' "$1" | tr '\001-\037\177' '?'
@@ -192,7 +223,7 @@ else
 fi
 
 new=
-block_nft || block_iptables || fail "neither nft nor iptables could block $ip"
+ask_daemon || block_nft || block_iptables || fail "neither nft nor iptables could block $ip"
 
 if [ -n "$new" ]; then
     say "blocked $ip"

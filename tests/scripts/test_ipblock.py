@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import shutil
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -272,3 +273,77 @@ def test_fw4_takes_the_table_along(shell: tuple[str, ...], here: Namespace, tmp_
     before, after = done.stdout.split("restarted\n")
     assert "192.0.2.7" in before
     assert after == "again\n"
+
+
+# Through the daemon
+
+BANNED = '{"network":"192.0.2.7","since":1.5,"until":null,"rule":"","by":"root","times":1}\n{"end":"done"}\n'
+
+
+@pytest.fixture
+def control(tmp_path: Path) -> Iterator[Path]:
+    """A socket that is there; the fake tools do not use it."""
+    path = tmp_path / "control"
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(str(path))
+        yield path
+
+
+def answering(fakes: Path, name: str, answer: str, status: int = 0) -> None:
+    """A fake tool that notes what it was given, and prints this."""
+    (fakes / name).write_text(
+        f"#!/bin/sh\necho {name} \"$@\" $(cat) >>{fakes}/../calls\nprintf '%s' '{answer}'\nexit {status}\n"
+    )
+    (fakes / name).chmod(0o755)
+
+
+@pytest.mark.parametrize("tool", ["socat", "nc", "logtrigger"])
+def test_daemon_is_asked_first(
+    run: Run, fakes: Path, logs: Path, calls: Callable[[], list[str]], control: Path, tool: str
+) -> None:
+    for name in ("socat", "nc"):
+        answering(fakes, name, "", 1)
+    answering(fakes, tool, BANNED)
+    variables = {"LT_ip": "192.0.2.7", "LOGTRIGGER_CONTROL": str(control), "LOGTRIGGER_BANTIME": "3600"}
+    done = run("ipblock.sh", variables, f"{fakes}:{PATH}")
+    assert (done.returncode, done.stdout) == (0, "ipblock.sh: blocked 192.0.2.7\n")
+    asked = [call for call in calls() if call.startswith(tool)]
+    if tool == "logtrigger":
+        assert asked == [f"logtrigger ban --json --socket {control} 192.0.2.7 3600"]
+    else:
+        assert asked[0].endswith('{"version":1,"command":"ban","network":"192.0.2.7","seconds":3600}')
+    assert not any(call.startswith("nft") for call in calls())
+    assert "192.0.2.7" in (logs / "blockedIPs.log").read_text()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        '{"end":"error","error":"192.0.2.7 is a gateway of this machine","remedy":""}\n',
+        '{"network":"192.0.2.7","times":1}\n{"end":"no","text":"the firewall does not block it yet"}\n',
+        "",
+    ],
+)
+def test_daemon_that_does_not_ban_is_done_without(
+    run: Run, fakes: Path, calls: Callable[[], list[str]], control: Path, answer: str
+) -> None:
+    for name in ("socat", "nc"):
+        answering(fakes, name, answer)
+    answering(fakes, "logtrigger", "", 3)
+    done = run("ipblock.sh", {"LT_ip": "192.0.2.7", "LOGTRIGGER_CONTROL": str(control)}, f"{fakes}:{PATH}")
+    assert done.returncode == 0
+    assert calls()[-1] == "nft <create element inet logtrigger_block blocked4 { 192.0.2.7 }>"
+
+
+@pytest.mark.parametrize("path", ["", "/nowhere", "/etc/passwd", "-f"])
+def test_no_socket_no_question(run: Run, fakes: Path, calls: Callable[[], list[str]], path: str) -> None:
+    answering(fakes, "socat", BANNED)
+    assert run("ipblock.sh", {"LT_ip": "192.0.2.7", "LOGTRIGGER_CONTROL": path}, f"{fakes}:{PATH}").returncode == 0
+    assert not any(call.startswith("socat") for call in calls())
+
+
+def test_time_that_is_none(run: Run, fakes: Path, calls: Callable[[], list[str]], control: Path) -> None:
+    variables = {"LT_ip": "192.0.2.7", "LOGTRIGGER_CONTROL": str(control), "LOGTRIGGER_BANTIME": "1h"}
+    done = run("ipblock.sh", variables, f"{fakes}:{PATH}")
+    assert (done.returncode, calls()) == (1, [])
+    assert done.stderr == "ipblock.sh: LOGTRIGGER_BANTIME holds no number of seconds: nothing is blocked\n"
