@@ -6,10 +6,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from logtrigger import headers
 from logtrigger.errors import Place, SourceError
 from logtrigger.model import Chunk, Position
 from logtrigger.rule import SYSTEM_LOG, Settings, SourceOptions
 from logtrigger.sources.base import Host, Source
+
+SKEW_EVERY = 60.0  # seconds between looks at the time a line says
+_LONGEST_HEADER = 1024  # bytes
 
 if TYPE_CHECKING:
     from logtrigger.logfiles import LogFiles
@@ -24,6 +28,7 @@ class Standing:
     positions: tuple[Position, ...]  # of what can be reread
     heard: float | None  # when its last lines came in, epoch seconds; None: none since the start
     paused: bool
+    skew: float | None = None  # seconds by which its clock is ahead of ours, as a line of the last minutes had it
 
 
 class Feeds:
@@ -44,6 +49,7 @@ class Feeds:
         self._ended: set[str] = set()  # of which nothing will come any more
         self._settings: Settings | None = None
         self._moved: set[str] = set()  # delivered since their positions were last asked for
+        self._skew: dict[str, tuple[float, float | None]] = {}  # when looked at, and the seconds that a line was ahead
         self._heard: dict[str, float] = {}  # when each delivered last, epoch seconds
         self._paused = False
 
@@ -97,8 +103,19 @@ class Feeds:
         """A source has moved on: its lines are written where they are to be."""
         self._moved.add(chunk.source)
         self._heard[chunk.source] = now
+        if not chunk.catching_up and now - self._skew.get(chunk.source, (-SKEW_EVERY, None))[0] >= SKEW_EVERY:
+            self._look_at_clock(chunk, now)
         if files := self._files.get(chunk.source):
             files.write(chunk, now)
+
+    def skew(self) -> dict[str, float]:
+        """By how many seconds the lines of each source are ahead of our clock, where they say a time; looked at each minute."""
+        return {name: ahead for name, (_, ahead) in self._skew.items() if ahead is not None}
+
+    def _look_at_clock(self, chunk: Chunk, now: float) -> None:
+        line = chunk.data[: chunk.data.find(b"\n", 0, _LONGEST_HEADER)]
+        written = headers.parse(line).time(now)
+        self._skew[chunk.source] = now, None if written is None else written - now
 
     def forget(self, stream: str) -> None:
         """A stream is over: whoever opens its source again is not to look for it."""
@@ -112,7 +129,14 @@ class Feeds:
     def standings(self) -> list[Standing]:
         """How each open source stands, for a person to look at."""
         return [
-            Standing(name, getattr(source, "reading", ""), tuple(source.positions()), self._heard.get(name), self._paused)
+            Standing(
+                name,
+                getattr(source, "reading", ""),
+                tuple(source.positions()),
+                self._heard.get(name),
+                self._paused,
+                self.skew().get(name),
+            )
             for name, source in self._open.items()
         ]
 
@@ -174,6 +198,7 @@ class Feeds:
     def _close_one(self, name: str) -> list[Position]:
         source = self._open.pop(name)
         self._heard.pop(name, None)
+        self._skew.pop(name, None)
         self._ended.discard(name)
         left = list(source.positions())
         self._known = [position for position in self._known if position.source != name] + left

@@ -13,6 +13,7 @@ import pytest
 
 from logtrigger.errors import Place, SourceError
 from logtrigger.feeds import Feeds, make
+from logtrigger.model import Chunk
 from logtrigger.rule import Rule, SenderIs, Settings, SourceOptions
 from logtrigger.sources.stdin import StdinSource
 from tests.script import rule
@@ -173,3 +174,20 @@ def test_it_is_over_when_nothing_can_come_any_more(monkeypatch: pytest.MonkeyPat
         feeds.change(["pipe"], settings(pipe))
         assert over == ["over"] and feeds.are_over
         feeds.close()
+
+
+def test_a_clock_that_is_ahead_is_seen_each_minute() -> None:
+    """By the first line of a live chunk; one without a time says nothing."""
+    feeds = Feeds(TestHost(), [])
+
+    def line(text: str, source: str, now: float, old: bool = False) -> None:
+        data = text.encode() + b"\n"
+        feeds.delivered(Chunk(source, source, "s", 0, len(data), data, catching_up=old), now)
+
+    line("2026-11-21T08:00:05+00:00 h app: x", "a", 1795248000.0)
+    line("2026-11-21T09:00:00+00:00 h app: x", "a", 1795248059.0)
+    line("no time at all", "b", 1795248000.0)
+    line("2020-11-21T08:00:00+00:00 h app: x", "c", 1795248000.0, old=True)
+    assert feeds.skew() == {"a": 5.0}
+    line("2026-11-21T08:01:00+00:00 h app: x", "a", 1795248060.0)
+    assert feeds.skew() == {"a": 0.0}

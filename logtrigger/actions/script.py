@@ -74,6 +74,13 @@ class Scripts:
             if not run.dying and (status := _wait(run.pid)) is not None:
                 self._end(run, status)
 
+    def owns(self, pid: int) -> bool:
+        """Whether a process is a script that runs, or was started by one; False where it has ended meanwhile."""
+        try:
+            return bool(self._running) and os.getpgid(pid) in self._running
+        except (OSError, OverflowError):
+            return False
+
     def terminate(self) -> None:
         """End all that run, as if their time were over, and start no more that could not be started."""
         self._terminated = True

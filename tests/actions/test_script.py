@@ -285,3 +285,17 @@ def test_start_costs_the_loop_little(make_script: MakeScript, make_trigger: Make
     while scripts.pids:
         scripts.reap()
     assert min(costs) < 0.005, "the bound is for a busy machine; usual are 0.2 ms"
+
+
+def test_whose_process_it_is(scripts: Scripts, make_script: MakeScript, make_trigger: MakeTrigger, until: Until) -> None:
+    """The script itself and what it starts are ours while it runs; nothing else is, nor what does not exist."""
+    path = make_script("#!/bin/sh\nsleep 20 &\ncd ${0%/*}; echo $! >child.tmp; mv child.tmp child; wait\n")
+    results: list[Result] = []
+    ScriptAction(scripts, path).start(make_trigger(), results.append)
+    until(lambda: (path.parent / "child").exists())
+    child = int((path.parent / "child").read_text())
+    assert scripts.owns(child) and all(map(scripts.owns, scripts.pids))
+    assert not any(map(scripts.owns, (os.getpid(), 1, 0, -1, 1 << 70)))
+    scripts.terminate()
+    until(lambda: bool(results))
+    assert not scripts.owns(child)
