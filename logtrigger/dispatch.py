@@ -14,7 +14,7 @@ from logtrigger.console import Console
 from logtrigger.durations import spoken
 from logtrigger.errors import StoreError
 from logtrigger.loop import Loop, Timer
-from logtrigger.loopguard import MOST, PAUSE, SPAN, LoopGuard, Verdict
+from logtrigger.loopguard import MOST, PAUSE, SPAN, LoopGuard, Pause, Verdict
 from logtrigger.model import Trigger
 from logtrigger.rule import Rule, Settings
 from logtrigger.store import Done, Store
@@ -132,6 +132,11 @@ class Dispatch:
         # The clock may be set back meanwhile: no wait is longer than a pause.
         if end is not None:
             self._timer = self._loop.call_later(min(max(_SOON, end - self._clock()), PAUSE), self._go_on)
+
+    @property
+    def pauses(self) -> list[Pause]:
+        """The messages that are not acted on at present, as they have triggered too often."""
+        return self._guard.pauses
 
     @property
     def next_seq(self) -> int:

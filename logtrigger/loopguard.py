@@ -79,6 +79,11 @@ class LoopGuard:
         return [pause for _, pause in ended]
 
     @property
+    def pauses(self) -> list[Pause]:
+        """What is not acted on at present."""
+        return list(self._pauses.values())
+
+    @property
     def next_end(self) -> float | None:
         """When the next pause ends, epoch seconds; None: there is none."""
         return min((pause.until for pause in self._pauses.values()), default=None)

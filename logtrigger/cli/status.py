@@ -48,6 +48,12 @@ def _paragraphs(facts: Facts, now: float) -> Iterator[tuple[str, str]]:
     )
     for one in facts["rules"]["off"]:
         yield "", f"{one['rule']} is off: {one['why']}"
+    for one in facts["paused"]:
+        left = f"for {roughly(max(0.0, one['until'] - now))} more, after {amount(one['passed_over'], 'trigger')}"
+        yield (
+            "",
+            f"{one['rule']} is not acted on {left}, for this message, which it sets off itself perhaps: {one['body'][:200]}",
+        )
     yield "events", f"{facts['events']:,}; {amount(facts['triggers'], 'trigger')}"
     yield "scripts", _queue(facts["queue"])
     yield "bans", _bans(facts["bans"])

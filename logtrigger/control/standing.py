@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from logtrigger.config.words import suggestion
 from logtrigger.control.protocol import Refused, Rows
 from logtrigger.feeds import Standing
 from logtrigger.model import Position
+from logtrigger.rule import SourceOptions
 
 if TYPE_CHECKING:
     from logtrigger.daemon import Daemon
@@ -25,16 +27,21 @@ def status(daemon: Daemon, user: int) -> Rows:
     """One row about everything."""
     states = [_rule(daemon, name) for name in daemon.configuration.origins]
     work = daemon.dispatch.work
+    options = {source.name: source for source in daemon.settings.sources}
     yield {
         "version": __version__,
         "pid": os.getpid(),
         "started": daemon.started,
         "configuration": str(daemon.settings.path),
-        "sources": [_source(one) for one in daemon.feeds.standings()],
+        "sources": [_source(one, options.get(one.name)) for one in daemon.feeds.standings()],
         "rules": {
             "running": len(daemon.settings.rules),
             "off": [{"rule": state["rule"], "why": state["why"]} for state in states if state["state"] == "off"],
         },
+        "paused": [
+            {"rule": pause.rule, "body": pause.body, "until": pause.until, "passed_over": pause.passed_over}
+            for pause in daemon.dispatch.pauses
+        ],
         "events": sum(state["events"] for state in states),
         "triggers": sum(state["triggers"] for state in states),
         "queue": {"running": work.running, "waiting": work.waiting, "spilled": work.spilled},
@@ -103,16 +110,24 @@ def _actions(given: Mapping[str, Option]) -> list[str]:
     return [f"{name} {value.text}" for name in ("ban", "script", "action") if name in given for value in given[name].values]
 
 
-def _source(one: Standing) -> Facts:
+def _source(one: Standing, options: SourceOptions | None) -> Facts:
     files = [_file(position) for position in one.positions]
+    found = ", ".join(dict.fromkeys(file["path"] for file in files if file["path"]))
     return {
         "source": one.name,
-        "reads": one.reading or ", ".join(dict.fromkeys(file["path"] for file in files)) or one.name,
+        "reads": one.reading or found or (_reads(options) if options is not None else one.name),
         "files": files,
         "lag": sum(file["lag"] or 0 for file in files),
         "last": one.heard,
         "paused": one.paused,
     }
+
+
+def _reads(options: SourceOptions) -> str:
+    """What a `config source` reads, as it is written."""
+    kinds = {"the journal": options.journal, "the ring buffer": options.logread, "standard input": options.stdin}
+    named = [*options.listen, *options.file, *([shlex.join(options.command)] if options.command else [])]
+    return ", ".join([*named, *(kind for kind, is_so in kinds.items() if is_so)])
 
 
 def _file(position: Position) -> Facts:
