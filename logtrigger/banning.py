@@ -85,7 +85,7 @@ class Banning:
         self._owed.update(over)  # ended while nobody was there, perhaps, to tell a firewall without a clock
         if bans:
             self.report(1, f"restoring {_counted(len(bans))}")
-        if bans or over or any(rule.ban for rule in self._settings.rules):
+        if bans or over or self._settings.bans:
             self._rebuild()
         self._await_expiry()
 
@@ -104,7 +104,7 @@ class Banning:
             self._firewall = None
             self.fault, self._retry_in = "", _FIRST_RETRY
             self._rebuild()
-        elif self._firewall is None and any(rule.ban for rule in settings.rules):
+        elif self._firewall is None and settings.bans:
             self._rebuild()
 
     @property

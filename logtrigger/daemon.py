@@ -146,7 +146,7 @@ class Daemon:
         self.feeds.pause()
         if running := self.dispatch.work.running:
             self.report(1, f"stopping; waiting for scripts, {running} running (Ctrl-C or SIGTERM again ends them)")
-        self.dispatch.work.drain(self._finish)
+        self.dispatch.drain(self._finish)
 
     def _wind_up(self) -> None:
         """Nothing can come any more: end when everything is done that has been caused."""
@@ -222,8 +222,7 @@ class Daemon:
         self._console.chunk(chunk)
         self.feeds.delivered(chunk, self._clock())
         if triggers := self._feed(chunk):
-            rules = self.dispatch.rules
-            notes = self.banning.meet((trigger, rules[trigger.rule]) for trigger in triggers)
+            notes = self.banning.meet((trigger, self.dispatch.rule_with_bans(trigger)) for trigger in triggers)
             for trigger in triggers:
                 self.dispatch.trigger(trigger, notes.get(trigger.id, ""))
         self.commits.changed()
@@ -256,8 +255,8 @@ class Daemon:
         return self.feeds.known(source)
 
     def is_own(self, pid: int) -> bool:
-        """Whether this process is ourselves."""
-        return pid == os.getpid()
+        """Whether this process is ourselves, or belongs to a script that runs."""
+        return pid == os.getpid() or self.dispatch.scripts.owns(pid)
 
     def _pause(self) -> None:
         self._paused = True

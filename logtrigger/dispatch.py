@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf
 
+from logtrigger import places
 from logtrigger.actions.base import Action, Left, Result
+from logtrigger.actions.configured import Configured
 from logtrigger.actions.environment import environment
-from logtrigger.actions.queue import Undone, Work
-from logtrigger.actions.script import ScriptAction, Scripts
+from logtrigger.actions.lanes import MOST as MOST_OWED
+from logtrigger.actions.lanes import Lanes
+from logtrigger.actions.queue import Undone
+from logtrigger.actions.script import Scripts
 from logtrigger.commits import Commits
 from logtrigger.console import Console
 from logtrigger.durations import spoken
@@ -16,11 +21,11 @@ from logtrigger.errors import StoreError
 from logtrigger.loop import Loop, Timer
 from logtrigger.loopguard import MOST, PAUSE, SPAN, LoopGuard, Pause, Verdict
 from logtrigger.model import Trigger
-from logtrigger.rule import Rule, Settings
+from logtrigger.rule import BanOptions, Rule, Settings
 from logtrigger.store import Done, Store
 from logtrigger.text import cut
 
-SCRIPT = "script"  # the name of a rule's script among its actions
+_NOTHING = "nothing to run"
 _SHOWN = 200  # bytes of a message that is paused
 _SOON = 0.01  # seconds
 
@@ -68,24 +73,37 @@ class Dispatch:
         self.tallies: dict[str, Tally] = {}  # of each rule that has triggered
         self.followers: list[Follower] = []  # are told of each trigger and its number
         self.scripts = Scripts(loop, settings.script_timeout)
-        self.work = Work(settings.script_parallel, self._action, self._refill, self._on_done)
+        self.actions = Configured(loop, self.scripts, console.report, clock)
+        self.work = Lanes(self._action, self._refill, self._on_done)
+        self._full: set[str] = set()  # actions for which too many triggers wait
         self.take_up(settings)
 
     def take_up(self, settings: Settings) -> None:
         """Go by these settings from now on."""
         self._settings = settings
         self.rules = {rule.name: rule for rule in settings.rules}
-        self._script_actions = {
-            rule.name: ScriptAction(self.scripts, rule.script, rule.env) for rule in settings.rules if rule.script
-        }
-        self.scripts.timeout, self.work.parallel = settings.script_timeout, settings.script_parallel
+        self.scripts.timeout = settings.script_timeout
+        self.actions.take_up(settings)
+        self.work.set_parallel(self.actions.parallel())
 
     def start(self) -> None:
         """Go on with what the last run left undone."""
-        undone = self._store.undone()
-        if undone:
+        owed = self._store.owed()
+        if owed:
             self._console.report(1, "running what the last run left undone")
-        self.work.resume(undone, self._seq - 1)
+        self.work.resume(owed, self._seq - 1, lambda name, limit: self._store.undone(name, limit=limit))
+
+    def drain(self, drained: Callable[[], None]) -> None:
+        """Start nothing more; call `drained` when nothing runs any more."""
+        self.work.drain(drained)
+        self.actions.close()
+
+    def rule_with_bans(self, trigger: Trigger) -> Rule:
+        """A trigger's rule, with what its actions ban where it bans nothing by itself."""
+        rule = self.rules[trigger.rule]
+        if rule.ban is not None or not rule.actions or (seconds := self.actions.ban(trigger, rule)) is None:
+            return rule
+        return replace(rule, ban=BanOptions(field=places.first(rule.types), seconds=None if seconds == inf else seconds))
 
     def trigger(self, trigger: Trigger, done: str = "") -> None:
         """A window has filled: do what its rule says. `done` tells what is done already."""
@@ -93,13 +111,23 @@ class Dispatch:
         note, names = self._plan(trigger, rule)
         if names and (why := self._held(trigger)):
             note, names = why, ()
-        note = done if done and not rule.script else f"{done}; {note}" if done else note
+        note = done if done and note == _NOTHING else f"{done}; {note}" if done else note
         self._console.trigger(trigger, rule, self._shown(trigger, rule), note)
         seq, self._seq = self._seq, self._seq + 1
         self._tell(seq, trigger)
-        self._commits.trigger(seq, trigger, names)
-        if names:
-            self.work.add(seq, trigger, names)
+        full = self.work.add(seq, trigger, names) if names else ()
+        if full or self._full:
+            self._tell_full(full)
+        self._commits.trigger(seq, trigger, tuple(name for name in names if name not in full))
+
+    def _tell_full(self, full: Sequence[str]) -> None:
+        for name in full:
+            if name not in self._full:
+                self._full.add(name)
+                self._console.report(0, f"{name}: {MOST_OWED} triggers wait for it already; further ones are not told to it")
+        for name in [name for name in self._full if self.work.owed[name] < MOST_OWED // 2]:
+            self._full.remove(name)
+            self._console.report(0, f"{name}: takes triggers again")
 
     def _held(self, trigger: Trigger) -> str:
         """Why nothing is done about a trigger, where its message has triggered its rule too often."""
@@ -158,24 +186,26 @@ class Dispatch:
 
     def _plan(self, trigger: Trigger, rule: Rule) -> tuple[str, tuple[str, ...]]:
         """What is done about a trigger, in words and as names of actions."""
-        if rule.script is None:
-            return "nothing to run", ()
+        names = self.actions.names(trigger, rule)
+        if not names:
+            return _NOTHING, ()
+        labels = ", ".join(self.actions.label(rule, name) for name in names)
         if trigger.late > self._settings.late:
-            return f"too late to run {rule.script}", ()
+            return f"too late to run {labels}", ()
         if self._dry_run:
-            return f"dry run: {rule.script} is not run", ()
-        return f"running {rule.script}", (SCRIPT,)
+            return f"dry run: {labels} is not run", ()
+        return f"running {labels}", names
 
     def _action(self, trigger: Trigger, name: str) -> Action | None:
         """What is to be started for a trigger; one that has waited too long, over a restart perhaps, is left."""
         if self._clock() - trigger.time > self._settings.late:
             return Left(name, "not run: too late by now")
-        return self._script_actions.get(trigger.rule) if name == SCRIPT else None
+        return self.actions.find(trigger, name)
 
-    def _refill(self, after: int, limit: int, done: Callable[[Sequence[Undone] | StoreError], None]) -> None:
-        self._store.undone_later(after, limit, lambda rows: self._loop.call_threadsafe(lambda: done(rows)))
+    def _refill(self, name: str, after: int, limit: int, done: Callable[[Sequence[Undone] | StoreError], None]) -> None:
+        self._store.undone_later(name, after, limit, lambda rows: self._loop.call_threadsafe(lambda: done(rows)))
 
     def _on_done(self, seq: int, trigger: Trigger, name: str, result: Result) -> None:
-        rule = self.rules.get(trigger.rule)
-        self._console.result(trigger, str(rule.script) if rule and rule.script else name, result)
+        label = self.actions.label(self.rules.get(trigger.rule), name)
+        self._console.result(trigger, label, result)
         self._commits.result(Done(seq, name, result.text, result.seconds))

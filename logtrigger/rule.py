@@ -150,3 +150,8 @@ class Settings:
     firewall: FirewallOptions = FirewallOptions()
     control: Path | None = None  # the control socket; None: none is served
     control_group: str = ""  # who besides root may use it
+
+    @property
+    def bans(self) -> bool:
+        """Whether some rule or action bans."""
+        return any(rule.ban is not None for rule in self.rules) or any(action.type == "ban" for action in self.actions)

@@ -54,6 +54,8 @@ CREATE TABLE ban (
 CREATE UNIQUE INDEX banned ON ban (network) WHERE ended IS NULL;
 CREATE INDEX ban_history ON ban (network);
 CREATE INDEX ban_ended ON ban (ended) WHERE ended IS NOT NULL;
+DROP INDEX undone;
+CREATE INDEX undone ON "action" (name, "trigger") WHERE state = 'undone';
 """,
 }
 _REGISTER = """
@@ -61,10 +63,9 @@ INSERT INTO stream VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET path = excluded.path, device = excluded.device, inode = excluded.inode
 """
 _UNDONE = """
-SELECT t.seq, t.body, a.name
-FROM (SELECT DISTINCT "trigger" FROM "action" WHERE state = 'undone' AND "trigger" > ? ORDER BY "trigger" LIMIT ?) AS u
-JOIN "trigger" AS t ON t.seq = u."trigger" JOIN "action" AS a ON a."trigger" = t.seq AND a.state = 'undone'
-ORDER BY t.seq, a.rowid
+SELECT t.seq, t.body
+FROM "action" AS a INDEXED BY undone JOIN "trigger" AS t ON t.seq = a."trigger"
+WHERE a.state = 'undone' AND a.name = ? AND a."trigger" > ? ORDER BY a."trigger" LIMIT ?
 """
 _BAN = """
 INSERT INTO ban VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)
@@ -242,16 +243,23 @@ class Store:
         """The number for the next trigger: one more than the highest written so far."""
         return self._call(lambda: _number(self._db, 'SELECT coalesce(max(seq), 0) + 1 FROM "trigger"'))
 
-    def undone(self, after_seq: int = 0, limit: int = 1_000) -> list[Undone]:
-        """The first `limit` triggers numbered above after_seq with something left to do, in order."""
-        return self._call(lambda: self._undone(after_seq, limit))
+    def owed(self) -> dict[str, int]:
+        """For each action that was not done for some trigger, for how many."""
+        query = """SELECT name, count(*) FROM "action" WHERE state = 'undone' GROUP BY name"""
+        return self._call(lambda: dict(self._db.execute(query)))
 
-    def undone_later(self, after_seq: int, limit: int, done: Callable[[list[Undone] | StoreError], None]) -> None:
+    def undone(self, name: str, after_seq: int = 0, limit: int = 1_000) -> list[Undone]:
+        """The first `limit` triggers numbered above after_seq for which the action of this name was not done, in order."""
+        return self._call(lambda: self._undone(name, after_seq, limit))
+
+    def undone_later(
+        self, name: str, after_seq: int, limit: int, done: Callable[[list[Undone] | StoreError], None]
+    ) -> None:
         """As `undone`, without waiting: `done` is called in the store's thread."""
 
         def task() -> None:
             try:
-                rows = self._undone(after_seq, limit)
+                rows = self._undone(name, after_seq, limit)
             except StoreError as error:
                 done(error)
             else:
@@ -386,13 +394,10 @@ class Store:
         with self._transaction() as db:
             db.execute(_REGISTER, _stream_row(position))
 
-    def _undone(self, after_seq: int, limit: int) -> list[Undone]:
+    def _undone(self, name: str, after_seq: int, limit: int) -> list[Undone]:
         try:
-            rows = self._db.execute(_UNDONE, (after_seq, limit)).fetchall()
-            return [
-                (seq, _trigger(body), tuple(name for _, _, name in group))
-                for (seq, body), group in groupby(rows, key=lambda row: (row[0], row[1]))
-            ]
+            rows = self._db.execute(_UNDONE, (name, after_seq, limit)).fetchall()
+            return [(seq, _trigger(body), (name,)) for seq, body in rows]
         except (sqlite3.Error, ValueError, TypeError) as error:
             raise self._explained(error) from error
 

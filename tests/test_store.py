@@ -50,7 +50,7 @@ def a_batch(*numbers: int) -> Batch:
 
 
 def numbers(store: Store) -> list[int]:
-    return [seq for seq, _, _ in store.undone()]
+    return [seq for seq, _, _ in store.undone("script")]
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def test_everything_comes_back(opened: StoreAt) -> None:
     store = opened()
     assert store.load_positions() == [a_position("1"), a_position("2")]
     assert sorted(store.load_windows(), key=lambda w: w.key) == sorted(windows, key=lambda w: w.key)
-    assert store.undone() == [triggers[0]], "a trigger without actions is recorded, not undone"
+    assert store.undone("script") == [(1, a_trigger(1), ("script",))], "a trigger without actions is recorded, not undone"
     assert store.next_seq() == 3
 
 
@@ -142,7 +142,9 @@ def test_result_ends_an_action(opened: StoreAt, path: Path) -> None:
     ends = (Done(1, "script", "exit 0", 0.25), Done(2, "script", "exit 1", 0.5))
     store.commit_now(Batch(triggers=triggers, results=ends[:1]))
     store.commit_now(Batch(results=ends[1:]))
-    assert store.undone() == [(1, a_trigger(1), ("mail",))]
+    assert store.undone("script") == []
+    assert store.undone("mail") == [(1, a_trigger(1), ("mail",))]
+    assert store.owed() == {"mail": 1}
     store.close()
     db = sqlite3.connect(path)
     rows = db.execute('SELECT * FROM "action" ORDER BY 1, 2').fetchall()
@@ -158,19 +160,19 @@ def test_id_is_taken_once(opened: StoreAt) -> None:
     store = opened()
     store.commit_now(a_batch(1))
     store.commit_now(Batch(triggers=((2, a_trigger(1, "again"), ("script",)), (3, a_trigger(3), ("script",)))))
-    assert [(seq, trigger.body) for seq, trigger, _ in store.undone()] == [(1, "no"), (3, "no")]
+    assert [(seq, trigger.body) for seq, trigger, _ in store.undone("script")] == [(1, "no"), (3, "no")]
 
 
 def test_undone_in_order_and_in_parts(opened: StoreAt) -> None:
     store = opened()
     store.commit_now(a_batch(*range(1, 31)))
     store.commit_now(Batch(results=(Done(12, "script", "exit 0", 0.0),)))
-    assert [seq for seq, _, _ in store.undone(10, 3)] == [11, 13, 14]
+    assert [seq for seq, _, _ in store.undone("script", 10, 3)] == [11, 13, 14]
     told = threading.Event()
     rows: list[object] = []
-    store.undone_later(10, 3, lambda answer: (rows.append(answer), told.set())[1])  # type: ignore[func-returns-value]
+    store.undone_later("script", 10, 3, lambda answer: (rows.append(answer), told.set())[1])  # type: ignore[func-returns-value]
     assert told.wait(30)
-    assert rows == [store.undone(10, 3)]
+    assert rows == [store.undone("script", 10, 3)]
 
 
 def test_history_is_bounded(opened: StoreAt) -> None:
@@ -311,7 +313,7 @@ def test_any_trigger_comes_back_as_it_was(text: str, fields: dict[str, str], key
     store = Store(None)
     trigger = Trigger(text, "r", 0.0, 1, tuple(key), fields, text, text, text, late=5, ignored=True)
     store.commit_now(Batch(triggers=((1, trigger, ("script",)),)))
-    assert store.undone() == [(1, trigger, ("script",))]
+    assert store.undone("script") == [(1, trigger, ("script",))]
     store.close()
 
 

@@ -85,8 +85,8 @@ class Outbox:
             self._thread = threading.Thread(target=self._work, name=f"action {self.name}", daemon=True)
             self._thread.start()
 
-    def close(self) -> None:
-        """Begin to send nothing more. What waits is left undone: its `done` is called with None, now.
+    def close(self) -> list[tuple[Trigger, Done]]:
+        """Begin to send nothing more; gives what waits, which is the caller's now.
 
         What is being sent ends as it ends, which may take the sender's time.
         """
@@ -94,7 +94,7 @@ class Outbox:
             self._is_closed = True
             left = [self._waiting.pop() for _ in range(len(self._waiting) - self._sending)]
             self._news.notify()
-        _tell_each(left[::-1], None)
+        return left[::-1]
 
     # In the thread
 

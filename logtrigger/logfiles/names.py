@@ -48,6 +48,12 @@ class Template:
         self._parts = [_PIECES.split(part) for part in parts[fixed:]]  # text and fields in turns
         self.fields = frozenset(field for part in self._parts for field in part[1::2])
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Template) and self.text == other.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
     def names(self, values: Mapping[str, str]) -> tuple[str, ...]:
         """The names below `folder`, the last one the file's. A field without a value is 'unknown'."""
         return tuple(_name(part, values) for part in self._parts)

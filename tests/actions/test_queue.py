@@ -232,10 +232,10 @@ class Daemon:
         self.finished = 0
         self.work = Work(8, lambda rule, name: action, self.refill, self.end, head)
         self.seq = self.store.next_seq()
-        self.work.resume(self.store.undone(0, head), self.seq - 1)
+        self.work.resume(self.store.undone("script", 0, head), self.seq - 1)
 
     def refill(self, after: int, limit: int, done: Callable[[Sequence[Undone] | StoreError], None]) -> None:
-        self.store.undone_later(after, limit, lambda rows: self.loop.call_threadsafe(lambda: done(rows)))
+        self.store.undone_later("script", after, limit, lambda rows: self.loop.call_threadsafe(lambda: done(rows)))
 
     def end(self, seq: int, trigger: Trigger, name: str, result: Result) -> None:
         assert result.ok, result
@@ -289,7 +289,7 @@ def test_a_thousand_scripts_run_once_each(start: MakeDaemon, until: Until, tmp_p
     until(lambda: daemon.finished == 1_000)
     assert sorted(ran(tmp_path)) == sorted(ids(*range(1, 1_001)))
     daemon.write_results()
-    assert daemon.store.undone() == []
+    assert daemon.store.undone("script") == []
 
 
 def test_restart_goes_on_with_what_is_undone(start: MakeDaemon, until: Until, tmp_path: Path) -> None:
@@ -298,7 +298,7 @@ def test_restart_goes_on_with_what_is_undone(start: MakeDaemon, until: Until, tm
     first.take([a_trigger(n) for n in range(1, 31)])
     until(lambda: first.finished >= 10)
     first.write_results()
-    committed = 30 - len(first.store.undone())
+    committed = 30 - len(first.store.undone("script"))
     until(lambda: first.finished >= committed + 3)
     first.work.drain(lambda: None)
     until(lambda: first.work.running == 0)
@@ -309,7 +309,7 @@ def test_restart_goes_on_with_what_is_undone(start: MakeDaemon, until: Until, tm
     until(lambda: second.finished == 30 - committed)
     assert sorted(ran(tmp_path)) == sorted([*ids(*range(1, 31)), *lost])
     second.write_results()
-    assert start(4).store.undone() == []
+    assert start(4).store.undone("script") == []
 
 
 def test_orderly_stop_leaves_the_rest_for_the_next_start(start: MakeDaemon, until: Until, tmp_path: Path) -> None:
