@@ -1,4 +1,6 @@
-"""A replay on several cores: rules that count together go to one process, each process reads all logs.
+"""Work on several cores: a replay, and pieces that know nothing of each other.
+
+In a replay rules that count together go to one process, and each process reads all logs.
 
 What a rule finds does not depend on rules it does not count together with, so each process runs its share as if there were no
 others, and the triggers are put in order again by log, place and rule. Processes are forked: the configuration and what was
@@ -21,7 +23,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from io import BufferedReader
-from typing import Any, NoReturn
+from itertools import count
+from typing import Any, NoReturn, TypeVar
 
 from logtrigger.engine import Engine, MatcherFactory
 from logtrigger.fill import Fill
@@ -43,6 +46,7 @@ _SIZE = 4  # bytes of a frame's length
 _FAILED = 1 << 31  # a length that is an errno
 _ENDED = 1  # exit status of a process that failed, and has said why
 
+T = TypeVar("T")
 Tell = Callable[[str], None]  # text of a trigger
 Form = Callable[[Fill, int], str]  # a trigger and the number of its line, to text
 Place = tuple[int, int]  # number of a log, offset in it
@@ -187,10 +191,8 @@ class _Report:
 
     def send(self, upto: Place, result: object = None) -> None:
         """Everything found before this place, which nothing that follows lies before."""
-        message: Any = upto, self._items, result
-        data = marshal.dumps(message)
+        _send(self._out, (upto, self._items, result))
         self._items = []
-        _write(self._out, len(data).to_bytes(_SIZE, "big") + data)
 
 
 class _Watched(io.RawIOBase):
@@ -298,7 +300,8 @@ class _Worker:
             self.items += items
             self.waiting += sum(len(item[3]) for item in items)
         if not data and self.result is None:
-            raise WorkerError(f"a process of this replay {self._fate()}; nothing more is known")
+            pid, self.pid = self.pid, 0
+            raise _death(pid)
         return bool(data)
 
     def before(self, place: Place) -> Iterator[Item]:
@@ -308,41 +311,38 @@ class _Worker:
             self.waiting -= len(item[3])
             yield item
 
-    def _fate(self) -> str:
-        _, status = os.waitpid(self.pid, 0)
-        self.pid = 0
-        number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-        return f"was ended by signal {number} ({signal.strsignal(number)})" if number else "failed"
-
     def end(self) -> None:
         """End the process, whatever it does, and leave nothing of it."""
-        if self.pid:
-            with suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
+        _end(self.pid)
         os.close(self.out)
 
 
 def _fork(task: _Task, others: Sequence[_Worker]) -> _Worker:
+    foreign = [descriptor for other in others for descriptor in (other.out, other.feed)]
+    return _Worker(*_forked(lambda out, feed: _work(task, out, feed), foreign), bytearray(), deque())
+
+
+def _forked(body: Callable[[int, int], None], foreign: Sequence[int]) -> tuple[int, int, int]:
+    """A process that does this: its number, what it says, and what it is given. `foreign` are descriptors it is to close."""
     sys.stdout.flush()
     sys.stderr.flush()
     (out, out_end), (feed_end, feed) = os.pipe(), os.pipe()
     pid = os.fork()
     if pid == 0:
-        _be_child(task, out_end, feed_end, [out, feed, *(d for other in others for d in (other.out, other.feed))])
+        _be_child(lambda: body(out_end, feed_end), [out, feed, *foreign])
     os.close(out_end)
     os.close(feed_end)
-    return _Worker(pid, out, feed, bytearray(), deque())
+    return pid, out, feed
 
 
-def _be_child(task: _Task, out: int, feed: int, foreign: Sequence[int]) -> NoReturn:
+def _be_child(body: Callable[[], None], foreign: Sequence[int]) -> NoReturn:
     status = _ENDED
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the one that asked, who ends us
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         for descriptor in foreign:
             os.close(descriptor)
-        _work(task, out, feed)
+        body()
         status = 0
     except (BrokenPipeError, EOFError):
         pass  # nobody listens any more
@@ -361,6 +361,21 @@ def _interrupts_later() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _death(pid: int) -> WorkerError:
+    """What became of a process that says nothing more."""
+    _, status = os.waitpid(pid, 0)
+    number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+    fate = f"was ended by signal {number} ({signal.strsignal(number)})" if number else "failed"
+    return WorkerError(f"a process of ours {fate}; run it again, perhaps with --jobs 1")
+
+
+def _end(pid: int) -> None:
+    if pid:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
 
 
 def _gather(workers: Sequence[_Worker], tell: Tell, *, can_wait: bool) -> None:
@@ -436,10 +451,93 @@ def _write(descriptor: int, data: bytes) -> None:
 
 
 def _read_all(descriptor: int, size: int) -> bytes:
-    found = b""
+    found = bytearray()
     while len(found) < size:
         data = os.read(descriptor, size - len(found))
         if not data:
             raise EOFError
         found += data
-    return found
+    return bytes(found)
+
+
+# Pieces of work that know nothing of each other
+
+
+class Pool:
+    """Processes that each do one piece of work after another. To be closed.
+
+    Args:
+        work: what is done with a piece. Pieces and results consist of what `marshal` takes.
+        jobs: how many processes; with one the work is done here.
+    """
+
+    def __init__(self, work: Callable[[Any], Any], jobs: int) -> None:
+        self._work = work
+        self._workers: list[tuple[int, int, int]] = []  # process, what it says, what it is given
+        with _interrupts_later():
+            for _ in range(jobs if jobs > 1 else 0):
+                foreign = [descriptor for _, *both in self._workers for descriptor in both]
+                self._workers.append(_forked(self._serve, foreign))
+
+    def results(self, pieces: Iterator[T]) -> Iterator[tuple[T, Any]]:
+        """Each piece with its result, in order. What `pieces` raises is raised behind the results of those before it.
+
+        Raises:
+            WorkerError: a process died.
+        """
+        if not self._workers:
+            yield from ((piece, self._work(piece)) for piece in pieces)
+            return
+        under_way: deque[tuple[int, T]] = deque()
+        fault: BaseException | None = None
+        for number in count():
+            try:
+                piece = next(pieces)
+            except StopIteration:
+                break
+            except (Exception, KeyboardInterrupt) as error:
+                fault = error
+                break
+            slot = number % len(self._workers)
+            done = self._done(*under_way.popleft()) if len(under_way) == len(self._workers) else None
+            self._give(slot, piece)
+            under_way.append((slot, piece))
+            if done:
+                yield done
+        while under_way:
+            yield self._done(*under_way.popleft())
+        if fault is not None:
+            raise fault
+
+    def close(self) -> None:
+        """End all processes."""
+        for pid, out, feed in self._workers:
+            _end(pid)
+            os.close(out)
+            os.close(feed)
+        self._workers = []
+
+    def _serve(self, out: int, feed: int) -> None:
+        while True:
+            _send(out, self._work(_received(feed)))
+
+    def _give(self, slot: int, piece: Any) -> None:
+        with suppress(BrokenPipeError):  # it has died, which shows where its result should come
+            _send(self._workers[slot][2], piece)
+
+    def _done(self, slot: int, piece: T) -> tuple[T, Any]:
+        pid, out, feed = self._workers[slot]
+        try:
+            return piece, _received(out)
+        except EOFError:
+            self._workers[slot] = 0, out, feed
+            raise _death(pid) from None
+
+
+def _send(descriptor: int, value: Any) -> None:
+    data = marshal.dumps(value)
+    _write(descriptor, len(data).to_bytes(_SIZE, "big") + data)
+
+
+def _received(descriptor: int) -> Any:
+    return marshal.loads(_read_all(descriptor, int.from_bytes(_read_all(descriptor, _SIZE), "big")))

@@ -20,6 +20,7 @@ from logtrigger.errors import PatternError, Place, SourceError
 from logtrigger.explain import Miss, Misses
 from logtrigger.matcher import LiteralMatcher
 from logtrigger.model import Chunk
+from logtrigger.parallel import Pool, WorkerError
 from logtrigger.patterns.form import Conversion, Element, Form
 from logtrigger.patterns.pattern import Pattern
 from logtrigger.repeats import Repeats
@@ -43,7 +44,8 @@ class _Match:
     message: bytes
 
 
-Tell = Callable[[_Match], None]
+TextOf = Callable[[_Match], str]
+_Piece = tuple[str, int, bytes]  # of a log: its name, the number of the first line, whole lines
 
 
 @click.command(short_help="try a pattern on a log")
@@ -55,8 +57,11 @@ Tell = Callable[[_Match], None]
 )
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to tell matches [text].")
 @click.option("--nocase", is_flag=True, help="Capital and small letters are alike.")
+@click.option("--jobs", type=click.IntRange(1), default=1, metavar="N", help="How many processes look at the lines [1].")
 @click.pass_context
-def match(context: click.Context, pattern: str, logs: Sequence[str], fields: str, syntax: str, form: str, nocase: bool) -> None:
+def match(
+    context: click.Context, pattern: str, logs: Sequence[str], fields: str, syntax: str, form: str, nocase: bool, jobs: int
+) -> None:
     """Try PATTERN on the lines of logs, or of standard input.
 
     \b
@@ -75,7 +80,7 @@ def match(context: click.Context, pattern: str, logs: Sequence[str], fields: str
         click.echo(_complaint(pattern, error), err=True)
         context.exit(_ERROR)
     try:
-        status = _match(compiled, logs or ["-"], form, Writing.of(syntax))
+        status = _match(compiled, logs or ["-"], form, Writing.of(syntax), jobs)
         sys.stdout.flush()
     except BrokenPipeError:  # whoever reads has seen enough; python is to write nothing more, not even at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -83,14 +88,20 @@ def match(context: click.Context, pattern: str, logs: Sequence[str], fields: str
     except OSError as error:
         click.echo(f"standard output: {error.strerror}", err=True)
         status = _ERROR
+    except WorkerError as error:
+        click.echo(error, err=True)
+        status = _ERROR
     context.exit(status)
 
 
-def _match(pattern: Pattern, logs: Sequence[str], form: str, writing: Writing) -> int:
+def _match(pattern: Pattern, logs: Sequence[str], form: str, writing: Writing, jobs: int) -> int:
     is_text, several = form == "text", len(logs) > 1
     misses = Misses(pattern) if is_text and isinstance(pattern, Form) else None
-    trial = _Trial(pattern, _tell_text(several) if is_text else _tell_json(pattern, several), misses)
-    failed = [name for name in logs if not trial.read(name)]
+    trial = _Trial(pattern, _text_of(several) if is_text else _json_of(pattern, several), misses, jobs)
+    try:
+        failed = [name for name in logs if not trial.read(name)]
+    finally:
+        trial.close()
     if misses:
         _tell_misses(misses, trial.matched, several, writing)
     if is_text:
@@ -138,44 +149,58 @@ def _complaint(pattern: str, error: PatternError) -> str:
 class _Trial:
     """A pattern, on one log after another."""
 
-    def __init__(self, pattern: Pattern, tell: Tell, misses: Misses | None) -> None:
+    def __init__(self, pattern: Pattern, text_of: TextOf, misses: Misses | None, jobs: int) -> None:
         self.matched = 0
         self.lines = 0
         self._pattern = pattern
         self._matcher = LiteralMatcher([[pattern]])
-        self._tell = tell
+        self._text_of = text_of
         self._misses = misses
+        self._is_over = False
+        self._pool = Pool(self._look, jobs)
+
+    def close(self) -> None:
+        self._pool.close()
 
     def read(self, name: str) -> bool:
         """Look at all lines of a log, until it ends or Ctrl-C; False where it cannot be read, which is told."""
-        shown, number = "stdin" if name == "-" else safe(os.fsencode(name)), 1
+        shown = "stdin" if name == "-" else safe(os.fsencode(name))
         try:
-            for data in _pieces(name):
-                self._look(shown, number, data)
-                number += data.count(b"\n")
+            for piece, (matched, text, near, seen) in self._pool.results(
+                iter(()) if self._is_over else _numbered_pieces(name, shown)
+            ):
+                self._tell(piece, matched, text, near, seen)
         except SourceError as error:
             click.echo(f"{shown}: {error}", err=True)
             return False
         except KeyboardInterrupt:
-            pass  # enough of standard input seen
-        finally:
-            self.lines += number - 1
+            self._is_over = True  # enough seen
         return True
 
-    def _look(self, name: str, number: int, data: bytes) -> None:
-        found = _Places(name, number, data)
-        seen = set()
+    def _look(self, piece: _Piece) -> tuple[int, str, list[tuple[int, int]], list[int]]:
+        """What is in a piece: how many lines match, what to say of them, and where the others lie that were looked at."""
+        name, number, data = piece
+        found, text, near, seen = _Places(name, number, data), [], list[tuple[int, int]](), list[int]()
         for begin, end, _ in self._matcher.scan(data):
-            seen.add(begin)
+            seen.append(begin)
             values = _values(self._pattern, data, begin, end)
-            if values is not None:
-                self.matched += 1
+            if values is None:
+                near.append((begin, end))
+            else:
                 fields = dict(zip(self._pattern.fields, values, strict=True))
-                self._tell(_Match(found.of(begin), fields, data[begin:end].rstrip(b"\r")))
-            elif self._misses:
-                self._misses.add(found.of(begin), data[begin:end])
+                text.append(self._text_of(_Match(found.of(begin), fields, data[begin:end].rstrip(b"\r"))))
+        return len(text), "".join(text), near if self._misses else [], seen if self._misses else []
+
+    def _tell(self, piece: _Piece, matched: int, text: str, near: Sequence[tuple[int, int]], seen: Sequence[int]) -> None:
+        name, number, data = piece
+        self.matched += matched
+        self.lines += data.count(b"\n")
+        sys.stdout.write(text)
         if self._misses:
-            self._look_for_likely(_Places(name, number, data), seen)
+            found = _Places(name, number, data)
+            for begin, end in near:
+                self._misses.add(found.of(begin), data[begin:end])
+            self._look_for_likely(_Places(name, number, data), set(seen))
         sys.stdout.flush()
 
     def _look_for_likely(self, found: _Places, seen: set[int]) -> None:
@@ -198,6 +223,13 @@ class _Places:
         self.number += self.data.count(b"\n", self.at, begin)
         self.at = begin
         return Place(self.name, self.number)
+
+
+def _numbered_pieces(name: str, shown: str) -> Iterator[_Piece]:
+    number = 1
+    for data in _pieces(name):
+        yield shown, number, data
+        number += data.count(b"\n")
 
 
 def _pieces(name: str) -> Iterator[bytes]:
@@ -229,17 +261,17 @@ def _values(pattern: Pattern, data: bytes, begin: int, end: int) -> Sequence[byt
     return pattern.match(data, begin + header.tag, end) if header.program else None
 
 
-def _tell_json(pattern: Pattern, several: bool) -> Tell:
+def _json_of(pattern: Pattern, several: bool) -> TextOf:
     kinds = dict(zip(pattern.fields, pattern.types, strict=True))
 
-    def tell(found: _Match) -> None:
+    def text_of(found: _Match) -> str:
         facts: dict[str, object] = {"source": found.place.path} if several else {}
         facts["line"] = found.place.line
         facts["fields"] = {name.lstrip("%"): typed(value, kinds[name]) for name, value in found.fields.items()}
         facts["message"] = safe(found.message)
-        sys.stdout.write(json.dumps(facts) + "\n")
+        return json.dumps(facts) + "\n"
 
-    return tell
+    return text_of
 
 
 def typed(raw: bytes, kind: str) -> str | int | float:
@@ -281,14 +313,13 @@ _NUMBERS: Mapping[str, Callable[[str], int | float]] = {
 }
 
 
-def _tell_text(several: bool) -> Tell:
-    def tell(found: _Match) -> None:
-        sys.stdout.write(f"{_place(found.place, several)}: {safe(found.message)}\n")
+def _text_of(several: bool) -> TextOf:
+    def text_of(found: _Match) -> str:
         width = max(map(len, found.fields), default=0)
-        for name, value in found.fields.items():
-            sys.stdout.write(f"    {name:<{width}} = {safe(value)}\n")
+        fields = "".join(f"    {name:<{width}} = {safe(value)}\n" for name, value in found.fields.items())
+        return f"{_place(found.place, several)}: {safe(found.message)}\n{fields}"
 
-    return tell
+    return text_of
 
 
 def _place(place: Place, several: bool) -> str:

@@ -216,3 +216,28 @@ def test_lines_that_match_nothing_cost_next_to_nothing() -> None:
     began = time.perf_counter()
     assert run(FAILED, "big.log").exit_code == 1
     assert time.perf_counter() - began < 2
+
+
+@pytest.mark.parametrize("arguments", [(), ("--fields", "user ip"), ("--format", "json", "--syntax", "scanf")])
+def test_jobs_change_nothing_but_the_time(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    """Neither the matches, nor which lines nearly match, nor what is said of a log that cannot be read."""
+    lines = [
+        "Failed password for root from 192.0.2.7 port 22 ssh2",
+        "Failed password for root from gate port 22 ssh2",
+        "message repeated 3 times: [ Failed password for a from 192.0.2.8 port 1 ssh2]",
+        "Failed password for nobody at all",
+        "nothing of the kind",
+    ]
+    for number in range(3):
+        text = "".join(f"Nov 14 22:00:00 h sshd[{n}]: {lines[n * n % (3 + number)]}\n" for n in range(9000 * number))
+        (tmp_path / f"log{number}").write_text(text)
+    logs = [str(tmp_path / name) for name in ("log2", "none", "log0", "log1")]
+    pattern = "Failed password for %s from %s port %d ssh2"
+    done = [run(pattern, *arguments, "--jobs", jobs, *logs) for jobs in ("1", "2", "3")]
+    assert {(one.exit_code, one.stdout, one.stderr) for one in done} == {(2, done[0].stdout, done[0].stderr)}
+    assert len(done[0].stdout) > 100_000
+
+
+def test_jobs_read_standard_input_too() -> None:
+    text = "a 1\nb\na 2\n"
+    assert run("a %d", "--jobs", "2", lines=text).stdout == run("a %d", lines=text).stdout != ""
