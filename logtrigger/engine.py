@@ -43,6 +43,7 @@ class _Lane:
     def __init__(self, watches: Sequence[Watch], build: MatcherFactory) -> None:
         self.watches = watches
         self.matcher = build([watch.rule.patterns for watch in watches])
+        self.order = {watch.rule.name: index for index, watch in enumerate(watches)}
         self.asks_for_senders = any(watch.rule.senders for watch in watches)
 
 
@@ -110,8 +111,7 @@ class Engine:
         if hits:
             hits.sort()
             fills += self._each(lane, piece, hits)
-        order = {watch.rule.name: index for index, watch in enumerate(lane.watches)}
-        fills.sort(key=lambda fill: (fill.offset, order[fill.rule]))
+        fills.sort(key=lambda fill: (fill.offset, lane.order[fill.rule]))
         return fills
 
     def _all(self, watch: Watch, bulk: Bulk, piece: _Piece, begins: list[int], ends: list[int]) -> list[Fill]:

@@ -12,7 +12,7 @@ import hashlib
 import os
 import re
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from importlib import import_module
@@ -48,7 +48,7 @@ class HyperscanMatcher:
         self._owner = [owner for owner, _ in searched]
         self._to_end = [pattern.coarse.endswith("]*$") for _, pattern in searched]  # found where the line ends
         self._count = len(searched)
-        self._expressions = [(pattern.coarse, pattern.nocase) for _, pattern in searched]
+        self._expressions = _expressions([pattern for _, pattern in searched])
         self._database: Any = None
         self._is_part = False  # whether it is to find less than the database does
         if searched:
@@ -126,6 +126,12 @@ class HyperscanMatcher:
             elif hit_owner != hits[-1][2]:
                 hits[first:] = sorted({*hits[first:], (begin, line_end, hit_owner)})
         return hits
+
+
+def _expressions(patterns: Sequence[Pattern]) -> list[Expression]:
+    """What to look for: without the program's tag, which many patterns share, where no other one goes on in the same way."""
+    bodies = Counter(pattern.coarse_body for pattern in patterns)
+    return [(p.coarse_body if p.coarse_body and bodies[p.coarse_body] == 1 else p.coarse, p.nocase) for p in patterns]
 
 
 def check_library() -> None:

@@ -15,6 +15,9 @@ from itertools import islice
 Entry = list[tuple[float, int]]  # the (time, weight) of each event still counted, oldest first
 
 
+Ones = list[float]  # the times of events of weight 1, oldest first
+
+
 class _Counter:
     """The events of one key, and the sum of their weights."""
 
@@ -23,6 +26,10 @@ class _Counter:
     def __init__(self, events: Entry, total: int) -> None:
         self.events = events
         self.total = total
+
+    @classmethod
+    def of(cls, kept: _Counter | Ones) -> _Counter:
+        return cls([(at, 1) for at in kept], len(kept)) if isinstance(kept, list) else kept
 
     def add(self, at: float, weight: int) -> None:
         if self.events and at < self.events[-1][0]:
@@ -62,7 +69,8 @@ class Windows:
         self._limit, self._most, self._stored = limit, most, stored
         self._time = math.inf if time is None else time
         self._single: dict[str, float] = {}  # key -> time of its only event, of weight 1; oldest first
-        self._many: dict[str, _Counter] = {}  # the others; the one that was added to last stands last
+        # The others, with nothing but times where all weights are 1; the one that was added to last stands last.
+        self._many: dict[str, _Counter | Ones] = {}
         self._lowest: list[tuple[int, float, str]] = []  # a heap of _many by total and age, made when it is needed first
         self._suppressed: dict[str, float] = {}  # key -> time up to which nothing counts; soonest first
         self._oldest: list[tuple[str, float]] = []  # the first of _single, the very first last
@@ -117,38 +125,40 @@ class Windows:
             return [(index, total) for index, (total, filled) in enumerate(sums) if filled]
         single, many, time, limit, most = self._single, self._many, self._time, self._limit, self._most
         full: list[tuple[int, int]] = []
-        events: dict[float, tuple[float, int]] = {}  # those of one time are one and the same: a flood's take a third less memory
         room = most - len(self)  # for at least so many more keys
+        last = limit - 1  # events in a counter that the next one fills
+        usual = not self._lowest  # what is not an everyday matter is left to `add`
         for index, (key, at) in enumerate(zip(keys, times, strict=True)):
             before = single.pop(key, None)
-            if before is not None:
-                if at < before or limit == 2 or self._lowest:
-                    single[key] = before  # what is not an everyday matter is left to `add`
-                elif at - before <= time:
-                    first, second = events.setdefault(before, (before, 1)), events.setdefault(at, (at, 1))
-                    many[key] = _Counter([first, second], 2)
+            if before is None:
+                seen = many.pop(key, None)
+                if seen is None:
+                    single[key] = at
+                    room -= 1
+                    if room < 0:
+                        if len(self) > most:
+                            self._evict(at)
+                            usual = not self._lowest
+                        room = most - len(self)
                     continue
+                if type(seen) is list and seen[-1] <= at <= seen[0] + time and usual:
+                    if len(seen) >= last:
+                        full.append((index, len(seen) + 1))
+                    else:
+                        seen.append(at)
+                        many[key] = seen
+                    continue
+                many[key] = seen
+            elif before <= at and last > 1 and usual:
+                if at - before <= time:
+                    many[key] = [before, at]
                 else:
                     single[key] = at
-                    continue
-            elif (counter := many.get(key)) is None:
-                single[key] = at
-                room -= 1
-                if room < 0:
-                    if len(self) > most:
-                        self._evict(at)
-                    room = most - len(self)
                 continue
-            elif counter.events[-1][0] <= at <= counter.events[0][0] + time and not self._lowest:
-                del many[key]
-                counter.total += 1
-                if counter.total >= limit:
-                    full.append((index, counter.total))
-                else:
-                    counter.events.append(events.setdefault(at, (at, 1)))
-                    many[key] = counter
-                continue
+            else:
+                single[key] = before
             total, filled = self.add(key, at)
+            usual = not self._lowest
             if filled:
                 full.append((index, total))
         if self._stored:
@@ -163,7 +173,7 @@ class Windows:
     def state(self, key: str) -> tuple[Entry, float]:
         """The counter of a key and until when it is suppressed (0.0: it is not), to be stored; both empty: forget it."""
         single = self._single.get(key)
-        events = [(single, 1)] if single is not None else list(self._many[key].events) if key in self._many else []
+        events = [(single, 1)] if single is not None else list(_Counter.of(self._many[key]).events) if key in self._many else []
         return events, self._suppressed.get(key, 0.0)
 
     def restore(self, key: str, entry: Entry, suppressed: float) -> None:
@@ -182,7 +192,7 @@ class Windows:
         self._forget(self._suppressed, _first_while(self._suppressed.items(), lambda until: until <= at))
         oldest = at - self._time
         self._forget(self._single, _first_while(self._single.items(), lambda event: event < oldest))
-        for key in _first_while(((k, c.events[-1][0]) for k, c in self._many.items()), lambda event: event < oldest):
+        for key in _first_while(((key, _last(kept)) for key, kept in self._many.items()), lambda event: event < oldest):
             self.reset(key)
 
     def _forget(self, table: dict[str, float], keys: Iterable[str]) -> None:
@@ -219,9 +229,10 @@ class Windows:
         single = self._single.pop(key, None)
         if single is not None:
             return _Counter([(single, 1)], 1) if at - single <= self._time else None
-        counter = self._many.pop(key, None)
-        if counter is None:
+        kept = self._many.pop(key, None)
+        if kept is None:
             return None
+        counter = _Counter.of(kept)
         counter.drop_before(at - self._time)
         return counter if counter.events else None
 
@@ -229,15 +240,14 @@ class Windows:
         if counter.total == 1 and len(counter.events) == 1:
             self._single[key] = counter.events[0][0]
             return
-        self._many[key] = counter
+        self._many[key] = [at for at, _ in counter.events] if counter.total == len(counter.events) else counter
         if len(self._lowest) > 4 * self._most:
             self._lowest = []  # mostly of counters that have changed since
         if self._lowest:
-            heappush(self._lowest, _rank(key, counter))
+            heappush(self._lowest, _rank(key, self._many[key]))
 
-    def _remove(self, key: str) -> _Counter | None:
-        single = self._single.pop(key, None)
-        return self._many.pop(key, None) if single is None else _Counter([(single, 1)], 1)
+    def _remove(self, key: str) -> bool:
+        return self._single.pop(key, None) is not None or self._many.pop(key, None) is not None
 
     def _evict(self, at: float) -> None:
         """Make room: what is over goes first, then the oldest of one event, then the lowest."""
@@ -251,7 +261,7 @@ class Windows:
         """Whether a counter of several events may be over: looked up again only after one could have become so."""
         if at < self._next_over:
             return False
-        oldest = next((counter.events[-1][0] for counter in self._many.values()), at)
+        oldest = next(map(_last, self._many.values()), at)
         self._next_over = oldest + self._time
         return at > self._next_over
 
@@ -267,16 +277,20 @@ class Windows:
     def _lowest_of_many(self) -> str:
         while True:
             if not self._lowest:
-                self._lowest = [_rank(key, counter) for key, counter in self._many.items()]
+                self._lowest = [_rank(key, kept) for key, kept in self._many.items()]
                 heapify(self._lowest)
             rank = heappop(self._lowest)
-            counter = self._many.get(rank[2])
-            if counter and _rank(rank[2], counter) == rank:  # else it has changed since, and stands in the heap again
+            kept = self._many.get(rank[2])
+            if kept and _rank(rank[2], kept) == rank:  # else it has changed since, and stands in the heap again
                 return rank[2]
 
 
-def _rank(key: str, counter: _Counter) -> tuple[int, float, str]:
-    return counter.total, counter.events[-1][0], key
+def _last(kept: _Counter | Ones) -> float:
+    return kept[-1] if isinstance(kept, list) else kept.events[-1][0]
+
+
+def _rank(key: str, kept: _Counter | Ones) -> tuple[int, float, str]:
+    return len(kept) if isinstance(kept, list) else kept.total, _last(kept), key
 
 
 def _first_while(items: Iterable[tuple[str, float]], over: Callable[[float], bool]) -> list[str]:

@@ -307,7 +307,7 @@ class Odd:
     """A pattern whose coarse form is no expression that Hyperscan takes."""
 
     def __init__(self, coarse: str) -> None:
-        self.coarse, self.nocase = coarse, False
+        self.coarse, self.coarse_body, self.nocase = coarse, "", False
 
 
 @pytest.mark.parametrize(

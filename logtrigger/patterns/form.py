@@ -28,6 +28,7 @@ _NO_HEADER = re.compile(rb"[^\s0-9:\[\]] [^\s0-9:\[\]]+ ")
 _TAG_END = re.compile(rb"(?:[^:]|(?<=[0-9]):(?=[0-9]))*: ")
 _ADDRESS_TEXT = re.compile(rb"[0-9A-Fa-f:.%-]+\Z")
 _TAG_BEGIN = re.compile(rb"([^\s:\[\]]{1,128})\[\Z")
+_DISTINCT = 10  # bytes of text that few lines have
 _PID = "[+-]?[0-9]{1,31}+(?![0-9])"  # as long as a header's tag can have it
 # Among many lines: where the last character stands that is not white.
 _LINE_END = rb"(?<![ \t\r\f\x0b])[ \t\r\f\x0b]*+$"
@@ -187,6 +188,13 @@ class Form:
         rest = bool(self._gaps) and not self._blocks[-1].elements
         text = "".join(parts)
         return text.removesuffix("+") if rest else text + r"[ \t\r\f\x0b]*$"
+
+    @cached_property
+    def coarse_body(self) -> str:
+        """The same without the tag that a pattern begins with: text of its own at the beginning is found quicker."""
+        if not self.tag or not isinstance(begin := self.elements[2], Literal) or len(begin.text) < _DISTINCT:
+            return ""
+        return self.coarse[len(Block(list(self.elements[:2])).coarse()) :]
 
     def quick(self, head: bytes) -> re.Pattern[bytes] | None:
         """One expression for a line's header and the pattern behind it, with the captures as its groups.

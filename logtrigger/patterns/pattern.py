@@ -31,6 +31,10 @@ class Pattern(Protocol):
         """An expression that every matching line matches, Latin-1 for bytes, without lookaround; "": none is known."""
 
     @property
+    def coarse_body(self) -> str:
+        """The same without the program's tag that the pattern begins with; "": that would say too little, or there is none."""
+
+    @property
     def nocase(self) -> bool:
         """Whether ASCII letters match in either case."""
 

@@ -72,6 +72,7 @@ class RegexPattern:
 
     tagged = False
     tag = b""
+    coarse_body = ""
 
     def __init__(
         self,

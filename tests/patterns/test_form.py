@@ -280,6 +280,20 @@ def test_expressions_are_compiled_when_needed() -> None:
     assert not any(isinstance(value, re.Pattern) for value in vars(form).values())
 
 
+@pytest.mark.parametrize(
+    ("text", "body"),
+    [
+        ("sshd[%d]: Failed password for %s", r"\]:\ Failed\ password\ for\ [^\n]"),
+        ("sshd[%d]: bye", ""),  # too little text
+        ("sshd: Failed password for %s", ""),
+        ("Failed password for %s", ""),
+    ],
+)
+def test_coarse_form_without_the_tag(text: str, body: str) -> None:
+    assert scanf.compile(text).coarse_body == body
+    assert scanf.compile(text).coarse.endswith(body)
+
+
 @settings(max_examples=300)
 @given(readings(), st.booleans())
 def test_coarse_form_takes_what_the_pattern_takes(reading: tuple[list[Part], bytes], nocase: bool) -> None:
