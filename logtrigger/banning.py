@@ -27,6 +27,7 @@ _FIRST_RETRY, _LAST_RETRY = 1.0, 60.0  # seconds
 _SETTLE = 0.2  # seconds between a flush and the restoring: whoever flushes may not be done yet
 _REFRESH = 30.0  # seconds after which this machine's addresses and gateways are looked up again
 _SET = 2.0  # seconds by which a clock is off that somebody has set
+_LAST_COMMANDS = 30.0  # seconds that commands have to lift the bans of a firewall that is left
 _AGAIN = 2.0  # seconds after which lines of a banned address mean that the firewall may have lost it
 
 MakeFirewall = Callable[[FirewallOptions, Host], Firewall]
@@ -99,9 +100,12 @@ class Banning:
             for network in ignored:
                 self.report(1, f"{network} is on the ignore list now: no longer banned")
         if settings.firewall != older.firewall and self._firewall is not None:
-            self._try(self._firewall.tear_down)
-            self._firewall.close()
-            self._firewall = None
+            older_firewall, self._firewall = self._firewall, None
+            self._try(older_firewall.tear_down)
+            if older_firewall.name == "script":  # its commands have only been started
+                self.loop.call_later(_LAST_COMMANDS, older_firewall.close)
+            else:
+                older_firewall.close()
             self.fault, self._retry_in = "", _FIRST_RETRY
             self._rebuild()
         elif self._firewall is None and settings.bans:
