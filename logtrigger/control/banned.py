@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from logtrigger.addresses import Network, parse_network, unmapped
 from logtrigger.config.words import suggestion
-from logtrigger.control.protocol import No, Refused, Rows
+from logtrigger.control.protocol import No, Refused, Rows, Wait
 from logtrigger.model import Ban
 
 if TYPE_CHECKING:
     from logtrigger.daemon import Daemon
+
+_BREATH = 500  # bans of others that are passed over at once
 
 
 def named(user: int) -> str:
@@ -38,9 +40,11 @@ def bans(daemon: Daemon, user: int, *, networks: Sequence[str] = (), rule: str |
     chosen = list(held)[::-1]  # names only: the list may change while it is sent
     number = held.by_rule().get(rule, 0) if rule is not None else len(chosen)
     given = 0
-    for network in chosen:
+    for looked, network in enumerate(chosen):
         if given == most:
             break
+        if rule is not None and looked % _BREATH == _BREATH - 1:
+            yield Wait(lambda bring: daemon.loop.call_soon(lambda: bring(None)))  # others get their turn
         now = held.get(network)
         if now is not None and rule in (None, now.rule):
             given += 1
