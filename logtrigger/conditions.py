@@ -9,7 +9,6 @@ A field that the line does not have is an empty text: not equal to anything, in 
 
 from __future__ import annotations
 
-import difflib
 import math
 import operator
 import re
@@ -85,6 +84,8 @@ def compile(text: str, types: Mapping[str, str]) -> Condition:
 
 def _check_field(field: str, known: Mapping[str, str], column: int) -> None:
     if field not in known:
+        import difflib  # loaded for a mistake only
+
         near = difflib.get_close_matches(field, known, 1)
         names = ", ".join(known)
         raise PatternError(f"unknown field '{field}'", f"did you mean '{near[0]}'?" if near else f"fields are {names}", column)

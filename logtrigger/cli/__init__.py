@@ -5,6 +5,7 @@ A start of the daemon is to cost little, so the parser of the commands is not lo
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
@@ -23,6 +24,7 @@ def main() -> None:
 
         commands.main(prog_name="logtrigger")
     else:
+        gc.disable()  # `run` says when there may be garbage
         from logtrigger.cli.run import run
 
         sys.exit(run(*asked))

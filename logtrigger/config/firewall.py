@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -59,6 +58,8 @@ def _check(table: FirewallTable, given: Mapping[str, Option], report: Report) ->
 
 def _check_command(name: str, command: Sequence[str], given: Option, report: Report) -> None:
     """The program is there, and nobody else can change it."""
+    import shutil  # loaded where it is needed: milliseconds at a start
+
     found = shutil.which(command[0])
     if found is None:
         report.error(given.place, f"'{name}': there is no program {shown(command[0])}", "install it, or correct the path")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -161,6 +160,8 @@ def _check_options(section: Section, kind: str, report: Report) -> None:
 
 def _check_command(command: Sequence[str], place: Place, report: Report) -> None:
     """It must be there, and nobody else may be able to change it."""
+    import shutil  # loaded where it is needed: milliseconds at a start
+
     found = shutil.which(command[0])
     if found is None:
         report.error(place, f"'command': there is no program {shown(command[0])}", "install it, or correct the path")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 from logtrigger.errors import Complaint, Place
@@ -55,6 +54,8 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     >>> suggestion("maxfial", ["maxfail", "time"])
     "did you mean 'maxfail'?"
     """
+    import difflib  # loaded for a mistake only
+
     near = difflib.get_close_matches(word, list(known), n=1)
     return f"did you mean '{near[0]}'?" if near else ""
 

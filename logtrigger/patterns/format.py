@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Sequence
 
@@ -165,6 +164,8 @@ def _kind(name: str, spec: str, column: int) -> FieldType:
     if code != spec and (not code or code in _KNOWN):
         write = f"{{{name}:{code}}}" if code else f"{{{name}}}"
         raise PatternError(f"'{spec}' has alignment, sign, width, grouping or precision", f"write {write}", column)
+    import difflib  # loaded for a mistake only
+
     near = difflib.get_close_matches(spec, FIELD_TYPES, 1)
     hint = f"did you mean '{near[0]}'?" if near else f"types are {', '.join(_KNOWN)}"
     raise PatternError(f"unknown type '{spec}'", hint, column)

@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Protocol
 
 from logtrigger.patterns.types import FIELD_TYPES
 
 _LONGEST_ADDRESS = 45  # characters: six groups and an IPv4 address
-_ADDRESS = re.compile(FIELD_TYPES["ip"].colon.encode("latin-1"))
 _ADDRESS_END = re.compile(rb"[0-9A-Fa-f:.]*\Z")
 _WINDOW = 1 << 16  # bytes of a line whose blocks are held at once
 
@@ -40,6 +40,12 @@ class _Gap(Protocol):
     def greedy(self) -> bool: ...
     @property
     def kind(self) -> _Kind: ...
+
+
+@cache
+def _address() -> re.Pattern[bytes]:
+    """Compiled when the first line asks for it: that costs milliseconds."""
+    return re.compile(FIELD_TYPES["ip"].colon.encode("latin-1"))
 
 
 class Layout:
@@ -175,7 +181,7 @@ class _Line:
         address, begin = block.start() + guard, max(self._start, block.start() - _LONGEST_ADDRESS)
         before = _ADDRESS_END.search(self._data, begin, block.start())
         for at in range(before.start() if before else begin, block.start()):
-            longer = _ADDRESS.match(self._data, at, self._end)
+            longer = _address().match(self._data, at, self._end)
             if longer and longer.end() > address:
                 return True
         return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Sequence
 
@@ -112,6 +111,8 @@ def kind_called(kind_name: str, field: str) -> FieldType:
     """The field type of this name. Raises PatternError with what could be meant."""
     if kind_name in FIELD_TYPES:
         return FIELD_TYPES[kind_name]
+    import difflib  # loaded for a mistake only
+
     near = difflib.get_close_matches(kind_name, FIELD_TYPES, 1)
     hint = f"did you mean '{near[0]}'?" if near else f"types are {', '.join(FIELD_TYPES)}"
     raise PatternError(f"unknown type '{kind_name}' of field '{field}'", hint)
