@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from operator import itemgetter
 
 from logtrigger.addresses import AddressSet
+from logtrigger.loop import Timer
 from logtrigger.model import Chunk
 from logtrigger.sources.base import Host
 from logtrigger.sources.receiver.addresses import ListenAddress, bound, unmapped
@@ -19,6 +20,8 @@ from logtrigger.sources.receiver.notices import Notices
 LONGEST = 1 << 16  # bytes of a datagram
 LARGEST_BUFFER = 1 << 26  # bytes in the kernel; three seconds of 50,000 short messages, which take 768 bytes each there
 SHARE_OF_MEMORY = 64  # no more than one byte of the machine's memory in so many
+FEW = 64  # datagrams: where as few come again and again, a moment's rest lets more of them come at once
+REST = 0.001  # seconds
 KNOWN_PEERS = 4096  # whose lines are kept apart
 
 # asm-generic/socket.h and linux/sock_diag.h: nine numbers, the last of which counts datagrams the kernel had no room for.
@@ -39,6 +42,8 @@ class UdpReceiver(Datagrams[str]):
         self._allow = allow
         self._peers: dict[str, str] = {}  # the address as the socket tells it -> as it is written; "" where it may not send
         self._kernel_dropped = 0
+        self._read = 0.0  # monotonic
+        self._resting: Timer | None = None  # meanwhile the socket is not watched
         self._looked = 0.0  # monotonic
         what = f"{name}: {{count}} more datagrams to {address}"
         self._refused = Notices(host, 0, f"{what} were refused in the last minute, from senders that 'allow' does not name")
@@ -52,6 +57,9 @@ class UdpReceiver(Datagrams[str]):
         if self._socket is None:
             return
         self._look_for_lost(self._socket)
+        if self._resting is not None:
+            self._resting.cancel()
+            self._watch_again(self._socket)
         super().close()
         self._refused.close()
         self._lost.close()
@@ -71,6 +79,24 @@ class UdpReceiver(Datagrams[str]):
             self._forget([oldest])
             del self._peers[oldest]
         super()._receive()
+
+    def _batch(self) -> list[tuple[str, bytes]]:
+        batch = super()._batch()
+        now = time.monotonic()
+        if self._socket is not None and self._resting is None and len(batch) < FEW and now - self._read < REST:
+            self._host.loop.unwatch(self._socket.fileno())
+            self._resting = self._host.loop.call_later(REST, self._go_on)
+        self._read = now
+        return batch
+
+    def _go_on(self) -> None:
+        if self._socket is not None:
+            self._watch_again(self._socket)
+            self._receive()
+
+    def _watch_again(self, sock: socket.socket) -> None:
+        self._resting = None
+        self._host.loop.watch(sock.fileno(), self._receive)
 
     def _next(self, sock: socket.socket) -> tuple[str, bytes] | None:
         size, place = sock.recvfrom_into(self._buffer)

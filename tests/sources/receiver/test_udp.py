@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -114,6 +115,29 @@ def test_what_the_kernel_has_no_room_for_is_reported(
         host.settle(0.1)
     lost = int(host.said("were lost")[0].split()[1])
     assert lost + len(host.lines) == 1000
+
+
+def test_under_load_few_chunks_hold_many_datagrams(host: TestHost, sender: socket.socket) -> None:
+    """A moment's rest between two turns saves most of the work, and does not delay a datagram that comes alone."""
+    sock, count = receiver(host), 0
+    with running(sock, host):
+        begin = time.monotonic()
+        while (elapsed := time.monotonic() - begin) < 0.5:
+            while count < 20_000 * elapsed:
+                sender.sendto(b"x", ("127.0.0.1", sock.port))
+                count += 1
+            host.loop.turn(0)
+        until(host.loop, lambda: len(host.lines) == count)
+        assert len(host.chunks) < 1000
+        host.settle(0.01)
+        begin = time.monotonic()
+        sender.sendto(b"alone", ("127.0.0.1", sock.port))
+        while host.chunks[-1].data != b"alone\n":
+            host.loop.turn(1)
+        assert time.monotonic() - begin < 0.5
+        for _ in range(3):  # closed while it rests
+            sender.sendto(b"x", ("127.0.0.1", sock.port))
+            host.loop.turn(0.1)
 
 
 def test_room_for_many_datagrams() -> None:
