@@ -1,7 +1,7 @@
 # make run    try it: the quickstart configuration, in the foreground, from this checkout
 # make test   the tests and doctests
 # make check  format, lint, types, shell scripts, man pages
-# make bench  time from a line to its action and lines a second, beside the peers that are installed; an hour
+# make bench  time from a line to its action or ban and lines a second, beside the peers that are installed; an hour
 # make clean  remove what the above made
 #
 # A Debian with git, make and python3-venv is enough. VENV=DIR uses another virtual environment.
@@ -40,6 +40,7 @@ check: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-bench
 	$(VENV)/bin/python bench/latency.py
+	$(VENV)/bin/python -m bench.banning --write docs/performance.md
 	$(VENV)/bin/python -m bench.throughput --write docs/performance.md
 	$(VENV)/bin/python -m bench.receiving --write docs/performance.md
 
