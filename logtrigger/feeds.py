@@ -106,7 +106,13 @@ class Feeds:
         if not chunk.catching_up and now - self._skew.get(chunk.source, (-SKEW_EVERY, None))[0] >= SKEW_EVERY:
             self._look_at_clock(chunk, now)
         if files := self._files.get(chunk.source):
+            self._write(files, chunk, now)
+
+    def _write(self, files: LogFiles, chunk: Chunk, now: float) -> None:
+        try:
             files.write(chunk, now)
+        except Exception as error:  # what cannot be written is for the rules to see all the same
+            self._host.report(0, f"{chunk.source}: {len(chunk.data)} bytes could not be written to files: {error!r}")
 
     def skew(self) -> dict[str, float]:
         """By how many seconds the lines of each source are ahead of our clock, where they say a time; looked at each minute."""

@@ -7,12 +7,13 @@ import socket
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from logtrigger.errors import Place, SourceError
 from logtrigger.feeds import Feeds, make
+from logtrigger.logfiles import LogFiles
 from logtrigger.model import Chunk
 from logtrigger.rule import Rule, SenderIs, Settings, SourceOptions
 from logtrigger.sources.stdin import StdinSource
@@ -191,3 +192,15 @@ def test_a_clock_that_is_ahead_is_seen_each_minute() -> None:
     assert feeds.skew() == {"a": 5.0}
     line("2026-11-21T08:01:00+00:00 h app: x", "a", 1795248060.0)
     assert feeds.skew() == {"a": 0.0}
+
+
+def test_what_cannot_be_written_is_for_the_rules_all_the_same() -> None:
+    class Broken:
+        def write(self, chunk: Chunk, now: float) -> None:
+            raise ValueError("for this test")
+
+    host = TestHost()
+    feeds = Feeds(host, [])
+    feeds._files["a"] = cast(LogFiles, Broken())
+    feeds.delivered(Chunk("a", "a", "s", 0, 2, b"x\n"), 1.0)
+    assert host.said("a: 2 bytes could not be written to files: ValueError('for this test')")

@@ -61,7 +61,16 @@ def settle(sections: Iterable[Section], report: Report) -> dict[str, Named]:
         made = _source(section, report)
         if section.name and named[section.name].section is section:
             named[section.name] = Named(section, made)
+    _check_stdin(named.values(), report)
     return named
+
+
+def _check_stdin(sources: Iterable[Named], report: Report) -> None:
+    """What one source has read another never sees."""
+    readers = [one.section for one in sources if one.options is not None and one.options.stdin]
+    for section in readers[1:]:
+        fault = f"standard input is read by source '{readers[0].name}' at {readers[0].place} already"
+        report.error(section.options["stdin"].place, fault, f"write option source '{readers[0].name}' into the rules")
 
 
 def check_rules(rules: Sequence[Built], running: Sequence[Rule], sources: Mapping[str, Named], report: Report) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -19,7 +20,7 @@ from logtrigger.sources.receiver.framing import one_line
 from logtrigger.sources.tail import new_stream
 
 PATH = "journal"  # what stands in a position where files have their path
-FIELDS = ("MESSAGE", "SYSLOG_IDENTIFIER", "_COMM", "_PID", "SYSLOG_PID", "_UID", "_HOSTNAME", "_TRANSPORT")
+FIELDS = ("MESSAGE", "SYSLOG_IDENTIFIER", "_COMM", "_PID", "SYSLOG_PID", "_UID", "_HOSTNAME", "_SYSTEMD_INVOCATION_ID")
 EMPTY_AFTER = 5.0  # seconds without an entry after which a journal is taken to hold none
 WIDEST = 6  # bytes of JSON that one byte of a message may take
 ROOM = 1 << 16  # bytes for the other fields
@@ -70,6 +71,7 @@ class JournalSource:
         self._first: Run | None = None  # whose first entry has come
         self._filtered_as = self._filter_mark  # when the cursor was stored
         self._boot = _boot_id()
+        self._invocation = _invocation()
         self._timer: Timer | None = None
         self._open = False
         self._kind: Kind = (None, False, False)
@@ -160,8 +162,7 @@ class JournalSource:
         if line:
             pid, uid = _number(entry.get("_PID")), _number(entry.get("_UID"))
             sender = None if uid is None else Sender(uid, _text(entry.get("_COMM")))
-            own = not is_old and pid is not None and self._host.is_own(pid)  # an old one's number may be another's by now
-            self._add(line, (sender, own, is_old))
+            self._add(line, (sender, self._is_own(entry, pid, is_old), is_old))
         if self._open:
             self._cursor, self._filtered_as = cursor, self._filter_mark
 
@@ -191,6 +192,12 @@ class JournalSource:
     def _was_empty(self) -> None:
         """No entry has come: whatever comes now, or while we are stopped, is new."""
         self._begin()
+
+    def _is_own(self, entry: Entry, pid: int | None, is_old: bool) -> bool:
+        """Whether we or a script wrote it. As a service of systemd we know that of processes that are gone, too."""
+        if self._invocation and entry.get("_SYSTEMD_INVOCATION_ID") == self._invocation:
+            return True
+        return not is_old and pid is not None and self._host.is_own(pid)  # an old one's number may be another's by now
 
     def _is_old(self, run: Run, entry: Entry) -> bool:
         """Whether an entry was there before this run began; of another boot, or another machine, all are."""
@@ -265,6 +272,12 @@ def _number(value: object) -> int | None:
 
 def _same(cursor: str, other: str) -> bool:
     return set(cursor.split(";")) == set(other.split(";"))
+
+
+def _invocation() -> str:
+    """What systemd calls this run of us; empty where it has not started us itself (systemd.exec(5), $SYSTEMD_EXEC_PID)."""
+    started = os.environ.get("SYSTEMD_EXEC_PID") == str(os.getpid())
+    return os.environ.get("INVOCATION_ID", "") if started else ""
 
 
 def _boot_id() -> str:

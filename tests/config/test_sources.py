@@ -81,6 +81,10 @@ def test_a_receiver(made: Callable[[str], SourceOptions]) -> None:
         ),
         (source("option journal 1; option from now"), "3: error: 'from' cannot be 'now' (write end or start)"),
         (source("option journal 1; option match sshd"), "3: error: 'match' cannot be 'sshd' (write one such as _COMM=sshd"),
+        (
+            source("option stdin 1") + source("option stdin 1", "t"),
+            "4: error: standard input is read by source 's' at rules.conf:1 already (write option source 's' into the rules)",
+        ),
         (source("option command 'a \"b'"), "2: error: 'command' cannot be 'a \"b' (no closing quotation: quote an argument"),
         (source("option command no-such-program"), "2: error: 'command': there is no program 'no-such-program'"),
         (source("option file log"), "2: error: 'file' cannot be 'log' (write a path that begins with /)"),

@@ -565,3 +565,29 @@ def test_closing_leaves_no_descriptor_open(host: TestHost, log: Path) -> None:
         add(log, "one\n")
         host.wait_for(b"one")
     assert os.listdir("/proc/self/fd") == before
+
+
+@pytest.mark.parametrize("copied", [False, True], ids=["renamed", "copied"])
+def test_files_that_are_rotated_into_another_folder_while_stopped(host: TestHost, log: Path, copied: bool) -> None:
+    """What was not read is found there, twice rotated even; a file of another name in it is left alone."""
+    old = log.parent / "old"
+    old.mkdir()
+    add(log, "one\n")
+
+    def followed() -> FileSource:
+        return FileSource(host, "app", [str(log)], from_start=True, rotated=[str(old)])
+
+    with running(followed(), host):
+        host.wait_for(b"one")
+    add(log, "two\n")
+    for name in ("app.log.2", "app.log.1"):
+        if copied:
+            shutil.copy(log, old / name)
+            os.truncate(log, 0)
+        else:
+            log.rename(old / name)
+        add(log, f"after {name}\n")
+        os.utime(old / name, (2_000_000_000 - int(name[-1]),) * 2)
+    add(old / "other.log", "none of it\n")
+    with running(followed(), host):
+        host.wait_for(b"one", b"two", b"after app.log.2", b"after app.log.1")

@@ -273,3 +273,20 @@ def test_what_cannot_be_read_is_passed_over(host: TestHost, tmp_path: Path, monk
 def test_what_is_asked_for(host: TestHost) -> None:
     source = JournalSource(host, "j", units=["ssh.service"], matches=["_UID=0"])
     assert source._command()[-3:] == ["--lines=1", "--unit=ssh.service", "_UID=0"]
+
+
+@pytest.mark.parametrize(("started", "own"), [("us", [True, False]), ("another", [False, False])])
+def test_a_service_knows_the_lines_of_its_scripts_by_its_invocation(
+    host: TestHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, started: str, own: list[bool]
+) -> None:
+    """Also when the process is gone; but not where systemd has started somebody who then started us."""
+    monkeypatch.setenv("INVOCATION_ID", "a1")
+    monkeypatch.setenv("SYSTEMD_EXEC_PID", str(os.getpid()) if started == "us" else "1")
+    entries = (json.dumps({**ENTRY, "__CURSOR": f"s={n}", "_SYSTEMD_INVOCATION_ID": id}) for n, id in enumerate(("a1", "b2")))
+    (tmp_path / "entries").write_text("\n".join(entries) + "\n")
+    (tmp_path / "journalctl").write_text(f"#!/bin/sh\nexec tail -n +1 -f {tmp_path}/entries\n")
+    (tmp_path / "journalctl").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with running(JournalSource(host, "j", from_start=True), host):
+        until(host.loop, lambda: len(host.lines) == 2)
+    assert [chunk.own for chunk in host.chunks for _ in chunk.data.splitlines()] == own
