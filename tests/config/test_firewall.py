@@ -134,3 +134,11 @@ def test_commands_that_are_missing(complaints: Complaints) -> None:
     first, second = complaints(rule("ban 1h") + given)
     assert first.startswith("rules.conf:7: error: backend 'script' needs 'unban'")
     assert second == "rules.conf:8: error: 'ban': there is no program '/no/such/program' (install it, or correct the path)"
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/bans.md"])
+def test_example_of_the_documentation(complaints: Complaints, page: str) -> None:
+    text = (Path(__file__).parents[2] / page).read_text()
+    example = next(part for part in text.split("\n\n") if "config rule\n" in part and "option ban " in part)
+    assert complaints(example + "\n") == []
+    assert len(example.splitlines()) <= 10
