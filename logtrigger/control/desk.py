@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +52,8 @@ def reload(daemon: Daemon, user: int) -> Rows:
     if daemon.is_stopping:
         raise Refused("logtrigger is stopping", "start it again")
     try:
-        daemon.reload_now()
+        with _overheard(daemon) as faults:
+            daemon.reload_now()
     except ConfigError as error:
         daemon.report(
             0, f"not reloaded, on the configuration's mistakes; the old one stays in force ({banned.named(user)} asked)"
@@ -61,7 +63,26 @@ def reload(daemon: Daemon, user: int) -> Rows:
         raise Refused("not reloaded; the old configuration stays in force", "correct it and try again") from None
     for complaint in daemon.configuration.complaints:
         yield {"complaint": str(complaint), "severity": complaint.severity}
+    for fault in faults:
+        yield {"complaint": fault, "severity": "error"}
     yield {"rules": len(daemon.settings.rules)}
+
+
+@contextmanager
+def _overheard(daemon: Daemon) -> Iterator[list[str]]:
+    """The errors that the daemon reports meanwhile, such as of a source that cannot be opened."""
+    report, faults = daemon.report, list[str]()
+
+    def overhear(level: int, text: str) -> None:
+        report(level, text)
+        if level == 0:
+            faults.append(text)
+
+    daemon.report = overhear
+    try:
+        yield faults
+    finally:
+        daemon.report = report
 
 
 COMMANDS: dict[str, Command] = {

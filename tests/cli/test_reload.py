@@ -40,3 +40,14 @@ def test_the_socket_moves(tmp_path: Path) -> None:
         assert ask(one, "reload", "--socket", str(tmp_path / "state.db.control")).exit_code == 0
         assert ask(one, "status").exit_code == 0
         assert not (tmp_path / "state.db.control").exists()
+
+
+def test_source_that_cannot_be_opened(tmp_path: Path) -> None:
+    """The new configuration is in force, and what of it does not work is said."""
+    with asked(tmp_path) as one:
+        source = f"config source 'box'\n\tlist listen 'unix:{tmp_path}/none/log'\n"
+        one.configure(one.rule(), source, one.rule("Box", "box %s", file=None, source="box"), NO_FIREWALL)
+        said = ask(one, "reload")
+        assert (said.exit_code, said.stdout) == (0, "reloaded; 2 rules\n")
+        assert f"{tmp_path}/none/log" in said.stderr
+        assert ask(one, "reload").stderr == said.stderr
