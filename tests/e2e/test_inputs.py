@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.live import BOUND, Live, live
-from tests.sources.journald import PROGRAM, Journald, journald
+from tests.sources.journald import Journald, journald, needs_journald
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Journald]:
 
 @pytest.mark.root
 @pytest.mark.tool("unshare", "nsenter", "journalctl")
-@pytest.mark.skipif(not PROGRAM, reason="needs systemd-journald")
+@needs_journald
 def test_the_journal_through_a_crash(one: Live, log: Journald) -> None:
     """Lines that come while nobody runs are read afterwards, and what was done before the crash keeps its id."""
     reads(one, "\toption journal 1", sender=os.geteuid())

@@ -13,6 +13,7 @@ import pytest
 
 from tests.e2e.box import BOUND, ROOT, Box, box, wait_for
 from tests.scripts.netns import PATH, namespace
+from tests.sources.journald import PROGRAM, needs_journald
 
 pytestmark = [pytest.mark.root, pytest.mark.tool("ip", "unshare", "nsenter", "logger", "pkill")]
 
@@ -168,3 +169,29 @@ def test_nobody_serves_the_log(one: Box) -> None:
         desk.wait_for("LT_interface br-lan")
         assert "log" in one.run("ls", "/dev").split()
     assert "log" not in one.run("ls", "/dev").split()
+
+
+@needs_journald
+@pytest.mark.tool("journalctl")
+def test_the_journal(one: Box) -> None:
+    """No syslog daemon, but journald: found by itself, and read on after a restart from where it was."""
+    desk = Desk(one)
+    (one.files / "journald.conf").write_text("[Journal]\nStorage=volatile\nReadKMsg=no\nRateLimitIntervalSec=0\n")
+    one.run("mkdir", "-p", "/run/systemd/journal", "/run/systemd/journald.conf.d")
+    one.run("cp", str(one.files / "journald.conf"), "/run/systemd/journald.conf.d/test.conf")
+    one.run("ln", "-s", "/run/systemd/journal/dev-log", "/dev/log")
+    one.run("mount", "-t", "cgroup2", "cgroup2", "/sys/fs/cgroup")  # the /sys of a new network has none
+    with one.running(PROGRAM):
+        wait_for(lambda: one.run("sh", "-c", "test ! -S /run/systemd/journal/dev-log || echo there"), "journald")
+        one.run("logger", "the machine is up")
+        wait_for(lambda: "machine is up" in one.run("journalctl", "-o", "cat"), "an entry")
+        with desk.daemon():
+            assert "system log: reading the journal, as journald is running" in desk.said
+            desk.log("-t", "school", FIRST)
+            desk.wait_for("show.sh: exit 0")
+            assert "  LT_program school\n" in desk.said and "  LT_source  journal\n" in desk.said
+        desk.log("-t", "later", FIRST)
+        with desk.daemon():
+            desk.wait_for("show.sh: exit 0")
+            assert "  LT_program later\n" in desk.said
+            assert desk.said.count("trigger Homework") == 1

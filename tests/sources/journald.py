@@ -10,7 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 PROGRAM = next((path for folder in ("/lib", "/usr/lib") if os.path.exists(path := f"{folder}/systemd/systemd-journald")), "")
+needs_journald = pytest.mark.skipif(not PROGRAM, reason="needs systemd-journald")
 BOUND = 30.0  # seconds that anything may take
 
 _SETUP = """

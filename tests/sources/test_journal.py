@@ -14,9 +14,8 @@ from logtrigger.model import Position, Sender
 from logtrigger.sources import journal, program
 from logtrigger.sources.journal import JournalSource, as_line
 from tests.sources.host import TestHost, running, until
-from tests.sources.journald import PROGRAM, Journald, journald
+from tests.sources.journald import Journald, journald, needs_journald
 
-needs_journald = pytest.mark.skipif(not PROGRAM, reason="needs systemd-journald")
 real = [pytest.mark.root, pytest.mark.tool("unshare", "nsenter", "journalctl"), needs_journald]
 
 ENTRY = {
