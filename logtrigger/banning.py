@@ -9,13 +9,14 @@ import ipaddress
 import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from logtrigger import hostaddresses
 from logtrigger.addresses import Address, Network, canonical, parse_network, unmapped, widened
 from logtrigger.bans import LINE, WIDEST, Bans, Decision, Outcome
 from logtrigger.commits import Commits
 from logtrigger.durations import spoken
-from logtrigger.errors import FirewallError
+from logtrigger.errors import FirewallError, StoreError
 from logtrigger.firewall.base import Entry, Firewall, Host
 from logtrigger.loop import Loop, Timer
 from logtrigger.model import Ban, Trigger, Unban
@@ -276,17 +277,29 @@ class Banning:
         if all:
             lifted = self.bans.unban_all()
             self._record(lifted, by)
-            self._clear()
+            if lifted or self._firewall is not None:
+                self._clear()
         else:
             for network in wanted:
                 lifted += self.bans.unban(network)
             lifted += self.bans.unban_rule(rule) if rule is not None else []
             self._record(lifted, by)
-            if gone := list(dict.fromkeys([*lifted, *(canonical(network) for network in wanted if network.prefixlen)])):
-                self._remove(gone)
+            gone = dict.fromkeys([*lifted, *(canonical(network) for network in wanted if network.prefixlen)])
+            if gone and (lifted or self._firewall is not None):
+                self._remove(list(gone))
         if lifted:
             self.report(1, f"{by}: {lifted[0] if len(lifted) == 1 else _counted(len(lifted))} lifted")
         return lifted
+
+    def detailed(self, ban: Ban) -> Ban:
+        """The same ban with what led to it: of all but the newest ones only the store knows."""
+        if ban.lines or ban.by:
+            return ban
+        try:
+            stored = next((found for found, end in self._store.ban_history(ban.network, 1) if end is None), ban)
+        except StoreError:
+            return ban
+        return replace(ban, trigger=stored.trigger, lines=stored.lines)
 
     def history(self, network: str, limit: int = 20) -> list[tuple[Ban, Unban | None]]:
         """The bans of this very network, now and earlier, with what led to them; the newest first.
@@ -369,10 +382,12 @@ class Banning:
         """Do something with the firewall. Where that fails, it is said once, and all is brought about later."""
         try:
             work()
-        except (FirewallError, OSError) as error:
+        except Exception as error:  # the edge to code that is not ours, and to a kernel: no line may end the daemon here
+            is_known = isinstance(error, FirewallError | OSError)
+            fault = str(error) if is_known else f"the firewall fails through a fault of logtrigger's own: {error!r}"
             if not self.fault:
-                self.report(0, f"{error}; rules, counters and scripts work on, and bans are tried again")
-            self.fault = str(error) or repr(error)
+                self.report(0, f"{fault}; rules, counters and scripts work on, and bans are tried again")
+            self.fault = fault
             if self._retry is None:
                 self._retry = self.loop.call_later(self._retry_in, self._try_again)
                 self._retry_in = min(2 * self._retry_in, _LAST_RETRY)

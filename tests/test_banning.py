@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from logtrigger import banning as module
-from logtrigger import hostaddresses
+from logtrigger import bans, hostaddresses
 from logtrigger.addresses import AddressSet
 from logtrigger.banning import Banning
 from logtrigger.commits import Commits
@@ -371,6 +371,36 @@ def test_start_without_a_firewall(bench: Make, monkeypatch: pytest.MonkeyPatch) 
 
 def refuse(_: Fake) -> None:
     raise FirewallError("not permitted")
+
+
+def test_fault_of_our_own_ends_nothing(bench: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = bench()
+    monkeypatch.setattr(Fake, "add", lambda *_: [][1])
+    assert one.meet("192.0.2.1") == ["banning 192.0.2.1 for 1h"]
+    [said] = one.told(0)
+    assert said.startswith("the firewall fails through a fault of logtrigger's own: IndexError")
+    monkeypatch.undo()
+    one.turn_until(lambda: not one.banning.fault)
+    assert list(one.fake.held) == ["192.0.2.1"]
+
+
+def test_what_led_to_an_old_ban_is_asked_of_the_store(bench: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bans, "_DETAILED", 1)
+    one = bench()
+    one.meet("192.0.2.1")
+    one.meet("192.0.2.2")
+    one.commits.last()
+    old, new = (one.banning.bans.get(network) for network in ("192.0.2.1", "192.0.2.2"))
+    assert old is not None and new is not None
+    assert (old.lines, new.lines) == ((), ("failed from 192.0.2.2",))
+    assert one.banning.detailed(old).lines == ("failed from 192.0.2.1",)
+    assert one.banning.detailed(new) is new
+
+
+def test_nothing_is_set_up_to_lift_nothing(bench: Make) -> None:
+    one = bench(replace(settings(), rules=()))
+    assert one.banning.unban(all=True) == one.banning.unban(["192.0.2.7"]) == []
+    assert not one.fakes
 
 
 def test_unban_all_while_it_fails(bench: Make) -> None:

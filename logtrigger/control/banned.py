@@ -30,7 +30,7 @@ def bans(daemon: Daemon, user: int, *, networks: Sequence[str] = (), rule: str |
     held = daemon.banning.bans
     if networks:
         found = {one.network: one for network in map(_network, networks) for one in held.covering(network)}
-        for one in found.values():
+        for one in map(daemon.banning.detailed, found.values()):
             yield {**_row(one), "trigger": one.trigger, "lines": list(one.lines)}
         if not found:
             raise No(f"{' and '.join(networks)} {'is' if len(networks) == 1 else 'are'} not banned")
