@@ -21,6 +21,7 @@ from logtrigger.feeds import Feeds
 from logtrigger.loop import Loop
 from logtrigger.matchers import fastest
 from logtrigger.model import Chunk, Event, Position, Trigger
+from logtrigger.places import Look, nowhere
 from logtrigger.rule import Settings
 from logtrigger.store import Store
 from logtrigger.windowrows import from_row
@@ -199,10 +200,21 @@ class Daemon:
         self.report(1, f"reloaded; {len(settings.rules)} rule{'s' * (len(settings.rules) != 1)}")
 
     def _engine_for(self, settings: Settings) -> Engine:
-        engine = Engine(settings, build=fastest(None if self._dry_run else settings.state.parent, self.report))
+        build = fastest(None if self._dry_run else settings.state.parent, self.report)
+        engine = Engine(settings, build=build, look=self._look(settings))
         if self._console.level >= 3:
             engine.observer = self._on_event
         return engine
+
+    def _look(self, settings: Settings) -> Look:
+        """What tells where an address is."""
+        if not settings.geoip:
+            self._geoip = None
+            return nowhere
+        from logtrigger.geoip import GeoIP  # brings a package that few configurations need
+
+        self._geoip = GeoIP(settings.geoip, self.report)
+        return self._geoip.look
 
     def _on_fault(self, error: Exception) -> None:
         """Something that the loop has called has failed: a fault of ours, which shall not end the work. Told once a while."""
@@ -288,8 +300,10 @@ class Daemon:
             self.report(0, f"{error}; work goes on, but a crash now would repeat or miss what is not stored")
 
     def _tidy(self) -> None:
-        """Now and then: forget what is over."""
+        """Now and then: forget what is over, and look for what is new."""
         self.engine.expire(self._clock())
+        if self._geoip is not None:
+            self._geoip.refresh()
         for name, count in self.engine.counters.evictions().items():
             if count != self._evictions.get(name, 0):
                 self.report(0, f"{name}: {count} counters given up for others (max_keys {self.settings.max_keys})")

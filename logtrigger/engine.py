@@ -15,6 +15,7 @@ from logtrigger.headers import Stamps
 from logtrigger.matcher import Hit, LiteralMatcher, Matcher
 from logtrigger.model import Chunk, Event, Trigger
 from logtrigger.patterns.pattern import Pattern
+from logtrigger.places import Look, nowhere
 from logtrigger.recognise import KEY_JOINT, Line
 from logtrigger.repeats import Repeats
 from logtrigger.rule import Settings
@@ -54,9 +55,17 @@ class Engine:
         settings: the checked configuration.
         every_source: every rule sees every chunk, and time never runs backwards, as `replay` has it.
         build: makes the matcher of a source.
+        look: tells where an address is.
     """
 
-    def __init__(self, settings: Settings, *, every_source: bool = False, build: MatcherFactory = LiteralMatcher) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        every_source: bool = False,
+        build: MatcherFactory = LiteralMatcher,
+        look: Look = nowhere,
+    ) -> None:
         self.bulk_from = _BULK_FROM
         self._settings = settings
         self._every_source = every_source
@@ -65,7 +74,7 @@ class Engine:
         self._stamps = Stamps()
         self.counters = Counters(settings.rules, settings.max_keys, stored=not every_source)
         self.observer: Callable[[Event], None] | None = None  # is shown every event, for those who debug
-        self._watches = watches = watches_of(settings.rules, self.counters)
+        self._watches = watches = watches_of(settings.rules, self.counters, look)
         lanes: dict[str, list[Watch]] = {}
         for watch in watches:
             lanes.setdefault("" if every_source else watch.rule.source, []).append(watch)

@@ -101,4 +101,5 @@ class Fill:
             host=header["host"],
             program=header["program"],
             pid=header["pid"],
+            extra=self._recogniser.places(self.fields),
         )

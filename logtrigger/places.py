@@ -22,21 +22,30 @@ Look = Callable[[str], Places]  # of an address in its canonical form
 NOWHERE: Places = {}
 
 
-def types(fields: Mapping[str, str]) -> dict[str, str]:
-    """The names that a rule with fields of these types gains, with their types.
+def nowhere(address: str) -> Places:
+    """What is known of an address where there is no database."""
+    return NOWHERE
+
+
+def names(fields: Mapping[str, str]) -> dict[str, str]:
+    """The names that a rule with fields of these types gains, each with the field of a place it stands for.
 
     Each address has its own, and the first one's go without its name too.
 
-    >>> list(types({"user": "text", "ip": "ip"}))[:2], types({"user": "text"})
-    (['country', 'ip_country'], {})
+    >>> list(names({"user": "text", "ip": "ip"}).items())[:2], names({"user": "text"})
+    ([('country', 'country'), ('ip_country', 'country')], {})
     """
     addresses = [name for name, kind in fields.items() if kind == "ip"]
     gained: dict[str, str] = {}
-    for place, kind in FIELDS.items():
-        if addresses:
-            gained[place] = kind
-        gained.update((f"{address}_{place}", kind) for address in addresses)
+    for place in FIELDS if addresses else ():
+        gained[place] = place
+        gained.update((f"{address}_{place}", place) for address in addresses)
     return gained
+
+
+def types(fields: Mapping[str, str]) -> dict[str, str]:
+    """The same names with their types in conditions."""
+    return {name: FIELDS[place] for name, place in names(fields).items()}
 
 
 def of(fields: Mapping[str, str], kinds: Mapping[str, str], look: Look) -> dict[str, str]:
@@ -52,6 +61,13 @@ def of(fields: Mapping[str, str], kinds: Mapping[str, str], look: Look) -> dict[
         if kind == "ip" and (address := fields.get(name)):
             found.update((f"{name}_{place}", value) for place, value in look(address).items())
     return found
+
+
+def with_first(found: Mapping[str, str], kinds: Mapping[str, str]) -> dict[str, str]:
+    """The places, and those of the first address under their bare names too."""
+    address = first(kinds)
+    bare = {place: found[name] for place in FIELDS if (name := f"{address}_{place}") in found}
+    return {**found, **bare}
 
 
 def first(kinds: Mapping[str, str]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from logtrigger import headers
+from logtrigger import headers, places
 from logtrigger.addresses import widened
 from logtrigger.headers import Header
 from logtrigger.patterns.pattern import Pattern
@@ -144,8 +144,9 @@ class Match:
 class Recogniser:
     """Tells which lines are events of one rule, and what is captured of them."""
 
-    def __init__(self, rule: Rule) -> None:
+    def __init__(self, rule: Rule, look: places.Look = places.nowhere) -> None:
         self.rule = rule
+        self._look = look
         self._readings = [Reading(rule, pattern) for pattern in rule.patterns]
         self.first = self._readings[0]
         self._names = rule.fields
@@ -196,8 +197,20 @@ class Recogniser:
         widen = self.first.widening
         return tuple(widen[n](fields[n].encode()).decode() if n in widen and fields[n] else fields[n] for n in self.rule.key)
 
+    @cached_property
+    def _asks_for_places(self) -> bool:
+        gained = places.types(self.rule.types)
+        return any(condition.field in gained for condition in self.rule.when)
+
+    def places(self, fields: Mapping[str, str]) -> dict[str, str]:
+        """Where the addresses among an event's fields are, by `address_place`."""
+        return places.of(fields, self.rule.types, self._look)
+
     def _conditions_hold(self, found: Match, line: Line) -> bool:
-        values = {**line.header_fields(), **self.fields(found)}
+        fields = self.fields(found)
+        values = {**line.header_fields(), **fields}
+        if self._asks_for_places:
+            values |= places.with_first(self.places(fields), self.rule.types)
         return all(condition.holds(values) for condition in self.rule.when)
 
 

@@ -10,6 +10,7 @@ from logtrigger.engine import Engine, MatcherFactory
 from logtrigger.fill import Fill
 from logtrigger.matcher import LiteralMatcher
 from logtrigger.model import Chunk
+from logtrigger.places import Look, nowhere
 from logtrigger.rule import Settings
 from logtrigger.sources.lines import Lines, Piece
 
@@ -48,7 +49,7 @@ def replay(settings: Settings, logs: Sequence[Log], now: float, tell: Tell, buil
     Raises:
         OSError: a log cannot be read; its filename says which.
     """
-    engine = Engine(settings, every_source=True, build=build)
+    engine = Engine(settings, every_source=True, build=build, look=_look(settings))
     triggers = dict.fromkeys((rule.name for rule in settings.rules), 0)
     lines = 0
     for log in logs:
@@ -62,6 +63,15 @@ def replay(settings: Settings, logs: Sequence[Log], now: float, tell: Tell, buil
                 triggers[trigger.rule] += 1
             lines += chunk.data.count(b"\n", at)
     return Summary(lines, engine.events(), triggers)
+
+
+def _look(settings: Settings) -> Look:
+    """What tells where an address is. What is wrong with a database was said when the configuration was read."""
+    if not settings.geoip:
+        return nowhere
+    from logtrigger.geoip import GeoIP
+
+    return GeoIP(settings.geoip, lambda level, text: None).look
 
 
 def _chunks(log: Log, max_line: int) -> Iterator[Chunk]:

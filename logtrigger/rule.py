@@ -70,8 +70,9 @@ class Rule:
 
     @property
     def types(self) -> dict[str, str]:
-        """Each field's type."""
-        return {n: t for p in reversed(self.patterns) for n, t in zip(p.fields, p.types, strict=True)}
+        """Each field's type, in the order of the fields."""
+        types = {n: t for p in reversed(self.patterns) for n, t in zip(p.fields, p.types, strict=True)}
+        return {name: types[name] for name in self.fields}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

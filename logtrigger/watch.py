@@ -9,6 +9,7 @@ from functools import cached_property
 from logtrigger.bulk import Bulk, Bulks
 from logtrigger.counters import Counters
 from logtrigger.model import Chunk
+from logtrigger.places import Look, nowhere
 from logtrigger.recognise import Captures, Recogniser, Widening
 from logtrigger.rule import Rule
 from logtrigger.together import together
@@ -32,10 +33,10 @@ class Clock:
 class Watch:
     """One rule at work: what recognises its lines, and where they are counted."""
 
-    def __init__(self, rule: Rule, windows: Windows, clock: Clock) -> None:
+    def __init__(self, rule: Rule, windows: Windows, clock: Clock, look: Look) -> None:
         self.rule = rule
         self.clock = clock
-        self.recogniser = Recogniser(rule)
+        self.recogniser = Recogniser(rule, look)
         self.add = windows.add
         self.key = self.recogniser.first.raw_key  # of what `quick` found
         self.windows = windows
@@ -66,10 +67,10 @@ class Watch:
         return None if self.resets else self.recogniser.quick
 
 
-def watches_of(rules: Sequence[Rule], counters: Counters) -> list[Watch]:
-    """The rules at work, connected with each other where they are to be."""
+def watches_of(rules: Sequence[Rule], counters: Counters, look: Look = nowhere) -> list[Watch]:
+    """The rules at work, connected with each other where they are to be; `look` tells where an address is."""
     bulks, clocks, first = Bulks(), [Clock() for _ in rules], together(rules)
-    watches = [Watch(rule, counters.of(rule), clocks[index]) for rule, index in zip(rules, first, strict=True)]
+    watches = [Watch(rule, counters.of(rule), clocks[index], look) for rule, index in zip(rules, first, strict=True)]
     rules_by = Counter(first)
     for watch, index in zip(watches, first, strict=True):
         watch.bulks = bulks if rules_by[index] == 1 else None

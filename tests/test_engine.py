@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from logtrigger import conditions, places
 from logtrigger.engine import Engine
 from logtrigger.model import Chunk, Sender, Trigger
-from logtrigger.rule import SYSTEM_LOG, BanOptions, Rule, SenderIs
+from logtrigger.rule import SYSTEM_LOG, BanOptions, Rule, SenderIs, Settings
 from tests.script import NOW, SSHD, Script, engine, failed, rule
 
 FIELDS = "user ip port"
@@ -540,3 +542,36 @@ def test_engine_is_matching_and_counting(patterns: list[tuple[str, int]], lines:
     script = Script(*rules)
     triggers = [(name, number) for number, line in enumerate(lines) for name in script.names(line)]
     assert triggers == plain_triggers(rules, lines)
+
+
+# Places of addresses
+
+PLACES = {"192.0.2.7": {"country": "FI", "city": "Helsinki"}, "192.0.2.200": {"country": "SE"}}
+
+
+def placed(*rules: Rule) -> Engine:
+    made = Settings(path=Path("rules.conf"), rules=rules, state=Path("state.db"))
+    return Engine(made, look=lambda address: PLACES.get(address, {}))
+
+
+@pytest.mark.parametrize(
+    ("condition", "triggered"),
+    [
+        ("country == FI", ["192.0.2.7"]),
+        ("ip_country != FI", ["192.0.2.200", "198.51.100.1"]),  # what is not known is not Finland
+        ("known country", ["192.0.2.7", "192.0.2.200"]),
+        ("unknown city", ["192.0.2.200", "198.51.100.1"]),
+    ],
+)
+def test_conditions_on_places(condition: str, triggered: list[str]) -> None:
+    compiled = conditions.compile(condition, places.types({"user": "text", "ip": "ip"}))
+    made = placed(replace(rule("%s from %s", "user ip"), when=(compiled,)))
+    data = "".join(f"bob from {ip}\n" for ip in ("192.0.2.7", "192.0.2.200", "198.51.100.1")).encode()
+    triggers = made.feed(Chunk(SYSTEM_LOG, "log", "s", 0, len(data), data), NOW)
+    assert [trigger.fields["ip"] for trigger in triggers] == triggered
+
+
+def test_triggers_tell_the_place_of_each_address() -> None:
+    made = placed(rule("%s to %s", "ip peer:ip"))
+    (trigger,) = made.feed(Chunk(SYSTEM_LOG, "log", "s", 0, 25, b"192.0.2.7 to 192.0.2.200\n"), NOW)
+    assert trigger.extra == {"ip_country": "FI", "ip_city": "Helsinki", "peer_country": "SE"}

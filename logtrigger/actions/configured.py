@@ -91,9 +91,7 @@ class Configured:
     def _held(self, trigger: Trigger, rule: Rule) -> list[ActionOptions]:
         if not rule.actions:
             return []
-        known = values_of(trigger)
-        first = places.first(rule.types)
-        known |= {place: known[f"{first}_{place}"] for place in places.FIELDS if f"{first}_{place}" in known}
+        known = places.with_first(values_of(trigger), rule.types)
         found = [self._options[name] for name in rule.actions if name in self._options]
         return [action for action in found if all(one.holds(known) for one in action.when.get(rule.name, ()))]
 

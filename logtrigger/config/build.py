@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from logtrigger.addresses import AddressSet
-from logtrigger.config import actions, files, firewall, merge, options, relations, rules, samples, sources
+from logtrigger.config import actions, databases, files, firewall, merge, options, relations, rules, samples, sources
 from logtrigger.config.merge import Draft
 from logtrigger.config.places import default_control, default_state
 from logtrigger.config.relations import Built
@@ -57,6 +57,7 @@ def read(path: Path, *, trust: bool = False, keep: bool = False) -> Configuratio
     daemon = options.read(options.DaemonOptions, own, report)
     _check_files({"state": daemon.state, "control": daemon.control}, own, report)
     blocking = firewall.settle(sections, report)
+    databases.check(own.get("geoip"), daemon.geoip, running, report)
     if report.errors:
         raise ConfigError(sorted(report.errors + report.warnings))
     state = daemon.state or default_state()
@@ -76,6 +77,7 @@ def read(path: Path, *, trust: bool = False, keep: bool = False) -> Configuratio
         max_line=daemon.max_line,
         late=daemon.late,
         actions=used,
+        geoip=daemon.geoip,
         sources=tuple(one.options for one in named.values() if one.options is not None),
         firewall=blocking,
         control=daemon.control or default_control(daemon.state),

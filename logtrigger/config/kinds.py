@@ -113,6 +113,10 @@ def _path(value: Value) -> Path:
     return Path(os.path.normpath(Path(value.place.path).absolute().parent / value.text))
 
 
+def _paths(value: Value) -> tuple[Path, ...]:
+    return (_path(value),)
+
+
 def _absolute(value: Value) -> str:
     if not value.text.startswith("/"):
         raise ValueError("write a path that begins with /")
@@ -260,6 +264,7 @@ RULE_NAME = Kind("name", _rule_name)
 WORDS = Kind("names", _words)
 PATH = Kind("path", _path)
 FILE = Kind("absolute path", _absolute)
+PATHS = Kind("list of paths", _paths, many=True)
 LINES = Kind("list", _lines, many=True)
 WORD_LIST = Kind("list of names", _words, many=True)
 ADDRESSES = Kind("list of addresses", _addresses, many=True)

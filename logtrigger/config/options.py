@@ -56,6 +56,7 @@ class DaemonOptions:
     control_group: str | None = option(kinds.RULE_NAME, "the group whose members may use the control socket too")
     include: tuple[Value, ...] = option(kinds.LINES, "further files or globs, seen from this file's folder")
     ignore: tuple[str, ...] = option(kinds.ADDRESSES, "addresses and prefixes that are never banned")
+    geoip: tuple[Path, ...] = option(kinds.PATHS, "MaxMind databases that tell where addresses are, the best one first")
     script_timeout: float = option(kinds.DURATION, "how long a script may run", "60s")
     script_parallel: int = option(kinds.COUNT, "how many scripts may run at once", "8")
     max_keys: int = option(kinds.COUNT, "how many keys a rule counts at most", "100000")

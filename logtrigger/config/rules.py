@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from logtrigger import conditions, patterns
+from logtrigger import conditions, patterns, places
 from logtrigger.addresses import AddressSet
 from logtrigger.conditions import Condition
 from logtrigger.config import firewall, shell, trust
@@ -55,7 +55,9 @@ def compile_rule(draft: Draft, options: RuleOptions, report: Report, scripts: Sc
         return None
     types = {n: t for p in reversed(compiled) for n, t in zip(p.fields, p.types, strict=True)}
     names = tuple(dict.fromkeys(name for pattern in compiled for name in pattern.fields))
+    types = {name: types[name] for name in names}
     _check_names(names, draft, report)
+    _check_places(names, types, draft, report)
     return Rule(
         name=options.name,
         place=draft.place,
@@ -70,10 +72,10 @@ def compile_rule(draft: Draft, options: RuleOptions, report: Report, scripts: Sc
         weight=options.weight,
         reset_by=tuple(value.text for value in options.reset_by),
         suppress=options.suppress,
-        when=_conditions(options.when, types, report),
+        when=_conditions(options.when, {**types, **places.types(types)}, report),
         ignore=AddressSet(options.ignore),
         senders=options.sender,
-        ban=firewall.ban_of(draft, options, {name: types[name] for name in names}, report),
+        ban=firewall.ban_of(draft, options, types, report),
         script=options.script,
         env=options.env,
         actions=tuple(dict.fromkeys(options.action)),
@@ -111,6 +113,15 @@ def _check_names(names: Sequence[str], draft: Draft, report: Report) -> None:
             fault = f"a field cannot be called '{name}'"
             remedy = f"LT_{name} holds something else: choose a name such as 'my_{name}'"
             report.error(given.place if given else draft.place, fault, remedy)
+
+
+def _check_places(names: Sequence[str], types: Types, draft: Draft, report: Report) -> None:
+    """No field may be called as a place of one of the rule's addresses is."""
+    given = draft.given.get("fields")
+    for name in places.types(types).keys() & set(names):
+        fault = f"a field of a rule with an address cannot be called '{name}'"
+        remedy = f"that is where the address is: choose a name such as 'my_{name}'"
+        report.error(given.place if given else draft.place, fault, remedy)
 
 
 def _compiled(

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from logtrigger import __version__, headers, sealed
+from logtrigger import __version__, headers, places, sealed
 from logtrigger.addresses import AddressSet
 from logtrigger.config.merge import Draft
 from logtrigger.config.options import RuleOptions
@@ -169,8 +169,13 @@ def _conversions(pattern: Pattern) -> int:
 
 
 def recognised(rule: Rule, line: str) -> Mapping[str, str] | None:
-    """The fields of the event that this line is for this rule; None where it is none. Counting plays no part."""
-    alone = replace(rule, maxfail=1, time=None, group="", weight=1, reset_by=(), suppress=0.0, ignore=AddressSet())
+    """The fields of the event that this line is for this rule; None where it is none.
+
+    Counting plays no part, nor do conditions on where an address is: a sample is the same whatever the databases say.
+    """
+    gained = places.types(rule.types)
+    when = tuple(condition for condition in rule.when if condition.field not in gained)
+    alone = replace(rule, when=when, maxfail=1, time=None, group="", weight=1, reset_by=(), suppress=0.0, ignore=AddressSet())
     engine = Engine(Settings(path=Path(), state=Path(), rules=(alone,)), every_source=True)
     engine.observer = lambda _: None  # the thorough way: the quick one is worth its compiling for many lines only
     data = line.encode("utf-8", "surrogateescape") + b"\n"

@@ -47,7 +47,7 @@ def test_option_names_are_those_of_the_sections() -> None:
         (
             "config logtrigger\n option zebra 5",
             "rules.conf:2: error: unknown option 'zebra' ('config logtrigger' knows"
-            " state, control, control_group, include, ignore, script_timeout, script_parallel, max_keys, max_line and late)",
+            " state, control, control_group, include, ignore, geoip, script_timeout, script_parallel, max_keys, max_line and late)",
         ),
         (
             "config defaults\n option pattern x",

@@ -1,0 +1,87 @@
+"""`logtrigger geoip`: where an address is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from logtrigger import config
+from logtrigger.config import DEFAULT_PATH
+from logtrigger.errors import ConfigError
+from logtrigger.geoip import GeoIP
+from logtrigger.patterns.types import canonical_ip
+from logtrigger.places import FIELDS
+from logtrigger.text import safe_text
+
+_UNKNOWN, _ERROR = 1, 2
+
+
+@click.command(short_help="where an address is")
+@click.argument("addresses", nargs=-1, required=True, metavar="IP…")
+@click.option("-c", "path", type=click.Path(path_type=Path), metavar="FILE", help=f"The configuration [{DEFAULT_PATH}].")
+@click.option(
+    "-d",
+    "--database",
+    "databases",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Ask this database instead of those of the configuration; may be repeated.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object an address.")
+@click.pass_context
+def geoip(
+    context: click.Context, addresses: Sequence[str], path: Path | None, databases: Sequence[Path], as_json: bool
+) -> None:
+    """Look addresses up in the databases of `list geoip`, as rules see them.
+
+    The exit status is 1 where nothing is known of an address, and 2 where there is no database or no such address.
+    """
+    geo = _opened(context, tuple(databases) or _configured(context, path or context.obj or DEFAULT_PATH))
+    unknown = False
+    for text in addresses:
+        address = canonical_ip(text.encode("utf-8", "surrogateescape")).decode("utf-8", "replace")
+        if not _is_address(address):
+            raise click.BadParameter(f"'{safe_text(text)}' is no address; write one such as 192.0.2.7 or 2001:db8::1")
+        found = geo.look(address)
+        unknown |= not found
+        if as_json:
+            click.echo(json.dumps({"ip": address, **found}))
+        else:
+            said = ", ".join(f"{name} {safe_text(found[name])}" for name in FIELDS if name in found)
+            click.echo(f"{address}: {said or 'not known'}")
+    context.exit(_UNKNOWN if unknown else 0)
+
+
+def _is_address(text: str) -> bool:
+    import ipaddress
+
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _configured(context: click.Context, path: Path) -> tuple[Path, ...]:
+    try:
+        found = config.load(path)[0].geoip
+    except ConfigError as error:
+        click.echo(error, err=True)
+        context.exit(_ERROR)
+    if not found:
+        click.echo(f"{path}: there is no database; write list geoip FILE into 'config logtrigger', or use -d FILE", err=True)
+        context.exit(_ERROR)
+    return found
+
+
+def _opened(context: click.Context, databases: Sequence[Path]) -> GeoIP:
+    faults: list[str] = []
+    geo = GeoIP(databases, lambda level, text: faults.append(text.rpartition("; addresses")[0] or text))
+    if faults:
+        click.echo("\n".join(faults), err=True)
+        context.exit(_ERROR)
+    return geo

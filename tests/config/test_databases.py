@@ -1,0 +1,80 @@
+"""`list geoip`: what can be wrong with databases, and what rules can ask of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from logtrigger import config
+from tests import geodata
+
+Write = Callable[[str, str], Path]
+Complaints = Callable[[str], list[str]]
+
+RULE = (
+    "config rule\n option name login\n option pattern 'login of %s from %s'\n option fields 'user ip'\n option script /bin/sh\n"
+)
+pytestmark = pytest.mark.package("geoip2")
+
+
+def geoip(*paths: Path) -> str:
+    return "config logtrigger\n" + "".join(f" list geoip {path}\n" for path in paths)
+
+
+@pytest.fixture
+def city(tmp_path: Path) -> Path:
+    return geodata.write(tmp_path / "city.mmdb")
+
+
+@pytest.fixture
+def asn(tmp_path: Path) -> Path:
+    return geodata.write(tmp_path / "asn.mmdb", geodata.ASN_NETWORKS, "GeoLite2-ASN")
+
+
+def test_good_databases(write: Write, city: Path, asn: Path) -> None:
+    text = RULE + " list when 'country != FI'\n list when 'ip_asn != 1'\n" + geoip(city, asn)
+    settings, said = config.load(write("rules.conf", text))
+    assert (settings.geoip, said) == ((city, asn), ())
+
+
+def test_relative_paths(write: Write, city: Path) -> None:
+    path = write("rules.conf", RULE + "config logtrigger\n list geoip city.mmdb\n")
+    assert config.load(path)[0].geoip == (path.absolute().parent / "city.mmdb",)
+
+
+def test_missing_one_is_waited_for(complaints: Complaints, tmp_path: Path) -> None:
+    text = RULE + " list when 'country != FI'\n" + geoip(tmp_path / "later.mmdb")
+    (said,) = complaints(text)
+    assert said.startswith(f"rules.conf:8: warning: there is no database {tmp_path}/later.mmdb (install it there;")
+
+
+def test_what_is_none(complaints: Complaints, tmp_path: Path) -> None:
+    (tmp_path / "x.mmdb").write_text("rubbish")
+    assert complaints(RULE + geoip(tmp_path / "x.mmdb")) == [
+        f"rules.conf:7: error: {tmp_path}/x.mmdb is no MaxMind database (name a file such as GeoLite2-Country.mmdb)"
+    ]
+
+
+def test_rule_asks_and_there_is_none(complaints: Complaints) -> None:
+    assert complaints(RULE + " list when 'known ip_city'\n list when 'country == FI'\n") == [
+        "rules.conf:1: warning: rule 'login' asks for city and country, and there is no database"
+        " (write list geoip '/usr/share/GeoIP/GeoLite2-City.mmdb' into 'config logtrigger')"
+    ]
+
+
+def test_database_of_another_kind(complaints: Complaints, asn: Path) -> None:
+    (said,) = complaints(RULE + " list when 'country == FI'\n" + geoip(asn))
+    assert "warning: rule 'login' asks for country, which no database of 'geoip' knows" in said
+
+
+@pytest.mark.parametrize("name", ["country", "ip_city"])
+def test_names_that_are_taken(complaints: Complaints, name: str) -> None:
+    (said,) = complaints(RULE.replace("user ip", f"{name} ip"))
+    assert f"error: a field of a rule with an address cannot be called '{name}'" in said
+
+
+def test_samples_hold_wherever_an_address_is(write: Write, city: Path) -> None:
+    text = RULE + " list when 'country == SE'\n list expect 'login of bob from 192.0.2.7 -> user=bob ip=192.0.2.7'\n"
+    assert config.load(write("rules.conf", text + geoip(city)))[1] == ()
