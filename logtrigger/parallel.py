@@ -38,7 +38,7 @@ from logtrigger.together import together
 _READ = 1 << 18  # bytes
 _AHEAD = 1 << 23  # bytes of output that a process may be ahead of the slowest, where it can wait
 _LARGE, _QUICKLY_COMPILED = 1 << 24, 100  # bytes of logs, and rules: when compiling their patterns anew pays
-_SAMPLES, _SAMPLE = 100, 1 << 14  # how many at most, of how many bytes: what share of the work each rule is
+_SAMPLES, _SAMPLE = 50, 1 << 14  # how many at most, of how many bytes: what share of the work each rule is
 _TIMED = 12  # rules that are timed with these
 _EVENT = 5e-6  # seconds that an event of the others takes, about
 _END = 1 << 62  # behind every line of a log
@@ -47,7 +47,7 @@ _FAILED = 1 << 31  # a length that is an errno
 _ENDED = 1  # exit status of a process that failed, and has said why
 
 T = TypeVar("T")
-Tell = Callable[[str], None]  # text of a trigger
+Tell = Callable[[str], None]  # text of some triggers
 Form = Callable[[Fill, int], str]  # a trigger and the number of its line, to text
 Place = tuple[int, int]  # number of a log, offset in it
 Item = tuple[int, int, int, str]  # log, offset, rule, text
@@ -65,7 +65,7 @@ class Once(Log):
 def replay(
     settings: Settings, logs: Sequence[Log], now: float, form: Form, tell: Tell, build: MatcherFactory, jobs: int
 ) -> Summary:
-    """As `logtrigger.replay.replay`, on `jobs` processes; `tell` gets the text that `form` makes of each trigger, in order.
+    """As `logtrigger.replay.replay`, on `jobs` processes; `tell` gets the texts that `form` makes of triggers, in order.
 
     Raises:
         OSError: a log cannot be read; its filename says which.
@@ -132,7 +132,7 @@ def _try_out(task: _Task, rules: Sequence[Rule], samples: Sequence[bytes], match
 
 
 def _samples(logs: Sequence[Log]) -> Iterator[bytes]:
-    """Whole lines from here and there, about a hundredth of all. What cannot be read is left to those who read all."""
+    """Whole lines from here and there, a hundredth of all, or less. What cannot be read is left to those who read all."""
     every = max(100 * _SAMPLE, sum(map(_size, logs)) // _SAMPLES)
     for log in logs:
         with suppress(OSError), log.open() as stream:
@@ -400,9 +400,9 @@ def _gather(workers: Sequence[_Worker], tell: Tell, *, can_wait: bool) -> None:
 
 def _tell_before(place: Place, workers: Sequence[_Worker], tell: Tell) -> None:
     found = [item for worker in workers for item in worker.before(place)]
-    found.sort()
-    for *_, text in found:
-        tell(text)
+    if found:
+        found.sort()
+        tell("".join([item[3] for item in found]))
 
 
 def _sum(settings: Settings, workers: Sequence[_Worker]) -> Summary:
