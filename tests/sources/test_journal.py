@@ -103,6 +103,7 @@ class TestReal:
         with running(JournalSource(host, "j"), host):
             ready(host)
             log.send("new", b"two\nlines\xff", SYSLOG_IDENTIFIER="app")
+            until(host.loop, lambda: len(host.lines) == 2)  # the other socket may be read first
             log.syslog(b"<86>sshd[123]: Failed password")
             until(host.loop, lambda: len(host.lines) == 3)
         pid = os.getpid()
