@@ -9,6 +9,7 @@ from typing import cast
 
 from logtrigger import headers
 from logtrigger.headers import KnownStamps
+from logtrigger.patterns.form import PID_WIDTH
 from logtrigger.recognise import KEY_JOINT, Reading, key_part
 from logtrigger.rule import Rule
 
@@ -68,13 +69,14 @@ class Bulk:
     """Finds times and keys of one rule's lines.
 
     Args:
-        expression: for re.MULTILINE; its groups are a time stamp and the captures of a key.
+        expression: for re.MULTILINE; its groups are a time and the captures of a key.
         keys: the key that such captures make; None: the rule has one counter.
+        told: matches lines of which the expression tells all; its group is a time.
     """
 
-    def __init__(self, expression: bytes, keys: Keys | None) -> None:
+    def __init__(self, expression: bytes, keys: Keys | None, told: re.Pattern[bytes] | None) -> None:
         self._find = re.compile(b"(?:" + expression + b"|^.*)", re.MULTILINE).findall
-        self._keys = keys
+        self._keys, self._told = keys, told
 
     def events(self, data: bytes, begins: list[int], ends: list[int], stamps: KnownStamps, look: Look) -> Events:
         """The events among these lines; `look` is asked about those that nothing can be said of here."""
@@ -85,6 +87,9 @@ class Bulk:
             return Events(begins, ends, written, cast(list[str], keys))
         events = Events([], [], [], [])
         for begin, end, time, key in zip(begins, ends, written, keys, strict=True):
+            if time is None and self._told and (header := self._told.match(data, begin, end)):
+                if stamps[header[1]] is not None:
+                    continue  # the expression found nothing, so there is nothing
             if time is None or key is None:
                 time, key = look(begin, end)
             if key is not None:
@@ -130,4 +135,5 @@ class Bulks:
             return None
         expression, checks = found
         shape = tuple((kept.index(index), checks[kept.index(index)], normalise) for index, normalise in reading.key_parts)
-        return Bulk(expression, self._keys.setdefault(shape, Keys(shape)) if shape else None)
+        told = re.compile(headers.bulk_head((), with_tag=True, longest_pid=PID_WIDTH), re.MULTILINE) if pattern.tagged else None
+        return Bulk(expression, self._keys.setdefault(shape, Keys(shape)) if shape else None, told)

@@ -13,6 +13,7 @@ from logtrigger.store import Batch, Done, Store
 from logtrigger.windowrows import to_row
 
 _EVERY = 1.0  # seconds
+_UNWRITTEN = 10_000  # triggers kept while nothing can be written; fewer than those at which reading pauses
 
 Snapshot = Callable[[], tuple[Sequence[Position], Sequence[WindowState]]]
 
@@ -45,6 +46,7 @@ class Commits:
         self._newest = 0  # number of the last trigger handed over
         self._changed = self._scheduled = self._writing = False
         self._error = ""
+        self.unrecorded = 0  # triggers that the history lacks
 
     @property
     def pending(self) -> int:
@@ -62,7 +64,14 @@ class Commits:
         return self._error
 
     def trigger(self, seq: int, trigger: Trigger, names: tuple[str, ...]) -> None:
-        """A new trigger, and the actions that are to be done for it."""
+        """A new trigger, and the actions that are to be done for it.
+
+        Where nothing can be written for long, a trigger without actions is not kept for the history: else the memory would
+        fill, or reading have to pause, and with it the banning.
+        """
+        if not names and self._error and self.pending >= _UNWRITTEN:
+            self.unrecorded += 1
+            return
         self._triggers.append((seq, trigger, names))
         self.changed()
 

@@ -295,7 +295,9 @@ class Daemon:
 
     def _on_store_error(self, error: StoreError | None) -> None:
         if error is None:
-            self.report(0, f"{self.settings.state} can be written again; nothing was lost")
+            unrecorded, self.commits.unrecorded = self.commits.unrecorded, 0
+            lost = f"the history lacks {unrecorded} triggers that had no actions" if unrecorded else "nothing was lost"
+            self.report(0, f"{self.settings.state} can be written again; {lost}")
         else:
             self.report(0, f"{error}; work goes on, but a crash now would repeat or miss what is not stored")
 

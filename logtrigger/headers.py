@@ -46,7 +46,10 @@ _BRACKETS = re.compile(rb"[^\[]{0,300}\[(?:(?P<common>" + timestamps.COMMON + rb
 
 # A time of RFC 3164 and what follows it, up to where a year or fraction of a second would have ended.
 _BSD_LENGTH = 21
+_BSD_WIDTH = 16
 _SECOND = re.compile(rb".{13}([0-5][0-9]) \Z")
+_BSD_STAMP = re.compile(rb"[A-Z][a-z]{2} [ 0-3][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2} \Z")
+_ISO_STAMP = re.compile(timestamps.ISO + rb" \Z")
 _MOST_STAMPS = 4096
 _BSD_HEAD = re.compile(rb"[A-Z][a-z]{2} [ 0-3][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2} [^0-9]")
 
@@ -65,18 +68,18 @@ def quick_head(programs: Iterable[str], *, with_tag: bool) -> bytes:
     return head + tag if with_tag else head + rb"(?=" + tag + rb")"
 
 
-def bulk_head(programs: Iterable[str], *, with_tag: bool) -> bytes:
-    """As `quick_head`, for re.MULTILINE: a group of 16 bytes that is a time if `KnownStamps` has it, and the rest.
+def bulk_head(programs: Iterable[str], *, with_tag: bool, longest_pid: int = 32) -> bytes:
+    """As `quick_head`, for re.MULTILINE: a group that is a time and a blank if `KnownStamps` has it, and the rest.
 
     Without the tag it is for a pattern that is sure to begin with one of these.
     """
-    head = rb"^(?:<[0-9]{1,3}>)?(.{16})(?![0-9])[^\s:\[\]]{1,255} "
-    return head + _quick_tag(programs) if with_tag else head
+    head = rb"^(?:<[0-9]{1,3}>)?([A-Z].{14} (?![0-9])|[0-9]{4}-[^\s]{15,27} )[^\s:\[\]]{1,255} "
+    return head + _quick_tag(programs, longest_pid) if with_tag else head
 
 
-def _quick_tag(programs: Iterable[str]) -> bytes:
+def _quick_tag(programs: Iterable[str], longest_pid: int = 32) -> bytes:
     names = b"|".join(re.escape(name.encode()) for name in sorted(programs)) or rb"[^\s:\[\]]{1,128}"
-    return rb"(?:" + names + rb")(?:\[[^\]\s]{0,32}\])?: "
+    return rb"(?:" + names + rb")(?:\[[^\]\s]{0,%d}\])?: " % longest_pid
 
 
 class Header(NamedTuple):
@@ -122,7 +125,7 @@ def _text(raw: bytes | None) -> str | None:
 
 
 class KnownStamps(dict[bytes, float | None]):
-    """The first 16 bytes of lines with a BSD header -> their time; None, and not remembered, for what is no such time."""
+    """What `bulk_head` takes for a time -> that in epoch seconds; None, and not remembered, for what is none."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -136,6 +139,8 @@ class KnownStamps(dict[bytes, float | None]):
         time = start + int(second[1]) if second and start is not None else self._found(text)
         if time is None:
             self.strangers += 1
+        elif len(text) > _BSD_WIDTH and b"." in text:
+            pass  # it has a fraction, and will hardly come again
         elif len(self) < _MOST_STAMPS:
             self[text] = time
         else:
@@ -143,7 +148,9 @@ class KnownStamps(dict[bytes, float | None]):
         return time
 
     def _found(self, text: bytes) -> float | None:
-        time = timestamps.epoch(text[:-1], self.now) if _BSD_HEAD.match(text + b"-") else None
+        if _ISO_STAMP.match(text):
+            return timestamps.epoch(text[:-1], self.now)
+        time = timestamps.epoch(text[:-1], self.now) if _BSD_STAMP.match(text) else None
         if time is not None:
             if len(self._minutes) >= _MOST_STAMPS:
                 self._minutes.clear()

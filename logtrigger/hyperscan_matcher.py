@@ -27,6 +27,7 @@ _MAGIC = b"logtrigger patterns 1\n"
 _SUFFIX = ".hs"
 # Versions of the library that miss lines, https://github.com/VectorCamp/vectorscan/pull/368: "port [0-9]+ ssh2" finds nothing.
 _UNSOUND = frozenset({"5.4.12"})
+_FEW = 50  # expressions that take less time to compile than a process to start; 10 MB, of a program that soon ends
 _KEPT = 16  # caches in a folder: one for each source of a configuration, and some to go back to
 
 Expression = tuple[str, bool]  # Latin-1 text for Hyperscan, and whether case does not matter
@@ -150,7 +151,8 @@ def _database(hyperscan: Any, expressions: Sequence[Expression], cache: Path | N
     if cache is not None and (kept := sealed.read(cache, name)) is not None:
         with contextlib.suppress(hyperscan.error):  # it was made on a processor that could do more
             return _loaded(hyperscan, kept)
-    compiled = _compiled(expressions)
+    is_quick = not keep and len(expressions) <= _FEW
+    compiled = _compile_here(expressions) if is_quick else _compiled(expressions)
     database = _loaded(hyperscan, compiled)
     if cache is not None and keep and sealed.write(cache, name, compiled):
         with contextlib.suppress(OSError):

@@ -155,8 +155,13 @@ class Batch:
             dropped_windows=tuple({*self.dropped_windows, *later.dropped_windows} - windows.keys()),
             triggers=(*self.triggers, *later.triggers),
             results=(*self.results, *later.results),
-            bans=(*self.bans, *later.bans),
+            bans=_bounded((*self.bans, *later.bans)),
         )
+
+
+def _bounded(bans: Sequence[Ban | Unban]) -> Sequence[Ban | Unban]:
+    """All changes; of very many, as after hours of a full disk, what each network has come to."""
+    return bans if len(bans) <= KEEP_BANS else tuple({change.network: change for change in bans}.values())
 
 
 _NOTHING = Batch()

@@ -83,6 +83,17 @@ def test_events_are_those_of_the_lines(made: Rule, lines: list[str]) -> None:
     assert not {begin for begin, is_usual in zip(begins, usual, strict=True) if is_usual} & set(asked)
 
 
+def test_other_lines_of_the_program_need_no_look() -> None:
+    """The expression tells all of a header that it knows."""
+    bulk, stamps = bulk_of(RULES[0]), KnownStamps()
+    assert bulk is not None
+    stamps.now = NOW
+    data = "".join(header + "Failed\n" for header in ("Nov 14 22:00:00 h sshd[7]: ", "2023-11-14T22:00:10.5Z h a: ")).encode()
+    ends = [at for at, byte in enumerate(data) if byte == 10]
+    events = bulk.events(data, [0, ends[0] + 1], ends, stamps, lambda begin, end: pytest.fail("looked at"))
+    assert events.keys == []
+
+
 @pytest.mark.parametrize(
     "made",
     [

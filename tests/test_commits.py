@@ -214,6 +214,21 @@ def test_last_tells_of_a_failure(desk: Desk) -> None:
         desk.commits.last()
 
 
+def test_triggers_without_actions_fill_no_memory_while_nothing_can_be_written(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commits, "_UNWRITTEN", 3)
+    desk.commits._written(0, StoreError("full"))
+    for number in range(1, 6):
+        desk.commits.trigger(number, a_trigger(number), ())
+    desk.commits.trigger(6, a_trigger(6), ("script",))
+    assert [seq for seq, _, _ in desk.commits.waiting] == [1, 2, 3, 6]
+    assert desk.commits.unrecorded == 2
+    desk.commits._written(0, None)
+    desk.commits.trigger(7, a_trigger(7), ())
+    assert len(desk.commits.waiting) == 5
+
+
 def test_of_a_ban_only_what_it_has_come_to_is_stored(desk: Desk) -> None:
     first, again = Ban("192.0.2.7", 1.0, 2.0, "r", lines=("a",)), Ban("192.0.2.7", 1.0, 3.0, "r", times=2)
     over = Unban("192.0.2.7", 2.5, "root")

@@ -192,8 +192,22 @@ def test_stamps_of_one_minute() -> None:
 
 def test_stamps_that_are_none_are_counted() -> None:
     stamps = Stamps().known
-    assert [stamps[text] for text in (b"", b"Nov 31 22:00:00 ", b"Nov 14 22:00:61 ", b"2023-11-14T22:00")] == [None] * 4
-    assert (stamps.strangers, len(stamps)) == (4, 0)
+    texts = (
+        b"",
+        b"Nov 31 22:00:00 ",
+        b"Nov 14 22:00:61 ",
+        b"2023-11-14T22:00 ",
+        b"2023-11-31T22:00:00Z ",
+        b"2023-11-14T22:00:00Z",
+    )
+    assert [stamps[text] for text in texts] == [None] * 6
+    assert (stamps.strangers, len(stamps)) == (6, 0)
+
+
+@pytest.mark.parametrize("end", [b"", b"Z", b"+01:00", b".5", b".123456+0100", b",5Z"])
+def test_iso_stamps(end: bytes) -> None:
+    text = b"2023-11-14T22:00:07" + end + b" "
+    assert Stamps().known[text] == parse(text + b"h a: b").time(NOW)
 
 
 @pytest.mark.parametrize(

@@ -426,6 +426,14 @@ def test_store_of_the_first_version_is_changed_in_place(path: Path) -> None:
         assert db.execute("PRAGMA user_version").fetchone() == (2,)
 
 
+def test_very_many_changes_that_wait_come_to_what_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "KEEP_BANS", 3)
+    over = Unban("192.0.2.7", 1_100.0, "root")
+    first, second = Batch(bans=[a_ban(), over]), Batch(bans=[a_ban("192.0.2.8")])
+    assert first.then(second).bans == (a_ban(), over, a_ban("192.0.2.8"))
+    assert first.then(second).then(Batch(bans=[over])).bans == (over, a_ban("192.0.2.8"))
+
+
 def test_bans_wait_for_room_on_the_disk(path: Path) -> None:
     with closing(Store(path)) as store:
         store._call(lambda: store._db.execute("PRAGMA query_only = ON"))

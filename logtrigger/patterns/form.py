@@ -29,7 +29,8 @@ _TAG_END = re.compile(rb"(?:[^:]|(?<=[0-9]):(?=[0-9]))*: ")
 _ADDRESS_TEXT = re.compile(rb"[0-9A-Fa-f:.%-]+\Z")
 _TAG_BEGIN = re.compile(rb"([^\s:\[\]]{1,128})\[\Z")
 _DISTINCT = 10  # bytes of text that few lines have
-_PID = "[+-]?[0-9]{1,31}+(?![0-9])"  # as long as a header's tag can have it
+PID_WIDTH = 31  # digits that a header's tag can have, with their sign
+_PID = f"[+-]?[0-9]{{1,{PID_WIDTH}}}+(?![0-9])"
 # Among many lines: where the last character stands that is not white.
 _LINE_END = rb"(?<![ \t\r\f\x0b])[ \t\r\f\x0b]*+$"
 
