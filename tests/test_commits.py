@@ -203,7 +203,7 @@ def test_last_writes_everything_and_waits(desk: Desk) -> None:
     desk.commits.trigger(1, a_trigger(1), ("script",))
     desk.positions = [a_position("new", 42)]
     desk.commits.last()
-    assert desk.store.undone() == [(1, a_trigger(1), ("script",))]
+    assert desk.store.undone("script") == [(1, a_trigger(1), ("script",))]
     assert desk.store.load_positions() == [a_position("new", 42)]
     assert desk.commits.pending == 0
 

@@ -36,7 +36,8 @@ def test_option_names_are_those_of_the_sections() -> None:
         (GOOD + " option maxfial 5", "rules.conf:5: error: unknown option 'maxfial' (did you mean 'maxfail'?)"),
         (
             "config daemon",
-            "rules.conf:1: error: unknown section 'daemon' (there are logtrigger, defaults, rule, override, source, firewall and action)",
+            "rules.conf:1: error: unknown section 'daemon'"
+            " (there are logtrigger, defaults, rule, override, source, firewall and action)",
         ),
         ("config rules\n option x 1", "rules.conf:1: error: unknown section 'rules' (did you mean 'rule'?)"),
         (
@@ -47,7 +48,8 @@ def test_option_names_are_those_of_the_sections() -> None:
         (
             "config logtrigger\n option zebra 5",
             "rules.conf:2: error: unknown option 'zebra' ('config logtrigger' knows"
-            " state, control, control_group, include, ignore, geoip, script_timeout, script_parallel, max_keys, max_line and late)",
+            " state, control, control_group, include, ignore, geoip, script_timeout, script_parallel, max_keys,"
+            " max_line and late)",
         ),
         (
             "config defaults\n option pattern x",
