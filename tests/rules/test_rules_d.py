@@ -1,0 +1,141 @@
+"""The rules of etc/logtrigger/rules.d: each file alone and all together, without a complaint, the same with either matcher."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from logtrigger import config
+from logtrigger.cli.check import check
+from logtrigger.config import samples, uci
+from logtrigger.config.uci import Section
+from logtrigger.config.words import Report
+from logtrigger.engine import Engine, MatcherFactory
+from logtrigger.hyperscan_matcher import HyperscanMatcher
+from logtrigger.matcher import LiteralMatcher
+from logtrigger.model import Chunk
+from logtrigger.rule import SYSTEM_LOG, Settings
+
+ROOT = Path(__file__).parents[2]
+FILES = sorted((ROOT / "etc/logtrigger/rules.d").glob("*.conf"))
+NOW = 1_800_000_000.0
+MATCHERS = [
+    pytest.param(LiteralMatcher, id="plain"),
+    pytest.param(HyperscanMatcher, id="hyperscan", marks=pytest.mark.package("hyperscan")),
+]
+# A main configuration in which every rule has something to do.
+MAIN = """
+config override
+	list rule '*'
+	option maxfail '1'
+	list action 'note'
+
+config action 'note'
+	option type 'log'
+	option path '/var/log/noted.log'
+"""
+
+
+def written(folder: Path, *files: Path) -> Path:
+    """A main configuration that includes these."""
+    folder.chmod(0o700)
+    path = folder / "logtrigger"
+    path.write_text("\n".join(["config logtrigger", *(f"\tlist include '{file}'" for file in files), MAIN]))
+    path.chmod(0o600)
+    return path
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    found, warnings = config.load(written(tmp_path, *FILES))
+    assert warnings == ()
+    return found
+
+
+def sections(*files: Path) -> Iterator[Section]:
+    report = Report()
+    for file in files:
+        yield from uci.parse(file.read_bytes(), str(file), report)
+    assert report.complaints == []
+
+
+def rule_sections() -> Iterator[Section]:
+    return (section for section in sections(*FILES) if section.type == "rule")
+
+
+def texts(section: Section, name: str) -> list[str]:
+    return [value.text for value in section.options[name].values] if name in section.options else []
+
+
+@pytest.mark.parametrize("files", [[file] for file in FILES] + [FILES], ids=lambda files: "+".join(f.stem for f in files)[:20])
+def test_check_says_nothing(tmp_path: Path, files: list[Path]) -> None:
+    """Each file loads alone, and all do together; samples hold, and nothing is doubtful."""
+    done = CliRunner().invoke(check, ["-c", str(written(tmp_path, *files)), "--strict"])
+    count = sum(section.type == "rule" for section in sections(*files))
+    assert done.output.endswith(f": {count} rule{'s' if count > 1 else ''}, no mistakes\n")
+    assert (done.exit_code, done.output.count("\n")) == (0, 1), done.output
+
+
+def test_beside_the_shipped_configuration() -> None:
+    """They may be included from it: no name is taken twice."""
+    shipped = sections(ROOT / "etc/config/logtrigger")
+    names = [texts(section, "name")[0] for section in [*shipped, *rule_sections()] if section.type == "rule"]
+    assert len(names) == len(set(names))
+
+
+def test_only_rules() -> None:
+    """What is done is said elsewhere; so is what else there is to set up."""
+    assert {section.type for section in sections(*FILES)} == {"rule"}
+    for section in rule_sections():
+        assert not {"script", "ban", "action", "enabled", "source"} & set(section.options), texts(section, "name")
+
+
+def test_no_script_that_is_not_shipped() -> None:
+    for file in FILES:
+        for name in re.findall(r"/\S+\.(?:sh|py)\b", file.read_text()):
+            assert (ROOT / "scripts" / Path(name).name).exists(), f"{file.name}: {name}"
+
+
+def test_samples_on_both_sides() -> None:
+    for section in rule_sections():
+        assert {"expect", "reject"} <= set(section.options), texts(section, "name")
+
+
+def test_a_sample_for_every_pattern(settings: Settings) -> None:
+    """No alternative stands there untried, those aside that only differ in a name or in how the address is written."""
+    expected = {texts(section, "name")[0]: texts(section, "expect") for section in rule_sections()}
+    untried = []
+    for rule in settings.rules:
+        lines = [samples._split(text, rule.fields)[0].encode() for text in expected[rule.name]]
+        for pattern in rule.patterns:
+            tried = any(pattern.match(line, at, len(line)) is not None for line in lines for at in range(len(line)))
+            if not tried and not re.search(r"sshd-session\[|udp[46]:|IPv6 for|\(via ", pattern.text):
+                untried.append((rule.name, pattern.text))
+    assert untried == []
+
+
+@pytest.mark.parametrize("matcher", MATCHERS)
+def test_samples_among_all_rules(settings: Settings, matcher: MatcherFactory) -> None:
+    """With every rule at work, either matcher shows each sample to the rule it is for, which takes from it what it should."""
+    engine = Engine(settings, every_source=True, build=matcher)
+    names = {rule.name: rule.fields for rule in settings.rules}
+    for section in rule_sections():
+        name = texts(section, "name")[0]
+        for text in texts(section, "expect"):
+            line, wanted = samples._split(text, names[name])
+            found = events(engine, line)
+            assert name in found, line
+            assert {field: found[name][field] for field in wanted} == wanted
+        for line in texts(section, "reject"):
+            assert name not in events(engine, line), line
+
+
+def events(engine: Engine, line: str) -> dict[str, Mapping[str, str]]:
+    """The rules that recognise a line, and the fields that each takes from it."""
+    data = f"{line}\n".encode()
+    triggers = engine.feed(Chunk(SYSTEM_LOG, "log", "log", 0, len(data), data), NOW)
+    return {trigger.rule: trigger.fields for trigger in triggers}
