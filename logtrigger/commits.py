@@ -43,6 +43,7 @@ class Commits:
         self._dropped: list[tuple[str, str]] = []
         self._left: list[Position] = []
         self._bans: dict[str, list[Ban | Unban]] = {}  # of each network, in their order
+        self._handed: dict[str, Position] = {}  # as the store was given them last, by stream
         self._newest = 0  # number of the last trigger handed over
         self._changed = self._scheduled = self._writing = False
         self._error = ""
@@ -112,6 +113,13 @@ class Commits:
             self._scheduled = True
             self._loop.call_later(_EVERY, self._commit)
 
+    def fails(self, error: StoreError) -> None:
+        """Something could not be stored that was not to wait for a commit; the next commit tells whether that has changed."""
+        failed_before, self._error = bool(self._error), str(error)
+        if not failed_before:
+            self._failed(error)
+        self.changed()
+
     def last(self) -> None:
         """Store everything now and wait for it. Raises StoreError."""
         self._store.commit_now(self._batch())
@@ -135,14 +143,16 @@ class Commits:
 
     def _batch(self) -> Batch:
         moved, states = self._snapshot()
-        positions = [*self._left, *moved]
+        positions = {position.stream: position for position in (*self._left, *moved)}
         kept = [state for state in states if state.events or state.suppressed]
         dropped = [(state.namespace, state.key) for state in states if not (state.events or state.suppressed)]
         gone = set(self._forgotten)
+        changed = {name: one for name, one in positions.items() if name not in gone and self._handed.get(name) != one}
+        self._handed = {name: one for name, one in (self._handed | changed).items() if name not in gone}
         windows = [to_row(state) for state in kept]
         present = {(row.namespace, row.key) for row in windows}
         batch = Batch(
-            positions=tuple(position for position in positions if position.stream not in gone),
+            positions=tuple(changed.values()),
             forgotten_streams=tuple(gone),
             windows=tuple(windows),
             dropped_windows=tuple(pair for pair in dict.fromkeys([*self._dropped, *dropped]) if pair not in present),

@@ -177,11 +177,41 @@ def test_stream_that_is_over_leaves_no_position(desk: Desk) -> None:
     assert desk.next_batch().positions == (a_position("new", 20),)
 
 
+def test_position_that_has_not_moved_is_not_written_again(desk: Desk) -> None:
+    for offsets in ((0, 0), (0, 5), (7, 5)):
+        desk.positions = [a_position("a", offsets[0]), a_position("b", offsets[1])]
+        desk.commits.changed()
+        desk.next_batch()
+        desk.store.answer()
+    written = [[(one.stream, one.offset) for one in batch.positions] for batch in desk.store.batches]
+    assert written == [[("a", 0), ("b", 0)], [("b", 5)], [("a", 7)]]
+
+
+def test_stream_that_comes_back_is_written_again(desk: Desk) -> None:
+    for forget in (False, True, False):
+        desk.positions = [a_position("a")]
+        if forget:
+            desk.commits.forget("a")
+        desk.commits.changed()
+        desk.next_batch()
+        desk.store.answer()
+    assert [len(batch.positions) for batch in desk.store.batches] == [1, 0, 1]
+
+
+def test_failure_beside_a_commit_is_over_with_the_next_one(desk: Desk) -> None:
+    desk.commits.fails(StoreError("full"))
+    desk.commits.fails(StoreError("full"))
+    assert desk.failures == ["full"]
+    desk.next_batch()
+    desk.store.answer()
+    desk.until(lambda: desk.failures == ["full", None])
+
+
 def test_closed_source_leaves_its_positions(desk: Desk) -> None:
     """What it was read to while it was open; later on, when it is open again, the later word counts."""
     desk.commits.leave([a_position("left", 10)])
     desk.positions = [a_position("left", 20)]
-    assert desk.next_batch().positions == (a_position("left", 10), a_position("left", 20))
+    assert desk.next_batch().positions == (a_position("left", 20),)
 
 
 def test_counter_of_a_stranger_that_is_ours_again_is_kept(desk: Desk) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from _blake2 import blake2b  # hashlib would bring OpenSSL, 3.5 MB, for the same function
 
 from logtrigger.model import Position
+from logtrigger.sources.content import Content
 
 SPAN = 1024  # bytes a fingerprint covers where the file has so many
+OVER, PART, TOLD = ".", ",", "!"  # what may follow a position's `tail`: see past.py
+MARKS = OVER + PART + TOLD
 
 
 def fingerprint(data: bytes) -> str:
@@ -19,30 +21,41 @@ def fingerprint(data: bytes) -> str:
     return f"{len(data)}:{blake2b(data, digest_size=8).hexdigest()}"
 
 
-def head(fd: int) -> str:
+def head(content: Content) -> str:
     """Fingerprint of the first bytes of a file."""
-    return fingerprint(os.pread(fd, SPAN, 0))
+    return fingerprint(content.read_at(SPAN, 0))
 
 
-def tail(fd: int, offset: int) -> str:
+def tail(content: Content, offset: int) -> str:
     """Fingerprint of the last bytes before offset."""
     span = min(SPAN, offset)
-    return fingerprint(os.pread(fd, span, offset - span))
+    return fingerprint(content.read_at(span, offset - span))
 
 
-def agrees(fd: int, position: Position) -> bool:
+def agrees(content: Content, position: Position) -> bool:
     """Whether the file can be the one that was read up to position: it holds the same bytes where we know them."""
-    if os.fstat(fd).st_size < position.offset:
+    return begins_as(content, position) and reaches(content, position)
+
+
+def begins_as(content: Content, position: Position) -> bool:
+    """Whether the first bytes are those of a position's file."""
+    return _holds(content, 0, position.head)
+
+
+def reaches(content: Content, position: Position) -> bool:
+    """Whether the file is that long, and the last bytes before the offset are those of a position's file."""
+    if position.offset and not content.read_at(1, position.offset - 1):
         return False
-    tail_span = _span(position.tail)
-    return _holds(fd, 0, position.head) and _holds(fd, position.offset - tail_span, position.tail)
+    return _holds(content, position.offset - span(position.tail), position.tail)
 
 
-def _holds(fd: int, start: int, known: str) -> bool:
+def span(known: str) -> int:
+    """How many bytes a fingerprint covers."""
+    size = known.partition(":")[0]
+    return int(size) if size.isdecimal() else 0
+
+
+def _holds(content: Content, start: int, known: str) -> bool:
     """An empty fingerprint is that of a file that could not be read: nothing speaks against it."""
-    return not known or (start >= 0 and fingerprint(os.pread(fd, _span(known), start)) == known)
-
-
-def _span(known: str) -> int:
-    span = known.partition(":")[0]
-    return int(span) if span.isdecimal() else 0
+    known = known.rstrip(MARKS)
+    return not known or (start >= 0 and fingerprint(content.read_at(span(known), start)) == known)

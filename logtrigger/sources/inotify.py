@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import os
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -22,6 +24,25 @@ def _open_inotify() -> Any:
     return inotify_simple.INotify(nonblocking=True)
 
 
+# File systems to which other machines, or the host of this one, may write unseen (mountinfo's names, proc_pid_mountinfo(5)).
+NETWORK = re.compile(r"(nfs|cifs|smb|9p|ceph|afs|gfs|ocfs|lustre|glusterfs|beegfs|gpfs|virtiofs|vboxsf|ncpfs|coda|fuse\.).*")
+
+
+def network_of(device: int) -> str:
+    """The type of the network file system with this device number; empty where it is local, or cannot be told."""
+    number = f"{os.major(device)}:{os.minor(device)}"
+    try:
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:
+            for line in mounts:
+                mount, _, system = line.partition(" - ")
+                if mount.split(" ")[2] == number:
+                    kind = system.partition(" ")[0]
+                    return kind if NETWORK.fullmatch(kind) else ""
+    except OSError:
+        pass
+    return ""
+
+
 class Watcher:
     """Calls on_file(watch) when a file was written to, and on_folder(name) when a name came, went or changed in a folder.
 
@@ -34,6 +55,7 @@ class Watcher:
         self._on_folder = on_folder
         self._folders: set[int] = set()
         self._sees_folders = self._sees_files = True
+        self._networks: dict[int, str] = {}  # by device number
         self.fault = ""
         try:
             self._inotify = _open_inotify()
@@ -49,9 +71,9 @@ class Watcher:
 
     def watch_folders(self, folders: Iterable[str]) -> None:
         """Watch these folders and no others. A folder made anew under an old name is taken up."""
-        watches = [self._add(folder, FOLDER) for folder in folders]
-        self._sees_folders = None not in watches
-        found = {watch for watch in watches if watch is not None}
+        watches = {folder: self._add(folder, FOLDER) for folder in folders}
+        self._sees_folders = None not in watches.values() and not any(map(self._is_remote, watches))
+        found = {watch for watch in watches.values() if watch is not None}
         for watch in self._folders - found:
             self.unwatch(watch)
         self._folders = found
@@ -59,7 +81,7 @@ class Watcher:
     def watch_file(self, fd: int) -> int | None:
         """Watch an open file, whatever it is called by now; None: it has to be polled."""
         watch = self._add(f"/proc/self/fd/{fd}", MODIFY)
-        self._sees_files = self._sees_files and watch is not None
+        self._sees_files = self._sees_files and watch is not None and not self._is_remote(fd)
         return watch
 
     def unwatch(self, watch: int) -> None:
@@ -73,6 +95,17 @@ class Watcher:
             self._loop.unwatch(self._inotify.fileno())
             self._inotify.close()
             self._inotify = None
+
+    def _is_remote(self, place: str | int) -> bool:
+        try:
+            device = os.stat(place).st_dev
+        except OSError:
+            return False
+        if device not in self._networks:
+            self._networks[device] = network_of(device)
+        if self._networks[device]:
+            self.fault = f"{self._networks[device]} tells nothing of what other machines write"
+        return bool(self._networks[device])
 
     def _add(self, path: str, mask: int) -> int | None:
         if self._inotify is None:

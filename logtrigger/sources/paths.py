@@ -6,9 +6,10 @@ import fnmatch
 import glob
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
-COMPRESSED = (".gz", ".xz", ".bz2", ".zst", ".lz4", ".Z")  # what rotation makes of a log; no lines are in it
+from logtrigger.sources.content import SUFFIXES
+from logtrigger.sources.generations import bases
 
 
 def expand(globs: Iterable[str]) -> dict[str, str]:
@@ -23,47 +24,37 @@ def is_plain(pattern: str) -> bool:
 
 def folders(globs: Iterable[str], paths: Iterable[str]) -> set[str]:
     """The existing folders in which something that the globs name can appear, come back or be replaced."""
-    found = {folder for pattern in globs for folder in _above(pattern)}
     targets = (os.path.realpath(path) for path in paths if os.path.islink(path))
-    return found.union(*(_above(target) for target in targets))
+    return {folder for parent in {os.path.dirname(path) for path in (*globs, *targets)} for folder in _upwards(parent)}
 
 
-def names(globs: Iterable[str], paths: Iterable[str]) -> re.Pattern[str]:
-    """Matches each name that plays a part in a path: that of a file, a folder above it, or a link's target."""
-    targets = (os.path.realpath(path) for path in paths if os.path.islink(path))
-    parts = {part for pattern in (*globs, *targets) for part in pattern.split(os.sep) if part}
-    return re.compile("|".join(fnmatch.translate(part) + "|" + re.escape(part) for part in sorted(parts)))
+class Names:
+    """The names that play a part in some paths: those of files and of folders above them, and of links' targets."""
 
+    def __init__(self, globs: Iterable[str], paths: Iterable[str]) -> None:
+        targets = (os.path.realpath(path) for path in paths if os.path.islink(path))
+        parts = {part for pattern in (*globs, *targets) for part in pattern.split(os.sep) if part}
+        self._plain = parts
+        magic = "|".join(fnmatch.translate(part) for part in sorted(parts) if glob.has_magic(part))
+        self._magic = re.compile(magic or "(?!)")
 
-def siblings(path: str, also: Iterable[str] = ()) -> Iterator[os.DirEntry[str]]:
-    """The other readable-looking files in a path's folder, those that share its name's beginning first; then those of
-    further folders, which rotated files are moved to."""
-    path = os.path.realpath(path)
-    own, name = os.path.split(path)
-    stem = name.partition(".")[0]
-    for folder in (own, *also):
-        try:
-            with os.scandir(folder) as entries:
-                others = [entry for entry in entries if entry.path != path and not entry.name.endswith(COMPRESSED)]
-        except OSError:
-            continue
-        others.sort(key=lambda entry: (not entry.name.startswith(stem), entry.name))
-        yield from (entry for entry in others if entry.is_file(follow_symlinks=False))
+    def __contains__(self, name: str) -> bool:
+        """Whether something has this name, or had it before rotation."""
+        return any(one in self._plain or self._magic.fullmatch(one) is not None for one in (name, *bases(name)))
 
 
 def _named(pattern: str) -> list[str]:
     if is_plain(pattern):
         return [pattern]
-    return sorted(path for path in glob.iglob(pattern, recursive=True) if not path.endswith(COMPRESSED))
+    return sorted(path for path in glob.iglob(pattern, recursive=True) if not path.endswith(SUFFIXES))
 
 
-def _above(pattern: str) -> set[str]:
-    """Folders from the last part of a pattern up to the first that surely exists.
+def _upwards(folder: str) -> set[str]:
+    """Folders from this one up to the first that surely exists.
 
-    "/var/log/*/app.log" gives /var/log and every folder in it; "/var/log/new/app.log" gives /var/log until new appears.
+    "/var/log/*" gives /var/log and every folder in it; "/var/log/new" gives /var/log until new appears.
     """
     found: set[str] = set()
-    folder = os.path.dirname(pattern) or os.curdir
     while True:
         here = [path for path in _named(folder) if os.path.isdir(path)]
         found.update(here)

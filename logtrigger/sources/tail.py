@@ -1,4 +1,4 @@
-"""One generation of a followed file: an open descriptor, and how far it has been read."""
+"""One generation of a followed file: its content, and how far it has been read."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from dataclasses import replace
 
 from logtrigger.model import Chunk, Position
 from logtrigger.sources import fingerprint
+from logtrigger.sources.content import Content, Packed
+from logtrigger.sources.fingerprint import SPAN
+from logtrigger.sources.generations import Inode
 from logtrigger.sources.lines import Lines, Piece
 
 READ = 1 << 18  # bytes a turn
@@ -20,7 +23,7 @@ def new_stream() -> str:
     return os.urandom(6).hex()
 
 
-def inode_of(fd: int) -> tuple[int, int]:
+def inode_of(fd: int) -> Inode:
     """(device, inode) of an open file."""
     found = os.fstat(fd)
     return found.st_dev, found.st_ino
@@ -49,11 +52,19 @@ def has_writer(fd: int) -> bool | None:
     return False
 
 
-class Tail:
-    """Reads one file from a position on. `lain` bytes of it lay there when it was opened: up to there it catches up."""
+class Unlike(OSError):
+    """A packed file began like the one that is looked for, and is another."""
 
-    def __init__(self, fd: int, position: Position, max_line: int, lain: int, hole: bool = False) -> None:
-        self.fd: int | None = fd
+
+class Tail:
+    """Reads one file from a position on. `lain` bytes of it lay there when it was opened: up to there it catches up.
+
+    A turn is `fetch`, which looks without taking, `holds`, and `take`. Only a look *after* the bytes were fetched can tell
+    whether they go on from what was read before, or stem from the time after a truncation.
+    """
+
+    def __init__(self, content: Content, position: Position, max_line: int, lain: int, hole: bool = False) -> None:
+        self.content: Content | None = content
         self.origin = position.path  # where a person finds it
         self.offset = position.offset  # up to which lines have been delivered
         self.read_to = position.offset  # beyond it a half-written line is held
@@ -62,16 +73,28 @@ class Tail:
         self.queued = False
         self.watch: int | None = None
         self.detached = False  # its path shows another file, or none
-        self.is_new = position.offset == 0  # nothing of it has been read in an earlier run
+        self.registered = False  # its stream is durable
         self.changed = 0.0  # monotonic time of the last growth
+        self.seen = (-1, 0)  # size and mtime (ns) when it was last looked at
+        self.last_size = 0  # the one before
+        self.key = inode_of(content.fd)
         self._position = position
         self._lines = Lines(max_line, position.offset)
         self._lain = lain
         self._hole = hole
-        self._first = os.pread(fd, min(fingerprint.SPAN, position.offset), 0)
-        # What stands before the last line end read, kept so that no truncation can pass off other bytes as these.
-        self._last = os.pread(fd, min(fingerprint.SPAN, position.offset), max(0, position.offset - fingerprint.SPAN))
+        # What stands at the beginning, and before the last line end read: kept, as a truncation puts other bytes there.
+        self._first = self._last = b""
+        self._unproven = content.is_packed and position.offset > 0  # reading up to the offset takes its time
+        if not content.is_packed:
+            self._first = content.read_at(min(SPAN, position.offset or fingerprint.span(position.head)), 0)
+        if position.offset and not content.is_packed:
+            self._last = content.read_at(min(SPAN, position.offset), max(0, position.offset - SPAN))
         self._since = b""  # the end of what was read after it
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known how the file begins: an earlier run may have read more of it than was stored."""
+        return bool(self._first)
 
     @property
     def stream(self) -> str:
@@ -87,36 +110,34 @@ class Tail:
         self.origin = path
         self._position = replace(self._position, path=path)
 
-    def size(self) -> int:
-        return os.fstat(self._open_fd).st_size
-
-    def is_truncated(self, size: int) -> bool:
-        """Whether the file is shorter than what was read of it, or says something else where we stopped."""
-        return size < self.read_to or not self._stands_in(self._open_fd)
-
-    def is_copied_in(self, fd: int) -> bool:
-        """Whether the file at fd holds all that was read of this one: what copytruncate leaves."""
-        if not self.read_to or os.fstat(fd).st_size < self.read_to:
-            return False
-        return self._stands_in(fd) and os.pread(fd, len(self._first), 0) == self._first
-
-    def move_to(self, fd: int, origin: str) -> int:
-        """Go on in a copy of the file; returns the descriptor used until now."""
-        left, self.fd, self.origin = self._open_fd, fd, origin
-        device, inode = inode_of(fd)
-        self._position = replace(self._position, device=device, inode=inode)
-        self.at_end = False
-        return left
-
-    def read(self, size: int) -> list[Chunk]:
-        """The lines of one turn. After each has been delivered, `offset` is to be set to its end."""
-        want = min(READ, size - self.read_to)
+    def fetch(self) -> bytes:
+        """What follows what was read, a turn of it; nothing is taken yet."""
+        status = os.fstat(self._open.fd)
+        self.last_size = max(0, self.seen[0])
+        self.seen = status.st_size, status.st_mtime_ns
+        if isinstance(self._open, Packed):
+            return self._open.read_at(READ, self.read_to) if self._is_proven(self._open) else b""
+        want = min(READ, status.st_size - self.read_to)
         if self.read_to < self._lain:
             want = min(want, self._lain - self.read_to)  # no chunk is half old, half new
-        data = os.pread(self._open_fd, want, self.read_to)
+        return self._open.read_at(want, self.read_to) if want > 0 else b""
+
+    def holds(self, data: bytes) -> bool:
+        """Whether the file still holds what was read of it, and these bytes that were fetched next."""
+        if self._open.is_packed:
+            return True
+        end = self._end + data[:SPAN]
+        if self._open.read_at(len(end), self.read_to - len(self._end)) != end:
+            return False
+        return self.read_to > 0 or self._open.read_at(len(self._first), 0) == self._first
+
+    def take(self, data: bytes) -> list[Chunk]:
+        """The lines that fetched bytes complete. After each has been delivered, `offset` is to be set to its end."""
         start = self.read_to
         self.read_to += len(data)
-        self.at_end = self.read_to >= size or not data
+        self.at_end = not self._unproven and (not data if self._open.is_packed else self.read_to >= self.seen[0])
+        if not data:
+            return []
         self._remember(data, start)
         return [self._chunk(piece) for piece in self._lines.feed(self._skip_hole(data) if self._hole else data)]
 
@@ -124,14 +145,40 @@ class Tail:
         """The rest, where nothing will be written any more."""
         return [self._chunk(piece) for piece in self._lines.finish()]
 
+    def is_copied_in(self, content: Content) -> bool:
+        """Whether a file holds all that was read of this one: what copytruncate leaves."""
+        end = self._end
+        is_reached = content.read_at(len(end), self.read_to - len(end)) == end
+        return is_reached and content.read_at(len(self._first), 0) == self._first
+
+    def is_cut_in(self, content: Content, size: int) -> bool:
+        """Whether a file that is shorter than what was read of this one was copied from it: all of it is read already."""
+        if not 0 < size <= self.read_to or content.read_at(min(SPAN, size), 0) != self._first[:size]:
+            return False
+        end = self._end
+        start = self.read_to - len(end)
+        return size <= start or content.read_at(size - start, start) == end[: size - start]
+
+    def move_to(self, content: Content, origin: str) -> None:
+        """Go on in a copy of the file; the content used until now is the caller's."""
+        self.content, self.origin = content, origin
+        self.key = device, inode = inode_of(content.fd)
+        self._position = replace(self._position, device=device, inode=inode)
+        self.at_end = False
+
     def position(self) -> Position:
         """Where it stands: fingerprints are taken anew only when it has moved."""
         known = self._position
-        if known.offset != self.offset or not known.tail:
+        is_known = known.tail and fingerprint.span(known.head) >= max(1, len(self._first))
+        if known.offset != self.offset or not is_known:
             try:
-                head = fingerprint.fingerprint(self._first) if self._first else fingerprint.head(self._open_fd)
-                all_out = self.offset == self._lines.offset
-                tail = fingerprint.fingerprint(self._last) if all_out else fingerprint.tail(self._open_fd, self.offset)
+                head = fingerprint.fingerprint(self._first) if self._first else self._known_head()
+                if self.offset == self.read_to:
+                    tail = fingerprint.fingerprint(self._end)
+                elif self.offset == self._lines.offset:
+                    tail = fingerprint.fingerprint(self._last)
+                else:
+                    tail = fingerprint.tail(self._open, self.offset)
             except OSError:
                 head = tail = ""  # nobody can say now; the inode must do
             self._position = replace(known, offset=self.offset, head=head, tail=tail)
@@ -142,30 +189,44 @@ class Tail:
         return self is other or (self.after is not None and self.after.waits_for(other))
 
     def close(self) -> None:
-        if self.fd is not None:
-            os.close(self.fd)
-        self.fd = None
+        if self.content is not None:
+            self.content.close()
+        self.content = None
         self.at_end = True
 
     @property
-    def _open_fd(self) -> int:
-        if self.fd is None:
+    def _open(self) -> Content:
+        if self.content is None:
             raise OSError(errno.EBADF, "closed")
-        return self.fd
+        return self.content
+
+    @property
+    def _end(self) -> bytes:
+        """The last bytes before `read_to`."""
+        return (self._last + self._since)[-SPAN:]
+
+    def _known_head(self) -> str:
+        """Of what was read before, or, as long as nothing was read, of what stands there now."""
+        known = self._position.head
+        return known if fingerprint.span(known) and (self.offset or self._open.is_packed) else fingerprint.head(self._open)
+
+    def _is_proven(self, packed: Packed) -> bool:
+        """Unpack towards the offset, a moment each time. Raises Unlike where other bytes stand there than were read."""
+        if self._unproven and packed.is_near(self.offset - SPAN):
+            if not fingerprint.reaches(packed, self._position):
+                raise Unlike(0, "holds something else")
+            self._unproven = False
+        return not self._unproven
 
     def _remember(self, data: bytes, start: int) -> None:
-        missing = fingerprint.SPAN - len(self._first)
-        if missing and start == len(self._first):
-            self._first += data[:missing]
+        missing = SPAN - len(self._first)
+        if missing and start <= len(self._first):
+            self._first += data[len(self._first) - start :][:missing]
         end = data.rfind(b"\n") + 1
         if end:
-            span = fingerprint.SPAN
-            self._last = data[end - span : end] if end >= span else (self._last + self._since + data[:end])[-span:]
+            self._last = data[end - SPAN : end] if end >= SPAN else (self._last + self._since + data[:end])[-SPAN:]
             self._since = b""
-        self._since = (self._since + data[max(end, len(data) - fingerprint.SPAN) :])[-fingerprint.SPAN :]
-
-    def _stands_in(self, fd: int) -> bool:
-        return os.pread(fd, len(self._last), self._lines.offset - len(self._last)) == self._last
+        self._since = (self._since + data[max(end, len(data) - SPAN) :])[-SPAN:]
 
     def _skip_hole(self, data: bytes) -> bytes:
         """Without the NULs that a writer without O_APPEND leaves before its next line after a truncation."""

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 import os
 import shutil
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from logtrigger.sources import file as file_module
+from logtrigger.sources import inotify as inotify_module
+from logtrigger.sources.content import Plain
 from logtrigger.sources.file import FileSource
+from logtrigger.sources.fingerprint import OVER
 from logtrigger.sources.inotify import Watcher
 from tests.sources.host import TestHost, running, until
 
@@ -27,8 +34,13 @@ def log(tmp_path: Path) -> Path:
     return tmp_path / "app.log"
 
 
-def source(host: TestHost, *globs: Path | str, from_start: bool = False) -> FileSource:
-    return FileSource(host, "app", [str(path) for path in globs], from_start=from_start, linger=0.1)
+def source(host: TestHost, *globs: Path | str, from_start: bool = False, rotated: Sequence[str] = ()) -> FileSource:
+    return FileSource(host, "app", [str(path) for path in globs], from_start=from_start, rotated=rotated, linger=0.1)
+
+
+def over(follower: FileSource) -> list[str]:
+    """The streams that have been read to their end."""
+    return [position.stream for position in follower.positions() if position.tail.endswith(OVER)]
 
 
 def add(path: Path, text: bytes | str) -> None:
@@ -138,7 +150,7 @@ def test_no_regular_file_is_reported_and_left_alone(host: TestHost, tmp_path: Pa
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "app.log").touch()
     with running(source(host, tmp_path / "fifo", tmp_path, tmp_path / "app.log"), host):
-        assert len(host.said("is no regular file")) == 2
+        assert len(host.said("no regular file, and is left alone")) == 2
         add(tmp_path / "app.log", "one\n")
         host.wait_for(b"one")
 
@@ -178,7 +190,7 @@ def test_a_half_written_line_waits_for_its_end(host: TestHost, log: Path) -> Non
         add(log, "one\ntw")
         host.wait_for(b"one")
         host.settle(0.1)
-        assert [position.offset for position in follower.positions()] == [4]
+        assert [position.offset for position in follower.positions() if position.inode] == [4]
         add(log, "o\n")
         host.wait_for(b"one", b"two")
 
@@ -190,7 +202,7 @@ def test_a_long_line_is_cut_and_its_true_end_counted(log: Path) -> None:
     with running(follower, host):
         add(log, b"a\n" + b"x" * 1_000_000 + b"end\nb\n")
         until(host.loop, lambda: host.lines[-1:] == [b"b"])
-        assert [position.offset for position in follower.positions()] == [1_000_008]
+        assert [position.offset for position in follower.positions() if position.inode] == [1_000_008]
     assert host.lines == [b"a", b"x" * 97 + b"end", b"b"]
     host.loop.close()
 
@@ -237,7 +249,8 @@ def test_rename_and_create(host: TestHost, log: Path) -> None:
 def test_slow_rotation_is_read_to_its_end(host: TestHost, log: Path) -> None:
     """A daemon that has not been told yet goes on writing to the renamed file, however long that takes."""
     rotated = log.with_suffix(".log.1")
-    with log.open("ab", buffering=0) as writer, running(source(host, log), host):
+    follower = source(host, log)
+    with log.open("ab", buffering=0) as writer, running(follower, host):
         writer.write(b"one\n")
         log.rename(rotated)
         add(log, "two\n")
@@ -245,29 +258,32 @@ def test_slow_rotation_is_read_to_its_end(host: TestHost, log: Path) -> None:
         host.settle(0.5)  # five times the time after which a file without a writer is over
         writer.write(b"late\n")
         host.wait_for(b"one", b"two", b"late")
-        assert len(list(host.positions("app"))) == 3  # two streams and the followed name
+        assert not over(follower)
         writer.close()
-        until(host.loop, lambda: len(list(host.positions("app"))) == 2)
+        until(host.loop, lambda: over(follower) == [host.chunks[0].stream])
 
 
 def test_the_unterminated_rest_of_a_rotated_file_is_a_line(host: TestHost, log: Path) -> None:
     log.touch()
-    with running(source(host, log), host):
+    follower = source(host, log)
+    with running(follower, host):
         add(log, "one\nrest")
         host.wait_for(b"one")
         log.rename(log.with_suffix(".log.1"))
         host.wait_for(b"one", b"rest")
-        until(host.loop, lambda: host.events[-1].startswith("forget"))
+        until(host.loop, lambda: over(follower))
+    restart(host, log)
 
 
 def test_delete_and_recreate(host: TestHost, log: Path) -> None:
     log.touch()
-    with running(source(host, log), host):
+    follower = source(host, log)
+    with running(follower, host):
         add(log, "one\n")
         log.unlink()
         add(log, "two\n")
         host.wait_for(b"one", b"two")
-        until(host.loop, lambda: any(event.startswith("forget") for event in host.events))
+        until(host.loop, lambda: over(follower))
     assert len(host.reports) <= 2
 
 
@@ -303,7 +319,8 @@ def test_a_glob_that_names_the_rotated_file_too(host: TestHost, tmp_path: Path) 
 
 def test_copytruncate(host: TestHost, log: Path) -> None:
     log.touch()
-    with running(source(host, log), host):
+    follower = source(host, log)
+    with running(follower, host):
         add(log, "one, a long one\n")
         host.wait_for(b"one, a long one")
         shutil.copy(log, log.with_suffix(".log.1"))
@@ -313,7 +330,7 @@ def test_copytruncate(host: TestHost, log: Path) -> None:
         first, second = host.chunks
         assert first.stream != second.stream
         assert (second.offset, second.catching_up) == (0, False)
-        until(host.loop, lambda: f"forget {first.stream}" in host.events)
+        until(host.loop, lambda: over(follower) == [first.stream])
 
 
 def test_copytruncate_before_everything_was_read(host: TestHost, log: Path) -> None:
@@ -378,12 +395,12 @@ def test_polling_where_inotify_fails(host: TestHost, log: Path, monkeypatch: pyt
 # Restart
 
 
-def restart(host: TestHost, log: Path | str, *expected: bytes) -> None:
+def restart(host: TestHost, log: Path | str, *expected: bytes, rotated: Sequence[str] = ()) -> None:
     """A second run must see exactly these lines, all of them caught up."""
     host.chunks.clear()
-    with running(source(host, log), host):
+    with running(source(host, log, rotated=rotated), host):
         host.wait_for(*expected)
-        host.settle(0.1)
+        host.settle(0.15)
         assert host.lines == list(expected)
     assert all(chunk.catching_up for chunk in host.chunks)
 
@@ -491,7 +508,7 @@ def test_truncated_and_regrown_while_stopped(stopped: TestHost, log: Path) -> No
     add(log, "new\nand more\n")
     restart(stopped, log, b"new", b"and more")
     assert stopped.chunks[0].stream != stream
-    assert stopped.said("was replaced while nobody watched")
+    assert [level for level, text in stopped.reports if "beyond byte 4, if anything, is not read" in text] == [0]
 
 
 def test_deleted_and_recreated_while_stopped(stopped: TestHost, log: Path) -> None:
@@ -567,6 +584,426 @@ def test_closing_leaves_no_descriptor_open(host: TestHost, log: Path) -> None:
     assert os.listdir("/proc/self/fd") == before
 
 
+# Earlier generations
+
+
+def copytruncate(log: Path, copy: Path) -> None:
+    shutil.copyfile(log, copy)
+    os.truncate(log, 0)
+
+
+def paused(host: TestHost, follower: FileSource) -> None:
+    """Whatever happens from here on happens between two looks."""
+    follower.pause()
+    host.settle(0.05)
+
+
+@pytest.fixture
+def follower(host: TestHost, log: Path) -> Iterator[FileSource]:
+    """A source that follows an empty log and is not looking now."""
+    log.touch()
+    follower = source(host, log)
+    with running(follower, host):
+        paused(host, follower)
+        yield follower
+
+
+def test_copytruncate_before_anything_was_read(host: TestHost, log: Path, follower: FileSource) -> None:
+    add(log, "one\n")
+    copytruncate(log, log.with_suffix(".log.1"))
+    add(log, "two\n")
+    follower.resume()
+    host.wait_for(b"one", b"two")
+    host.settle(0.3)
+    assert host.lines == [b"one", b"two"]
+
+
+def test_copytruncate_before_anything_was_read_and_nothing_since(host: TestHost, log: Path, follower: FileSource) -> None:
+    add(log, "one\n")
+    copytruncate(log, log.with_suffix(".log.1"))
+    follower.resume()
+    host.wait_for(b"one")
+
+
+def test_a_copy_in_the_making_is_not_read(host: TestHost, log: Path, follower: FileSource) -> None:
+    copy = log.with_suffix(".log.1")
+    follower.resume()
+    add(log, "one\ntwo\n")
+    host.wait_for(b"one", b"two")
+    copy.touch()
+    host.settle(0.15)
+    add(copy, "one\n")
+    host.settle(0.15)
+    add(copy, "two\n")
+    add(log, "three\n")
+    host.settle(0.15)
+    os.truncate(log, 0)
+    add(log, "four\n")
+    host.wait_for(b"one", b"two", b"three", b"four")
+    host.settle(0.3)
+    assert host.lines == [b"one", b"two", b"three", b"four"]
+
+
+def test_a_copy_without_a_cut_is_not_read(host: TestHost, log: Path, follower: FileSource) -> None:
+    """logrotate's `copy`, and then a rotation by renaming."""
+    follower.resume()
+    add(log, "one\n")
+    host.wait_for(b"one")
+    shutil.copyfile(log, log.with_suffix(".log.1"))
+    add(log, "two\n")
+    host.settle(0.15)
+    log.rename(log.with_suffix(".log.2"))
+    add(log, "three\n")
+    host.settle(0.4)
+    assert host.lines == [b"one", b"two", b"three"]
+    host.commit(follower)
+
+
+def test_two_rounds_of_copytruncate_between_two_looks(host: TestHost, log: Path, follower: FileSource) -> None:
+    first, second = log.with_suffix(".log.1"), log.with_suffix(".log.2")
+    follower.resume()
+    add(log, "one\n")
+    host.wait_for(b"one")
+    paused(host, follower)
+    add(log, "two\n")
+    copytruncate(log, first)
+    add(log, "three\n")
+    first.rename(second)
+    copytruncate(log, first)
+    add(log, "four\n")
+    follower.resume()
+    host.wait_for(b"one", b"two", b"three", b"four")
+
+
+def test_two_rounds_of_renaming_between_two_looks(host: TestHost, log: Path, follower: FileSource) -> None:
+    first, second = log.with_suffix(".log.1"), log.with_suffix(".log.2")
+    follower.resume()
+    add(log, "one\n")
+    host.wait_for(b"one")
+    paused(host, follower)
+    log.rename(first)
+    add(log, "two\n")
+    first.rename(second)
+    log.rename(first)
+    add(log, "three\n")
+    follower.resume()
+    host.wait_for(b"one", b"two", b"three")
+
+
+def test_a_copy_that_was_packed_at_once(host: TestHost, log: Path, follower: FileSource) -> None:
+    follower.resume()
+    add(log, "one\nha")
+    host.wait_for(b"one")
+    paused(host, follower)
+    add(log, "lf\ntwo\n")
+    copytruncate(log, log.with_suffix(".log.1"))
+    pack(log.with_suffix(".log.1"))
+    add(log, "three\n")
+    follower.resume()
+    host.wait_for(b"one", b"half", b"two", b"three")
+    host.settle(0.3)
+    assert host.lines == [b"one", b"half", b"two", b"three"]
+
+
+PACKERS: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.compress, ".xz": lzma.compress, ".bz2": bz2.compress}
+
+
+def pack(path: Path, suffix: str = ".gz") -> Path:
+    packed = path.with_name(path.name + suffix)
+    packed.write_bytes(PACKERS[suffix](path.read_bytes()))
+    shutil.copystat(path, packed)
+    path.unlink()
+    return packed
+
+
+@pytest.mark.parametrize("suffix", PACKERS)
+@pytest.mark.parametrize("name", ["app.log.1", "app.log-20260714", "app-20260714.log", "app.log.old"])
+def test_packed_while_stopped(stopped: TestHost, log: Path, suffix: str, name: str) -> None:
+    add(log, "lf\n" + "long\n" * 1000)
+    rotated = log.with_name(name)
+    log.rename(rotated)
+    pack(rotated, suffix)
+    add(log, "new\n")
+    restart(stopped, log, b"half", *[b"long"] * 1000, b"new")
+    restart(stopped, log)
+    assert not [text for level, text in stopped.reports if level == 0]
+
+
+def test_packed_later_is_known(host: TestHost, log: Path) -> None:
+    """What was read as app.log.1 is not read again as app.log.2.gz, by nobody, ever."""
+    follower = source(host, log, from_start=True)
+    add(log, "one\n" * 500)
+    with running(follower, host):
+        until(host.loop, lambda: len(host.lines) == 500)
+        log.rename(log.with_suffix(".log.1"))
+        add(log, "two\n")
+        until(host.loop, lambda: over(follower))
+        pack(log.with_suffix(".log.1")).rename(log.with_suffix(".log.2.gz"))
+        host.settle(0.3)
+        assert len(host.lines) == 501
+    restart(host, log)
+
+
+def test_a_half_packed_file_is_waited_for(stopped: TestHost, log: Path) -> None:
+    add(log, "lf\n")
+    rotated = log.with_suffix(".log.1")
+    log.rename(rotated)
+    add(log, "new\n")
+    whole = pack(rotated).read_bytes()
+    packed = rotated.with_name("app.log.1.gz")
+    stopped.chunks.clear()
+    with packed.open("wb", buffering=0) as out:
+        out.write(whole[:-12])
+        with running(source(stopped, log), stopped):
+            stopped.settle(0.3)
+            out.write(whole[-12:])
+            until(stopped.loop, lambda: b"half" in stopped.lines)
+            stopped.settle(0.3)
+    assert sorted(stopped.lines) == [b"half", b"new"]
+
+
+def test_a_damaged_packed_file_is_told(stopped: TestHost, log: Path) -> None:
+    log.unlink()
+    add(log, "new\n")
+    log.with_suffix(".log.1.gz").write_bytes(b"\x1f\x8b\x08\0" + b"nonsense" * 9)
+    restart(stopped, log, b"new")
+    assert [level for level, text in stopped.reports if "app.log.1.gz: " in text] == [0]
+
+
+def test_moved_to_another_folder(stopped: TestHost, log: Path) -> None:
+    (log.parent / "old").mkdir()
+    add(log, "lf\n")
+    log.rename(log.parent / "old" / "app.log.1")
+    pack(log.parent / "old" / "app.log.1")
+    add(log, "new\n")
+    restart(stopped, log, b"half", b"new", rotated=["old"])
+
+
+def test_copied_to_another_folder(host: TestHost, log: Path) -> None:
+    (log.parent / "old").mkdir()
+    log.touch()
+    follower = source(host, log, rotated=["old"])
+    with running(follower, host):
+        add(log, "one\n")
+        host.wait_for(b"one")
+        paused(host, follower)
+        add(log, "two\n")
+        copytruncate(log, log.parent / "old" / "app.log-20260714")
+        add(log, "three\n")
+        follower.resume()
+        host.wait_for(b"one", b"two", b"three")
+
+
+def test_what_was_rotated_before_the_first_start_is_not_read(host: TestHost, log: Path) -> None:
+    add(log, "current\n")
+    add(log.with_suffix(".log.1"), "old\n")
+    add(log.with_suffix(".log.2"), "older\n" * 300)
+    pack(log.with_suffix(".log.2"))
+    with running(source(host, log, from_start=True), host):
+        host.wait_for(b"current")
+        host.settle(0.2)
+    pack(log.with_suffix(".log.1"))
+    restart(host, log)
+
+
+def test_a_generation_that_nobody_saw_is_read(stopped: TestHost, log: Path) -> None:
+    """Rotated twice while logtrigger was stopped; the file that was being read is gone."""
+    log.unlink()
+    add(log.with_suffix(".log.1"), "between\n")
+    add(log, "new\n")
+    restart(stopped, log, b"between", b"new")
+    assert [level for level, text in stopped.reports if "is not read" in text] == [0]
+
+
+def test_a_glob_that_names_copies_too(host: TestHost, log: Path) -> None:
+    """app.log* and copytruncate: no copy is read a second time, nor after a restart."""
+    log.touch()
+    copies = [log.with_name(f"app.log.{number}") for number in range(4)]
+    with running(source(host, f"{log}*"), host):
+        for text in ("one\n", "two\n", "three\n"):
+            add(log, text)
+            host.settle(0.15)
+            for older, newer in zip(copies[3:0:-1], copies[2::-1], strict=True):
+                if newer.exists():
+                    newer.rename(older)
+            copytruncate(log, copies[0])
+            host.settle(0.15)
+        assert host.lines == [b"one", b"two", b"three"]
+    add(log, "four\n")
+    restart(host, f"{log}*", b"four")
+
+
+def test_logs_with_numbers_in_their_names_are_logs(host: TestHost, tmp_path: Path) -> None:
+    """worker-1.log may be an earlier worker.log by its name; it is followed all the same."""
+    logs = [tmp_path / "worker.log", tmp_path / "worker-1.log"]
+    for log in logs:
+        log.touch()
+    with running(source(host, tmp_path / "*.log"), host):
+        add(logs[1], "one\n")
+        host.wait_for(b"one")
+        add(tmp_path / "worker-2.log", "two\n")
+        host.wait_for(b"one", b"two")
+        host.settle(0.3)
+        add(tmp_path / "worker-2.log", "three\n")
+        add(logs[1], "four\n")
+        until(host.loop, lambda: len(host.lines) == 4)
+    assert sorted(host.lines) == [b"four", b"one", b"three", b"two"]
+
+
+def test_a_file_cut_without_a_copy_is_told(host: TestHost, log: Path, follower: FileSource) -> None:
+    follower.resume()
+    add(log, "one\nhalf")
+    host.wait_for(b"one")
+    host.settle(0.1)
+    os.truncate(log, 0)
+    add(log, "two\n")
+    host.wait_for(b"one", b"half", b"two")
+    assert [level for level, text in host.reports if "beyond byte 8, if anything, is not read" in text] == [1]
+
+
+def test_a_half_written_line_that_was_replaced(host: TestHost, log: Path, follower: FileSource) -> None:
+    follower.resume()
+    add(log, "half")
+    host.settle(0.1)
+    paused(host, follower)
+    os.truncate(log, 0)
+    add(log, "one\ntwo\n")
+    follower.resume()
+    host.wait_for(b"half", b"one", b"two")
+
+
+def test_the_same_stream_after_a_crash_whatever_has_happened(host: TestHost, log: Path) -> None:
+    """What was read but not stored is read again from the copy, under the same stream and offset."""
+    log.touch()
+    with running(source(host, log), host, crash=True):
+        add(log, "one\n")
+        host.wait_for(b"one")
+    before = host.chunks[0].stream
+    add(log, "two\n")
+    copytruncate(log, log.with_suffix(".log.1"))
+    pack(log.with_suffix(".log.1"))
+    add(log, "three\n")
+    restart(host, log, b"one", b"two", b"three")
+    assert [chunk.stream == before for chunk in host.chunks] == [True, False]
+
+
+def test_a_file_known_from_before_a_crash_is_cut_before_it_is_read_again(host: TestHost, log: Path) -> None:
+    log.touch()
+    with running(source(host, log), host, crash=True):
+        add(log, "one\n")
+        host.wait_for(b"one")
+    before = host.chunks.pop().stream
+    follower = source(host, log)
+    follower.pause()
+    with running(follower, host):
+        copytruncate(log, log.with_suffix(".log.1"))
+        add(log, "two\n")
+        follower.resume()
+        host.wait_for(b"one", b"two")
+    assert [chunk.stream == before for chunk in host.chunks] == [True, False]
+
+
+# Errors
+
+
+@pytest.mark.parametrize(
+    ("kind", "fault"),
+    [
+        ("pipe", "is a pipe, no regular file, and is left alone; name a file that a program writes its log to"),
+        ("folder", "is a folder, no regular file, and is left alone; name "),
+        ("socket", "is a socket, no regular file"),
+        ("device", "is a device, no regular file"),
+        ("loop", "cannot be read: Too many levels of symbolic links; it is tried again until that is mended"),
+        ("below", "cannot be read: Not a directory"),
+        ("long", "cannot be read: File name too long"),
+        ("nowhere", "does not exist yet; waiting for it"),
+    ],
+)
+def test_what_is_no_file_is_said_once_and_stops_nobody(host: TestHost, tmp_path: Path, kind: str, fault: str) -> None:
+    path = tmp_path / "odd"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(path))
+    elif kind == "device":
+        path = Path("/dev/null")
+    elif kind == "loop":
+        path.symlink_to(path)
+    elif kind == "below":
+        (tmp_path / "file").touch()
+        path = tmp_path / "file" / "app.log"
+    elif kind == "long":
+        path = tmp_path / ("x" * 300)
+    else:
+        path.symlink_to("nothing")
+    log = tmp_path / "app.log"
+    log.touch()
+    with running(source(host, path, log), host):
+        assert [level for level, text in host.reports if f"{path}: {fault}" in text] == [0]
+        add(log, "one\n")
+        host.wait_for(b"one")
+        host.settle(0.1)
+    assert len(host.said(str(path))) == 1
+
+
+def test_a_pipe_gives_way_to_a_file(host: TestHost, log: Path) -> None:
+    os.mkfifo(log)
+    with running(source(host, log), host):
+        log.unlink()
+        add(log, "one\n")
+        host.wait_for(b"one")
+
+
+def test_a_file_that_fails_to_be_read_goes_on_where_it_was(host: TestHost, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_module, "SWEEP", 0.1)
+    log.touch()
+    with running(source(host, log), host):
+        add(log, "one\n")
+        host.wait_for(b"one")
+
+        def fail(self: Plain, size: int, offset: int) -> bytes:
+            raise OSError(5, "Input/output error")
+
+        with monkeypatch.context() as failing:
+            failing.setattr(Plain, "read_at", fail)
+            add(log, "two\n")
+            host.settle(0.3)
+        assert [level for level, text in host.reports if "cannot be read: Input/output error" in text] == [0]
+        host.wait_for(b"one", b"two")
+
+
+# What it costs to wait
+
+
+def test_idle_files_are_not_read(host: TestHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sweep over files that have not changed opens, reads and lists nothing."""
+    monkeypatch.setattr(file_module, "SWEEP", 0.05)
+    for number in range(20):
+        (tmp_path / f"{number}.log").touch()
+    follower = source(host, tmp_path / "*.log")
+    with running(follower, host):
+        host.settle(0.3)
+        looks: list[int] = []
+        monkeypatch.setattr(follower, "_scan", lambda: looks.append(1))
+        monkeypatch.setattr(follower, "_read", lambda tail: looks.append(2))
+        host.settle(0.3)
+        assert looks == []
+
+
+def test_a_network_file_system_is_polled(host: TestHost, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inotify_module, "network_of", lambda device: "nfs4")
+    monkeypatch.setattr(file_module, "POLL", 0.05)
+    log.touch()
+    with running(source(host, log), host):
+        assert host.said("looking once a second, as inotify fails: nfs4 tells nothing of what other machines write")
+        add(log, "one\n")
+        host.wait_for(b"one")
+        copytruncate(log, log.with_suffix(".log.1"))
+        add(log, "two\n")
+        host.wait_for(b"one", b"two")
 @pytest.mark.parametrize("copied", [False, True], ids=["renamed", "copied"])
 def test_files_that_are_rotated_into_another_folder_while_stopped(host: TestHost, log: Path, copied: bool) -> None:
     """What was not read is found there, twice rotated even; a file of another name in it is left alone."""

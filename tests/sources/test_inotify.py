@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from logtrigger.loop import Loop
-from logtrigger.sources.inotify import Watcher
+from logtrigger.sources import inotify as inotify_module
+from logtrigger.sources.inotify import NETWORK, Watcher, network_of
 from tests.sources.host import until
 
 
@@ -60,3 +61,20 @@ def test_it_says_what_it_cannot_watch(loop: Loop, tmp_path: Path) -> None:
     assert watcher.watch_file(9999) is None
     assert not watcher.works
     watcher.close()
+
+
+def test_it_says_what_a_network_file_system_does_not_tell(loop: Loop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inotify_module, "network_of", lambda device: "nfs4")
+    watcher = Watcher(loop, lambda watch: None, lambda name: None)
+    watcher.watch_folders([str(tmp_path)])
+    assert not watcher.works
+    assert watcher.fault == "nfs4 tells nothing of what other machines write"
+    watcher.close()
+
+
+def test_which_file_systems_are_on_the_network(tmp_path: Path) -> None:
+    assert network_of(tmp_path.stat().st_dev) == network_of(0xFFFFFFFF) == ""
+    for name in ("nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "fuse.glusterfs", "ceph", "virtiofs"):
+        assert NETWORK.fullmatch(name)
+    for name in ("ext4", "btrfs", "tmpfs", "overlay", "ubifs", "squashfs", "fuseblk", "xfs", "zfs"):
+        assert not NETWORK.fullmatch(name)

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 from pathlib import Path
 
 import pytest
 
-from logtrigger.model import Position
-from logtrigger.sources.tail import READ, Tail, has_writer, last_line_end
+from logtrigger.model import Chunk, Position
+from logtrigger.sources import content as content_module
+from logtrigger.sources.content import open_content
+from logtrigger.sources.tail import READ, Tail, Unlike, has_writer, last_line_end
 
 
 def tail_of(path: Path, offset: int = 0, lain: int = 0) -> Tail:
-    return Tail(os.open(path, os.O_RDONLY), Position("s", "app", str(path), 1, 2, offset), 1 << 20, lain)
+    return Tail(open_content(str(path)), Position("s", "app", str(path), 1, 2, offset), 1 << 20, lain)
+
+
+def read(tail: Tail) -> list[Chunk]:
+    data = tail.fetch()
+    assert tail.holds(data)
+    return tail.take(data)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +54,7 @@ def test_no_chunk_is_half_old_half_new(tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.write_bytes(b"old\nnew\n")
     tail = tail_of(path, lain=4)
-    chunks = [*tail.read(8), *tail.read(8)]
+    chunks = [*read(tail), *read(tail)]
     assert [(chunk.data, chunk.catching_up) for chunk in chunks] == [(b"old\n", True), (b"new\n", False)]
     assert tail.at_end
 
@@ -54,14 +63,14 @@ def test_a_line_that_began_before_the_file_was_opened_is_old(tmp_path: Path) -> 
     path = tmp_path / "log"
     path.write_bytes(b"half done\n")
     tail = tail_of(path, lain=4)
-    assert [*tail.read(10), *tail.read(10)][0].catching_up
+    assert [*read(tail), *read(tail)][0].catching_up
 
 
 def test_a_turn_is_bounded(tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.write_bytes(b"x\n" * READ)
     tail = tail_of(path)
-    assert len(tail.read(2 * READ)[0].data) == READ
+    assert len(read(tail)[0].data) == READ
     assert not tail.at_end
 
 
@@ -69,7 +78,7 @@ def test_a_position_is_what_was_delivered(tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.write_bytes(b"one\ntwo\nhalf")
     tail = tail_of(path)
-    (chunk,) = tail.read(12)
+    (chunk,) = read(tail)
     assert tail.position().offset == 0
     tail.offset = chunk.end
     known = tail.position()
@@ -81,6 +90,58 @@ def test_a_closed_tail_still_has_a_position(tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.write_bytes(b"one\n")
     tail = tail_of(path)
-    tail.offset = tail.read(4)[0].end
+    tail.offset = read(tail)[0].end
     tail.close()
     assert (tail.position().offset, tail.position().tail[:2]) == (4, "4:")
+
+
+def test_what_was_fetched_before_a_cut_is_told_from_what_came_after(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"one\n")
+    tail = tail_of(path)
+    data = tail.fetch()
+    path.write_bytes(b"two\nthree\n")
+    assert not tail.holds(data)
+    assert tail.holds(tail.fetch())
+
+
+@pytest.mark.parametrize("read_to", [3, 900, 2000, 5000])
+def test_a_copy_is_known_by_what_was_read(tmp_path: Path, read_to: int) -> None:
+    text = b"".join(b"line %d\n" % number for number in range(1000))
+    path, copy = tmp_path / "log", tmp_path / "copy"
+    path.write_bytes(text[:read_to])
+    tail = tail_of(path)
+    read(tail)
+
+    def is_copied(data: bytes) -> tuple[bool, bool]:
+        copy.write_bytes(data)
+        content = open_content(str(copy))
+        return tail.is_copied_in(content), tail.is_cut_in(content, len(data))
+
+    assert is_copied(text[:read_to]) == (True, True)
+    assert is_copied(text) == (True, False)
+    assert is_copied(text[: read_to - 1]) == (False, True)
+    assert is_copied(b"L" + text[1:]) == (False, False)
+    assert is_copied(text[: read_to - 1] + b"?") == (False, False)
+
+
+def test_a_packed_file_is_read_from_where_the_plain_one_was_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(content_module, "STEP", 1000)
+    text = b"".join(b"line %d\n" % number for number in range(2000))
+    plain, packed, other = tmp_path / "log", tmp_path / "log.gz", tmp_path / "other.gz"
+    plain.write_bytes(text[:9000])
+    tail = tail_of(plain)
+    tail.offset = read(tail)[-1].end
+    packed.write_bytes(gzip.compress(text))
+    rest = Tail(open_content(str(packed)), tail.position(), 1 << 20, 0)
+    chunks = []
+    for _ in range(20):
+        chunks += read(rest)
+    assert rest.at_end
+    assert b"".join(chunk.data for chunk in chunks) == text[tail.offset :]
+    assert chunks[0].offset == tail.offset
+    other.write_bytes(gzip.compress(text[:8000] + b"x" * 5000))
+    unlike = Tail(open_content(str(other)), tail.position(), 1 << 20, 0)
+    with pytest.raises(Unlike):
+        for _ in range(20):
+            read(unlike)
