@@ -118,6 +118,16 @@ def test_a_sample_for_every_pattern(settings: Settings) -> None:
     assert untried == []
 
 
+def test_held_to_programs_and_places() -> None:
+    """On the system log a pattern begins with the program's tag, or the rule names the programs."""
+    for section in rule_sections():
+        patterns = texts(section, "pattern")
+        tagged = bool(patterns) and all(re.match(r"[\w-]+\[%d\]: ", pattern) for pattern in patterns)
+        assert tagged or "program" in section.options or "file" in section.options, texts(section, "name")
+        for regex in texts(section, "regex"):
+            assert regex.startswith("^"), texts(section, "name")
+
+
 @pytest.mark.parametrize("matcher", MATCHERS)
 def test_samples_among_all_rules(settings: Settings, matcher: MatcherFactory) -> None:
     """With every rule at work, either matcher shows each sample to the rule it is for, which takes from it what it should."""
