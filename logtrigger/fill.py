@@ -56,7 +56,11 @@ class Fill:
     @property
     def message(self) -> str:
         data, begin, end = self._place
-        return safe_start(data[begin:end].rstrip(b"\r"), MAX_VALUE)
+        raw = data[begin:end]
+        text = raw[:MAX_VALUE].decode("latin-1")
+        if len(text) == len(raw) and text.isascii() and text.isprintable():
+            return text  # which nearly every line is
+        return safe_start(raw.rstrip(b"\r"), MAX_VALUE)
 
     @property
     def late(self) -> int:

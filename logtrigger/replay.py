@@ -14,7 +14,9 @@ from logtrigger.places import Look, nowhere
 from logtrigger.rule import Settings
 from logtrigger.sources.lines import Lines, Piece
 
-_READ = 1 << 18  # bytes
+_READ = 1 << 18  # bytes, which fit into a processor's cache
+_READ_FOR_MANY = 1 << 20  # for so many rules that each has few lines in a chunk
+_MANY = 200
 
 Tell = Callable[[Fill, int], None]  # a trigger, and the number of its line, from 1
 
@@ -51,10 +53,10 @@ def replay(settings: Settings, logs: Sequence[Log], now: float, tell: Tell, buil
     """
     engine = Engine(settings, every_source=True, build=build, look=_look(settings))
     triggers = dict.fromkeys((rule.name for rule in settings.rules), 0)
-    lines = 0
+    lines, size = 0, _READ if len(settings.rules) < _MANY else _READ_FOR_MANY
     for log in logs:
         before = lines
-        for chunk in _chunks(log, settings.max_line):
+        for chunk in _chunks(log, settings.max_line, size):
             at = 0  # counted up to here
             for trigger in engine.fills(chunk, now):
                 within = trigger.offset - chunk.offset
@@ -74,21 +76,21 @@ def _look(settings: Settings) -> Look:
     return GeoIP(settings.geoip, lambda level, text: None).look
 
 
-def _chunks(log: Log, max_line: int) -> Iterator[Chunk]:
-    for piece in _pieces(log, Lines(max_line)):
+def _chunks(log: Log, max_line: int, size: int) -> Iterator[Chunk]:
+    for piece in _pieces(log, Lines(max_line), size):
         yield Chunk("", log.name, log.name, piece.offset, piece.end, piece.data, catching_up=True)
 
 
-def _pieces(log: Log, splitter: Lines) -> Iterator[Piece]:
+def _pieces(log: Log, splitter: Lines, size: int) -> Iterator[Piece]:
     with log.open() as stream:
-        while data := _read(log, stream):
+        while data := _read(log, stream, size):
             yield from splitter.feed(data)
     yield from splitter.finish()
 
 
-def _read(log: Log, stream: BufferedReader) -> bytes:
+def _read(log: Log, stream: BufferedReader, size: int) -> bytes:
     try:
-        return stream.read1(_READ)
+        return stream.read1(size)
     except OSError as error:
         error.filename = log.name  # which only open() says by itself
         raise

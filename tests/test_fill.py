@@ -9,7 +9,7 @@ from logtrigger.rule import SYSTEM_LOG
 from tests.script import NOW, SSHD, engine, failed, rule
 
 
-@pytest.mark.parametrize("user", ["root", "b\x1bob", "#", "x" * 300, "\u00e4" * 200])
+@pytest.mark.parametrize("user", ["root", "b\x1bob", "#", "x" * 300, "\u00e4" * 200, "x" * 20_000])
 @pytest.mark.parametrize("key", [(), ("user",), ("ip", "user")])
 @pytest.mark.parametrize("every_source", [False, True])
 def test_fill_is_its_trigger(user: str, key: tuple[str, ...], every_source: bool) -> None:
