@@ -112,16 +112,17 @@ def test_a_fault_in_a_source_does_not_end_the_daemon(one: Live) -> None:
     """It is told, and lines are read on."""
     (one.folder / "sitecustomize.py").write_text(
         "from logtrigger.sources.file import FileSource\n"
-        "turn, broken = FileSource._turn, []\n"
-        "def fail(self):\n"
+        "written, broken = FileSource._on_written, []\n"
+        "def fail(self, watch):\n"
         "    if not broken:\n"
-        "        broken.append(self._host.loop.call_soon(self._turn))\n"
+        "        broken.append(watch)\n"
         "        raise ValueError('for this test')\n"
-        "    turn(self)\n"
-        "FileSource._turn = fail\n"
+        "    written(self, watch)\n"
+        "FileSource._on_written = fail\n"
     )
     one.configure()
     with one.running(before=["env", f"PYTHONPATH={one.folder}"]):
         one.write("hit me")
-        one.wait_runs(1)
-    assert "a fault of logtrigger's own in sitecustomize.py:6: ValueError('for this test'); work goes on" in one.output
+        one.wait_for("a fault of logtrigger's own in sitecustomize.py:6: ValueError('for this test'); work goes on")
+        one.write("hit you")
+        one.wait_runs(2)
