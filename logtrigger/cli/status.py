@@ -13,6 +13,7 @@ from logtrigger.cli.tables import amount, moment, roughly
 from logtrigger.control.client import Facts
 
 _INDENT = 15
+_SKEW = 2.0  # seconds between clocks that are nothing to speak of
 
 
 @click.command(short_help="how the running daemon stands")
@@ -56,6 +57,10 @@ def _paragraphs(facts: Facts, now: float) -> Iterator[tuple[str, str]]:
         )
     yield "events", f"{facts['events']:,}; {amount(facts['triggers'], 'trigger')}"
     yield "scripts", _queue(facts["queue"])
+    label = "actions"
+    for one in facts["actions"]:
+        yield label, _delivery(one, now)
+        label = ""
     yield "bans", _bans(facts["bans"])
     store = facts["store"]
     waiting = f", {amount(store['pending'], 'trigger')} to be written" if store["pending"] else ""
@@ -72,12 +77,27 @@ def _source(source: Facts, now: float) -> str:
     what = source["reads"] if source["reads"] == source["source"] else f"{source['source']}: {source['reads']}"
     heard = f"last line {roughly(max(0.0, now - source['last']))} ago" if source["last"] else "no line yet"
     behind = f", {tables.size(source['lag'])} behind" if source["lag"] else ""
-    return f"{what}; {heard}{behind}{', paused' * source['paused']}"
+    return f"{what}; {heard}{behind}{_clock(source['ahead'])}{', paused' * source['paused']}"
+
+
+def _clock(ahead: float | None) -> str:
+    """What to say of a source whose lines bear another time than they came at; whole seconds are all that most of them hold."""
+    if ahead is None or abs(ahead) < _SKEW:
+        return ""
+    return f", its clock is {roughly(abs(ahead))} {'ahead' if ahead > 0 else 'behind'}"
 
 
 def _queue(queue: Facts) -> str:
     more = " and more in the store" if queue["spilled"] else ""
     return f"{queue['running']:,} running, {queue['waiting']:,} waiting{more}"
+
+
+def _delivery(one: Facts, now: float) -> str:
+    counts = f"{one['sent']:,} sent, {one['waiting']:,} waiting" + f", {one['given_up']:,} given up" * bool(one["given_up"])
+    good = f"; last sent {roughly(max(0.0, now - one['last_success']))} ago" if one["last_success"] else ""
+    if not one["last_error"]:
+        return f"{one['action']}: {counts}{good}"
+    return f"{one['action']}: {counts}{good}; {roughly(max(0.0, now - one['last_error_at']))} ago: {one['last_error']}"
 
 
 def _bans(bans: Facts) -> str:

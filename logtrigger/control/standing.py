@@ -16,6 +16,7 @@ from logtrigger.control.protocol import Refused, Rows
 from logtrigger.feeds import Standing
 from logtrigger.model import Position
 from logtrigger.rule import SourceOptions
+from logtrigger.sources.past import is_being_read
 
 if TYPE_CHECKING:
     from logtrigger.daemon import Daemon
@@ -45,6 +46,7 @@ def status(daemon: Daemon, user: int) -> Rows:
         "events": sum(state["events"] for state in states),
         "triggers": sum(state["triggers"] for state in states),
         "queue": {"running": work.running, "waiting": work.waiting, "spilled": work.spilled},
+        "actions": _deliveries(daemon),
         "bans": {
             "number": len(daemon.banning.bans),
             "backend": daemon.banning.backend,
@@ -59,6 +61,23 @@ def status(daemon: Daemon, user: int) -> Rows:
         "evicted": daemon.engine.counters.evictions(),
         "stopping": daemon.is_stopping,
     }
+
+
+def _deliveries(daemon: Daemon) -> list[Facts]:
+    """Of each action that sends something how its far end does."""
+    owed = daemon.dispatch.work.owed
+    return [
+        {
+            "action": name,
+            "waiting": owed.get(name, 0),
+            "sent": box.health.sent,
+            "given_up": box.health.given_up,
+            "last_success": box.health.last_success,
+            "last_error": box.health.last_error,
+            "last_error_at": box.health.last_error_at,
+        }
+        for name, box in daemon.dispatch.actions.outboxes.items()
+    ]
 
 
 def rules(daemon: Daemon, user: int) -> Rows:
@@ -111,7 +130,7 @@ def _actions(given: Mapping[str, Option]) -> list[str]:
 
 
 def _source(one: Standing, options: SourceOptions | None) -> Facts:
-    files = [_file(position) for position in one.positions]
+    files = [_file(position) for position in one.positions if is_being_read(position)]
     found = ", ".join(dict.fromkeys(file["path"] for file in files if file["path"]))
     return {
         "source": one.name,
@@ -119,6 +138,7 @@ def _source(one: Standing, options: SourceOptions | None) -> Facts:
         "files": files,
         "lag": sum(file["lag"] or 0 for file in files),
         "last": one.heard,
+        "ahead": one.skew,
         "paused": one.paused,
     }
 

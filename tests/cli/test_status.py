@@ -48,6 +48,23 @@ def test_all_there_is(tmp_path: Path) -> None:
         assert max(map(len, on_terminal(one, "status", columns=40).splitlines())) <= 40
 
 
+def test_how_far_ends_do(tmp_path: Path) -> None:
+    """A dead one is seen at a glance: what waits for it, and its last word."""
+    rules = Live(tmp_path)
+    log = f"config action 'log'\n\toption type 'log'\n\toption path '{tmp_path}/events.log'\n"
+    dead = "config action 'dead'\n\toption type 'webhook'\n\toption url 'http://127.0.0.1:1/'\n"
+    with asked(tmp_path, rules.rule() + "\tlist action 'log dead'\n", log, dead) as one:
+        one.write("hit me")
+        one.wait_runs(1)
+        one.until(lambda: (tmp_path / "events.log").exists(), "a line in the log")
+        one.until(lambda: "Connection refused" in ask(one, "status").stdout, "the dead one's word")
+        facts = {action["action"]: action for action in json.loads(ask(one, "status", "--json").stdout)["actions"]}
+        assert (facts["log"]["sent"], facts["log"]["waiting"], facts["log"]["last_error"]) == (1, 0, "")
+        assert (facts["dead"]["sent"], facts["dead"]["waiting"], facts["dead"]["last_success"]) == (0, 1, None)
+        said = ask(one, "status").stdout
+        assert "actions        log: 1 sent, 0 waiting; last sent " in said
+
+
 def test_counts_go_on_over_a_reload(tmp_path: Path) -> None:
     with asked(tmp_path) as one:
         one.write("hit me")

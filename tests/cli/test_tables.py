@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from logtrigger.cli.tables import Column, columns, paragraph, roughly, safe, size, table
 
-HEADS = ["RULE", Column("READS", keeps_end=True), Column("LAST LINE")]
+HEADS: list[str | Column] = ["RULE", Column("READS", keeps_end=True), Column("LAST LINE")]
 
 
 def test_without_a_terminal_nothing_is_cut() -> None:
