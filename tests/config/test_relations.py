@@ -62,7 +62,8 @@ def test_mistake(complaints: Complaints, text: str, said: str) -> None:
 def test_rule_that_does_nothing(complaints: Complaints) -> None:
     text = "config rule\n option name login\n option pattern 'user %s'\n option fields user\n"
     assert complaints(text) == [
-        "rules.conf:1: warning: rule 'login' does nothing (add option ban or script, or list action, or name it in another rule's reset_by)"
+        "rules.conf:1: warning: rule 'login' does nothing"
+        " (add option ban or script, or list action, or name it in another rule's reset_by)"
     ]
     assert complaints(text + rule("fail", "key user", "reset_by login")) == []
 

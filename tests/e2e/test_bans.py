@@ -201,6 +201,22 @@ def test_flushed_rules_come_back(two: tuple[Namespace, Namespace, Box], backend:
         assert daemon.said("somebody has removed our bans from the firewall: 2 bans restored") >= 1
 
 
+def test_address_that_becomes_ours_is_not_banned(two: tuple[Namespace, Namespace, Box]) -> None:
+    """The kernel tells of it; nobody waits until it is looked up again."""
+    host, _, machine = two
+    with guard(machine, "null") as daemon:
+        daemon.write("short: 192.0.2.77")
+        daemon.wait_until_said("; banning 192.0.2.77 for 4s")
+        host.run("ip", "address", "add", "192.0.2.77/32", "dev", "lo")
+        host.run("ip", "route", "add", "default", "via", PEER[4])
+        host.run("ip", "address", "add", "192.0.2.78/32", "dev", "lo")
+        time.sleep(0.5)
+        daemon.write(f"short: 192.0.2.77\nshort: 192.0.2.78\nshort: {PEER[4]}")
+        daemon.wait_until_said("; not banned: 192.0.2.77 is an address of this machine")
+        daemon.wait_until_said("; not banned: 192.0.2.78 is an address of this machine")
+        daemon.wait_until_said(f"; not banned: {PEER[4]} is a gateway of this machine")
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_lifting_all_wins_over_restoring(two: tuple[Namespace, Namespace, Box], backend: str) -> None:
     """As a router's firewall does it that is told to start afresh."""
