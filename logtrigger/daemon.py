@@ -29,6 +29,7 @@ from logtrigger.windowrows import from_row
 _LAGGING, _CAUGHT_UP = 20_000, 5_000  # triggers waiting for a commit: where sources pause, where they go on
 _TIDY_EVERY = 60.0  # seconds
 _FAULT_EVERY = 60.0  # seconds between reports of one fault
+_PATIENCE = 5.0  # seconds, beyond the time limit of scripts
 _LOOK_EVERY = 0.02  # seconds, for the end of the last action after the input's end
 
 Load = Callable[[], Configuration]
@@ -144,18 +145,29 @@ class Daemon:
             self.dispatch.scripts.terminate()
             return
         self._stopping = True
-        self.feeds.pause()
+        try:
+            self.feeds.pause()
+        finally:
+            self._end_work()
+
+    def _end_work(self) -> None:
         if running := self.dispatch.work.running:
             self.report(1, f"stopping; waiting for scripts, {running} running (Ctrl-C or SIGTERM again ends them)")
         self.dispatch.drain(self._finish)
 
-    def _wind_up(self) -> None:
-        """Nothing can come any more: end when everything is done that has been caused."""
-        work = self.dispatch.work
+    def _wind_up(self, before: tuple[object, ...] = (), since: float = 0.0) -> None:
+        """Nothing can come any more: end when everything is done that has been caused.
+
+        What makes no progress, such as mail to a server that is away, is left for the next run.
+        """
+        work, now = self.dispatch.work, time.monotonic()
         if self._stopping or not self.feeds.are_over:
             return
-        if work.running or work.waiting or work.spilled:
-            self.loop.call_later(_LOOK_EVERY, self._wind_up)
+        left = (work.running, work.waiting, work.spilled)
+        if left != before:
+            since = now
+        if any(left) and now - since < self.settings.script_timeout + _PATIENCE:
+            self.loop.call_later(_LOOK_EVERY, lambda: self._wind_up(left, since))
         else:
             self.report(1, "the input has ended")
             self.stop()
@@ -254,7 +266,7 @@ class Daemon:
         try:
             self.store.register(position)
         except StoreError as error:
-            self._on_store_error(error)
+            self.commits.fails(error)
 
     def forget(self, stream: str) -> None:
         """A stream is over."""
