@@ -84,10 +84,11 @@ class Banning:
         now = self._now()
         bans, over = self._store.load_bans(now)
         self.bans.restore(bans)
+        del bans  # of 100,000 this is some memory, which what follows can use
         self._owed.update(over)  # ended while nobody was there, perhaps, to tell a firewall without a clock
-        if bans:
-            self.report(1, f"restoring {_counted(len(bans))}")
-        if bans or over or self._settings.bans:
+        if len(self.bans):
+            self.report(1, f"restoring {_counted(len(self.bans))}")
+        if len(self.bans) or over or self._settings.bans:
             self._rebuild()
         self._await_expiry()
 

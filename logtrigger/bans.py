@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from math import inf
+from sys import intern
 from typing import NamedTuple
 
 from logtrigger.addresses import Network, canonical, unmapped
@@ -111,7 +112,7 @@ class Bans:
         for ban in bans:
             until = inf if ban.until is None else ban.until
             self._remove(ban.network)
-            self._put(ban.network, _Held(ban.since, until, ban.rule, ban.by, ban.times))
+            self._put(ban.network, _Held(ban.since, until, intern(ban.rule), intern(ban.by), ban.times))
             if ban.lines or ban.trigger:
                 self._detail(ban.network, ban.trigger, ban.lines)
 
