@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from logtrigger import __version__
+from logtrigger.cli import status
 from logtrigger.cli.commands import main
 from tests.cli.asking import ask, asked, command, on_terminal
 from tests.live import Live, live
@@ -214,3 +215,11 @@ def test_hostile_clients_hold_nothing_up(tmp_path: Path) -> None:
         for other in others:
             other.close()
         assert len(os.listdir(f"/proc/{one.process.pid if one.process else 0}/fd")) < 100
+
+
+@pytest.mark.parametrize(
+    ("ahead", "said"), [(None, ""), (1.9, ""), (-7.2, ", its clock is 7s behind"), (300, ", its clock is 5m ahead")]
+)
+def test_a_clock_that_differs_is_told(ahead: float | None, said: str) -> None:
+    source = {"source": "a", "reads": "a", "last": None, "lag": 0, "ahead": ahead, "paused": False}
+    assert status._source(source, 0.0) == f"a; no line yet{said}"
