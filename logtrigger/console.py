@@ -133,7 +133,8 @@ class Console:
 
 
 def _why(trigger: Trigger, rule: Rule) -> str:
-    events = f"{trigger.count} event" + "s" * (trigger.count != 1)
+    counted = f"value{'s' * (trigger.count != 1)} of {rule.distinct.field}" if rule.distinct else ""
+    events = f"{trigger.count} {counted}" if counted else f"{trigger.count} event" + "s" * (trigger.count != 1)
     limit = f" (maxfail {rule.maxfail})" if rule.maxfail > 1 else ""
     span = f" within {spoken(rule.time)}" if rule.time and limit else ""
     late = f", {spoken(trigger.late)} late" if trigger.late else ""

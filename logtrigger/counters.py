@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from logtrigger.distinct import DistinctWindows
 from logtrigger.rule import Rule
 from logtrigger.window import Entry, Windows
 
@@ -37,7 +38,8 @@ class Counters:
         for rule in rules:
             members.setdefault(_namespace(rule), []).append(rule)
         for namespace, found in members.items():
-            self._windows[namespace] = Windows(found[0].maxfail, found[0].time, max_keys, stored=stored)
+            kind = Windows if found[0].distinct is None else DistinctWindows
+            self._windows[namespace] = kind(found[0].maxfail, found[0].time, max_keys, stored=stored)
             self._signatures[namespace] = _signature(found)
 
     def of(self, rule: Rule) -> Windows:
@@ -100,6 +102,12 @@ def _width(rule: Rule) -> tuple[tuple[int, int], ...]:
 
 
 def _signature(rules: Sequence[Rule]) -> str:
-    """What must be unchanged for counters to be gone on with: patterns, fields, key and its width, group and time."""
-    facts = [(r.name, [(p.text, p.fields, p.types) for p in r.patterns], r.key, r.group, r.time, *_width(r)) for r in rules]
+    """What must be unchanged for counters to be gone on with: patterns, fields, key and its width, group, time, distinct."""
+    facts = [
+        (
+            *(r.name, [(p.text, p.fields, p.types) for p in r.patterns], r.key, r.group, r.time, *_width(r)),
+            *([r.distinct] if r.distinct else []),
+        )
+        for r in rules
+    ]
     return hashlib.blake2s(repr(facts).encode(), digest_size=8).hexdigest()

@@ -185,7 +185,11 @@ class Engine:
         for windows, names, widening in watch.resets:
             windows.reset(found.reading.key(found.values, names, widening))
         time = self._time(watch.clock, line.data, line.begin, line.end, now) if catching_up else now
-        count, full = watch.add(key, time, watch.weight * times, suppress=watch.suppress)
+        if watch.distinct is None:
+            count, full = watch.add(key, time, watch.weight * times, suppress=watch.suppress)
+        else:
+            value = watch.recogniser.distinct(found, line)
+            count, full = watch.distinct.see(key, value, time, suppress=watch.suppress)
         if self.observer:
             self.observer(Event(rule.name, time, tuple(key.split(KEY_JOINT)) if rule.key else (), count, line.raw))
         return key, time, count, full

@@ -10,6 +10,7 @@ from functools import cached_property
 
 from logtrigger import headers, places
 from logtrigger.addresses import widened
+from logtrigger.conditions import HEADER_FIELDS
 from logtrigger.headers import Header
 from logtrigger.patterns.pattern import Pattern
 from logtrigger.patterns.types import canonical_ip
@@ -101,6 +102,10 @@ class Reading:
             capture = captures[index]
             parts.append(key_part(capture if normalise is None else normalise(capture)))
         return KEY_JOINT.join(parts)
+
+    def value(self, values: Sequence[bytes], name: str) -> bytes:
+        """One field, as it was captured; empty where the pattern has none of that name."""
+        return values[self._index[name]] if name in self._index else b""
 
     def address(self, values: Sequence[bytes]) -> str:
         """The first field of type ip; empty where the pattern has none."""
@@ -205,6 +210,24 @@ class Recogniser:
     def places(self, fields: Mapping[str, str]) -> dict[str, str]:
         """Where the addresses among an event's fields are, by `address_place`."""
         return places.of(fields, self.rule.types, self._look)
+
+    def distinct(self, found: Match, line: Line) -> bytes:
+        """What a rule with `distinct` counts of this event; empty where it has no such value."""
+        wanted = self.rule.distinct
+        assert wanted is not None
+        if wanted.field in self._names:
+            value = found.reading.value(found.values, wanted.field)
+            if value and self._types[wanted.field] == "ip":
+                return widened(value.decode("ascii"), wanted.prefix4, wanted.prefix6).encode("ascii")
+            return value
+        if wanted.field in HEADER_FIELDS:
+            return line.header_fields()[wanted.field].encode("utf-8", "replace")
+        known = places.with_first(self.places(self.fields(found)), self._types)
+        return known.get(wanted.field, "").encode("utf-8", "replace")
+
+    @cached_property
+    def _types(self) -> Mapping[str, str]:
+        return self.rule.types
 
     def _conditions_hold(self, found: Match, line: Line) -> bool:
         fields = self.fields(found)

@@ -33,6 +33,15 @@ class BanOptions:
     prefix6: int = 64
 
 
+@dataclass(frozen=True, slots=True)
+class Distinct:
+    """The field whose different values a rule counts, instead of events; addresses by their prefix."""
+
+    field: str  # of the rule, of the header, or of a place
+    prefix4: int = 32
+    prefix6: int = 64
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """What to recognise, how to count it, what to do."""
@@ -46,6 +55,7 @@ class Rule:
     maxfail: int = 1
     time: float | None = None  # seconds; None: no limit
     key: tuple[str, ...] = ()
+    distinct: Distinct | None = None
     group: str = ""
     weight: int = 1
     reset_by: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from logtrigger.bulk import Bulk, Bulks
 from logtrigger.counters import Counters
+from logtrigger.distinct import DistinctWindows
 from logtrigger.model import Chunk
 from logtrigger.places import Look, nowhere
 from logtrigger.recognise import Captures, Recogniser, Widening
@@ -40,6 +41,7 @@ class Watch:
         self.add = windows.add
         self.key = self.recogniser.first.raw_key  # of what `quick` found
         self.windows = windows
+        self.distinct = windows if isinstance(windows, DistinctWindows) else None  # where values are counted, not events
         self.weight, self.suppress = rule.weight, rule.suppress
         # The windows that an event of this rule empties, their key's fields, and how those are counted.
         self.resets: list[tuple[Windows, tuple[str, ...], Widening]] = []
@@ -50,7 +52,9 @@ class Watch:
     @cached_property
     def bulk(self) -> Bulk | None:
         """What finds many events at once; None: they are looked at one by one, and in order with those of other rules."""
-        return self.bulks.of(self.rule, self.recogniser.first, OWN_PROGRAM) if self.bulks else None
+        if self.bulks is None or self.distinct is not None:
+            return None
+        return self.bulks.of(self.rule, self.recogniser.first, OWN_PROGRAM)
 
     def may_see(self, chunk: Chunk) -> bool:
         """Whether the rule is for lines of this sender. Where the source does not tell who sent them, it is not."""
@@ -64,7 +68,7 @@ class Watch:
     @cached_property
     def quick(self) -> Captures | None:
         """What finds an event's captures quickly; None: each line needs a thorough look."""
-        return None if self.resets else self.recogniser.quick
+        return None if self.resets or self.distinct is not None else self.recogniser.quick
 
 
 def watches_of(rules: Sequence[Rule], counters: Counters, look: Look = nowhere) -> list[Watch]:

@@ -50,10 +50,11 @@ def _known(given: Option, paths: Sequence[Path], report: Report) -> tuple[set[st
 
 
 def _asked(rules: Sequence[Rule]) -> list[tuple[Rule, set[str]]]:
-    """The rules with conditions on places, and the fields of places they ask for."""
+    """The rules with conditions on places or counting them, and the fields of places they ask for."""
     found = []
     for rule in rules:
-        gained = places.names(rule.types) if rule.when else {}
-        if asked := {gained[condition.field] for condition in rule.when if condition.field in gained}:
+        wanted = [condition.field for condition in rule.when] + ([rule.distinct.field] if rule.distinct else [])
+        gained = places.names(rule.types) if wanted else {}
+        if asked := {gained[name] for name in wanted if name in gained}:
             found.append((rule, asked))
     return found

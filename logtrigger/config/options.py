@@ -85,6 +85,7 @@ class RuleOptions:
     maxfail: int = option(kinds.COUNT, "how many events make a trigger", "1")
     time: float | None = option(kinds.DURATION, "within how long; by default without limit")
     key: tuple[str, ...] | None = option(kinds.WORDS, "the fields to count by, or none; by default the first address")
+    distinct: str | None = option(kinds.RULE_NAME, "the field whose different values are counted, instead of events")
     group: str | None = option(kinds.RULE_NAME, "rules of one group share their counters")
     weight: int = option(kinds.WEIGHT, "how much an event counts", "1")
     reset_by: tuple[Value, ...] = option(kinds.LINES, "rules whose events empty the counter of the same key")

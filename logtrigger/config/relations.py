@@ -110,8 +110,13 @@ def _shared(rule: Rule, other: Rule) -> list[tuple[str, Any, Any]]:
         ("maxfail", rule.maxfail, other.maxfail),
         ("time", _seconds(rule.time), _seconds(other.time)),
         ("the number of fields in key", len(rule.key), len(other.key)),
+        ("distinct", _counted(rule), _counted(other)),
         *_widths(rule, other),
     ]
+
+
+def _counted(rule: Rule) -> str:
+    return "a field" if rule.distinct else "no field"
 
 
 def _widths(rule: Rule, other: Rule) -> list[tuple[str, Any, Any]]:

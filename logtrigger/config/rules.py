@@ -9,7 +9,7 @@ from pathlib import Path
 from logtrigger import conditions, patterns, places
 from logtrigger.addresses import AddressSet
 from logtrigger.conditions import Condition
-from logtrigger.config import firewall, shell, trust
+from logtrigger.config import counting, firewall, shell, trust
 from logtrigger.config.merge import Draft
 from logtrigger.config.options import RuleOptions
 from logtrigger.config.uci import Value
@@ -44,6 +44,7 @@ class Scripts:
 
 def compile_rule(draft: Draft, options: RuleOptions, report: Report, scripts: Scripts) -> Rule | None:
     """The rule, or None where the report says why there is none. Other rules' names are left to relations.py."""
+    options = counting.spelled_out(draft, options, report)
     syntax, texts = _syntax(draft, options, report)
     excepts = _compiled("except", syntax, [(value, None) for value in options.excepts], options.nocase, report)
     compiled = _compiled(OPTION_OF[syntax], syntax, _with_fields(texts, options.fields, report), options.nocase, report)
@@ -58,6 +59,7 @@ def compile_rule(draft: Draft, options: RuleOptions, report: Report, scripts: Sc
     types = {name: types[name] for name in names}
     _check_names(names, draft, report)
     _check_places(names, types, draft, report)
+    key = _key(draft, options, names, types, report)
     return Rule(
         name=options.name,
         place=draft.place,
@@ -67,7 +69,8 @@ def compile_rule(draft: Draft, options: RuleOptions, report: Report, scripts: Sc
         source=options.file or options.source or SYSTEM_LOG,
         maxfail=options.maxfail,
         time=options.time,
-        key=_key(draft, options, names, types, report),
+        key=key,
+        distinct=counting.distinct_of(draft, options, key, types, report),
         group=options.group or "",
         weight=options.weight,
         reset_by=tuple(value.text for value in options.reset_by),
@@ -171,7 +174,7 @@ def _key(draft: Draft, options: RuleOptions, names: Sequence[str], types: Types,
         return tuple(addresses[:1])
     if options.key == NO_KEY:
         return ()
-    place = draft.given["key"].place
+    place = draft.given["key" if "key" in draft.given else "when"].place
     for name in options.key:
         if name not in names:
             known = f"the fields are {listed(names)}" if names else "name the conversions with option fields"
