@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -126,3 +127,34 @@ def test_a_fault_in_a_source_does_not_end_the_daemon(one: Live) -> None:
         one.wait_for("a fault of logtrigger's own in sitecustomize.py:6: ValueError('for this test'); work goes on")
         one.write("hit you")
         one.wait_runs(2)
+
+
+def test_the_ring_buffer_through_a_crash(one: Live, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a stand-in for logread: lines that come while nobody runs are read afterwards, each once."""
+    ring, bin = tmp_path / "ring", tmp_path / "bin"
+    ring.touch()
+    bin.mkdir()
+    (bin / "logread").write_text(f'#!/bin/sh\n[ "$1" = -f ] && exec tail -n 0 -f {ring}\nexec tail -n 100 {ring}\n')
+    (bin / "logread").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{bin}:{os.environ['PATH']}")
+
+    def log(who: str) -> None:
+        with ring.open("a") as file:
+            file.write(f"{time.ctime()} daemon.info app[7]: hit {who}\n")
+
+    reads(one, "\toption logread 1\n\toption from start")
+    log("one")
+    with one.running():
+        one.wait_runs(1)
+        log("two")
+        one.wait_runs(2)
+    log("three")
+    one.start()
+    one.wait_runs(3)
+    one.kill()
+    log("four")
+    with one.running():
+        one.until(lambda: len(set(one.runs())) == 4, "four scripts")
+        log("five")
+        one.until(lambda: len(set(one.runs())) == 5, "five scripts")
+    assert len(set(one.runs())) == 5 and one.newest.count("LT_program app") <= 3
