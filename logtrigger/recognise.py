@@ -171,10 +171,6 @@ class Recogniser:
         expression = pattern.quick(headers.quick_head(rule.programs, with_tag=not pattern.tagged))
         return None if expression is None else _groups_of(expression.match)
 
-    def captured(self, captures: Sequence[bytes]) -> Match:
-        """The event that `quick` found."""
-        return Match(self.first, self.first.normal(captures))
-
     def recognise(self, line: Line) -> Match | None:
         """The event this line is for this rule; None: it is none."""
         rule = self.rule
