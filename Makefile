@@ -44,6 +44,7 @@ bench: $(VENV)/.installed-bench
 	$(VENV)/bin/python -m bench.banning --write docs/performance.md
 	$(VENV)/bin/python -m bench.throughput --write docs/performance.md
 	$(VENV)/bin/python -m bench.receiving --write docs/performance.md
+	$(VENV)/bin/python -m bench.following --write docs/performance.md
 
 torture: $(VENV)/.installed-dev
 	$(VENV)/bin/python -m tests.torture

@@ -210,9 +210,9 @@ def _may_be_live(content: Content, one: Candidate, tail: Tail) -> bool:
     if content.is_packed or tail.content is None or tail.content.is_packed:
         position = tail.position()
         return fingerprint.span(position.head) > 0 and fingerprint.begins_as(content, position)
-    if tail.is_known:
-        return tail.is_copied_in(content)
-    return _same(content, tail.content, one.size)
+    if tail.is_known and tail.is_copied_in(content):
+        return True
+    return not tail.read_to and _same(content, tail.content, one.size)
 
 
 def _may_be(content: Content, position: Position) -> bool:
