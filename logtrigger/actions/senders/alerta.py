@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from logtrigger.actions.senders.base import Secret, values
+from logtrigger.actions.senders.base import Refused, Secret, Unreachable, values
 from logtrigger.actions.senders.http import Http
 from logtrigger.model import Trigger
 from logtrigger.templates import Template, one_line
@@ -31,6 +32,7 @@ SEVERITIES = (
 )
 ALIASES = {"information": "informational", "info": "informational"}
 _LONGEST_TEXT = 8_192  # characters
+_NEVER = re.compile(r" answers 500 .*Severity \(.*\) is not one of ")  # a refusal that its server takes for its own fault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +88,12 @@ class Alerta:
         said = ""
         for trigger in triggers:
             body = json.dumps(document(self._say, trigger)).encode()
-            status, answer = self._http.request(body, path=path, headers=extra)
+            try:
+                status, answer = self._http.request(body, path=path, headers=extra)
+            except Unreachable as error:
+                if _NEVER.search(str(error)):
+                    raise Refused(str(error)) from None
+                raise
             said = f"HTTP {status}{_id(answer)}"
         return said
 

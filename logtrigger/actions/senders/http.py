@@ -14,8 +14,9 @@ from logtrigger import __version__
 from logtrigger.actions.senders.base import TIMEOUT, Refused, Unreachable
 from logtrigger.text import safe_start
 
-# Not the request's fault: RFC 9110 15.5.9 and 15.6, RFC 6585 (429), RFC 8470 (425).
-_LATER = frozenset({408, 425, 429, *range(500, 600)})
+# Not the request's fault: RFC 9110 15.5.9 and 15.6, RFC 6585 (429), RFC 8470 (425). And 401: a token that has expired can be
+# renewed in its file, which is read each time.
+_LATER = frozenset({401, 408, 425, 429, *range(500, 600)})
 _SHOWN = 200  # bytes of an answer
 LONGEST_ANSWER = 16 << 20  # bytes
 

@@ -6,8 +6,10 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from logtrigger.actions.senders.alerta import Alert, Alerta, Heartbeat, document
-from logtrigger.actions.senders.base import Secret
+from logtrigger.actions.senders.base import Refused, Secret, Unreachable
 from logtrigger.model import Trigger
 from logtrigger.templates import Template
 from tests.actions.senders.conftest import WebServer
@@ -70,3 +72,16 @@ def test_long_texts_and_controls(make_trigger: MakeTrigger) -> None:
     said = document(Alert(event=Template("{user}")), make_trigger(fields={"user": "a\nb"}, message="x" * 100_000))
     assert said["event"] == "a b"
     assert len(said["text"]) == 8192
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [(b"Severity (x) is not one of security, critical, ok", Refused), (b"deadlock detected", Unreachable)],
+)
+def test_error_500_for_what_is_refused(
+    web: WebServer, make_trigger: MakeTrigger, message: bytes, kind: type[Exception]
+) -> None:
+    """A severity that it does not know would be refused as often as it is tried, and hold up all others."""
+    web.answers = [(500, b'{"code": 500, "errors": null, "message": "' + message + b'", "status": "error"}')]
+    with pytest.raises(kind, match="answers 500"):
+        Alerta(web.url, Alert()).send([make_trigger()])

@@ -25,8 +25,9 @@ def test_taken(web: WebServer) -> None:
     ("status", "kind"),
     [
         (400, Refused),
-        (401, Refused),
+        (403, Refused),
         (302, Refused),
+        (401, Unreachable),
         (408, Unreachable),
         (429, Unreachable),
         (500, Unreachable),
