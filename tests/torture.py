@@ -54,7 +54,8 @@ class Log:
         self.dice = writer.dice
         self.generation = 0
         self.out = path.open("ab", buffering=0)
-        self.old: list[Path] = []  # generations that have not been read to their end for sure
+        self.old: list[Path] = []  # generations
+        self.ends: list[Path] = []  # their last lines have been read when these files exist
         self.methods: list[tuple[Callable[[], None], float]] = [
             (self.rename, 4),
             (self.rename_late, 2),
@@ -115,15 +116,16 @@ class Log:
         self.out = self.path.open("ab", buffering=0)
 
     def tidy(self) -> None:
-        """Delete old generations, so that inodes are used again."""
-        self.writer.read_mark(self.path)
+        """Delete old generations, so that inodes are used again, once they have been read."""
+        self.writer.wait_for(self.ends)
         for path in self.old:
             path.unlink()
         self.old.clear()
+        self.ends.clear()
 
     def _lose(self) -> None:
         """Before lines go for good: who has read them cannot know, after a restart, that there were no more."""
-        self.writer.read_mark(self.path)
+        self.writer.wait_for([self.writer.mark(self.path)])
         with self.path.with_name("gone").open("a") as gone:
             gone.write(f"beyond byte {self.path.stat().st_size}, if anything\n")
 
@@ -146,6 +148,7 @@ class Log:
     def _next(self) -> Path:
         """The name for the present generation, free: numbers are shifted, dates are new each time."""
         self.generation += 1
+        self.ends.append(self.writer.mark(self.path))
         if self.dice.random() < 0.5:
             name = self.path.with_name(f"{self.path.name}-2026{self.generation:04}")
         else:
@@ -197,7 +200,8 @@ class Writer:
             if self.pause:
                 time.sleep(self.dice.random() * self.pause * burst)
         for log in self.logs:
-            self._mark(log.path)
+            self.mark(log.path)
+        (self.folder / "marks").write_text(str(self.marks))
 
     def _log(self, number: int) -> Log:
         return Log(self.folder / f"app{'abcdefghijklmnop'[number]}.log", self)
@@ -212,21 +216,19 @@ class Writer:
         self.betweens += 1
         return f"between {self.betweens}\n".encode() if self.stored else b"between\n"
 
-    def _mark(self, path: Path) -> Path:
+    def mark(self, path: Path) -> Path:
+        """Write a line to path; the file that exists when it has been read."""
         self.marks += 1
         with path.open("ab", buffering=0) as out:
             out.write(f"mark {self.marks} ends\n".encode())
         return self.folder / f"mark.{self.marks}"
 
-    def read_mark(self, path: Path) -> None:
-        """All that stood at path is read once its last line is: earlier generations come first.
-
-        What has been read but not stored yet a killed daemon must be able to read again; nobody kills it meanwhile.
-        """
+    def wait_for(self, marks: Sequence[Path]) -> None:
+        """Until these marks have been read. Nobody kills the daemon meanwhile: what it has read but not stored yet it must be
+        able to read again."""
         hold = self.folder / "hold"
         hold.touch()
-        read = self._mark(path)
-        while not read.exists():
+        while not all(mark.exists() for mark in marks):
             time.sleep(0.005)
         if self.stored:
             time.sleep(self.stored)
@@ -303,9 +305,8 @@ class Torture:
         assert self.one.stop() == 0, self.one.output[-5000:]
 
     def _marked(self) -> bool:
-        """Whether the last lines of all files, which the writer marked, have been seen."""
-        last = max((int(path.suffix[1:]) for path in self.logs.glob("mark.*")), default=0)
-        return len(list(self.logs.glob("mark.*"))) == last
+        """Whether all that the writer marked has been seen."""
+        return len(list(self.logs.glob("mark.*"))) == int((self.logs / "marks").read_text())
 
     def _faults(self) -> list[str]:
         return [*self._miscounted(), *self._misnumbered(), *self._misrun(), *self._said()]
@@ -321,8 +322,7 @@ class Torture:
 
     def _misnumbered(self) -> list[str]:
         ((highest,),) = self.one.query('SELECT max(seq) FROM "trigger"')
-        marks = len(list(self.logs.glob("mark.*")))
-        wanted = self.lines + self.lines // SAMPLE + marks
+        wanted = self.lines + self.lines // SAMPLE + int((self.logs / "marks").read_text())
         return [] if highest == wanted else [f"{highest} triggers, not {wanted}"]
 
     def _misrun(self) -> list[str]:

@@ -10,23 +10,21 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from logtrigger.loop import Callback, Timer
-from logtrigger.model import Chunk, Position
-from logtrigger.sources import fingerprint
+from logtrigger.model import Position
 from logtrigger.sources.base import Host
 from logtrigger.sources.content import Content, Plain, Unfinished, open_file
 from logtrigger.sources.fingerprint import OVER, TOLD
-from logtrigger.sources.generations import Candidate, Generations, Inode
+from logtrigger.sources.generations import Candidate, Generations
 from logtrigger.sources.inotify import Watcher
-from logtrigger.sources.past import marked
+from logtrigger.sources.openfiles import OpenFiles
 from logtrigger.sources.reading import Reading
 from logtrigger.sources.rests import Rests
 from logtrigger.sources.standing import Standing
-from logtrigger.sources.tail import Tail, Unlike, has_writer, inode_of, last_line_end, new_stream
+from logtrigger.sources.tail import LINGER_BLIND, Tail, Unlike, has_writer, inode_of, last_line_end, new_stream
 
 SWEEP = 10.0  # seconds between looks at everything, for what no folder tells: links, mounts
 POLL = 1.0  # the same where inotify does not work
 LINGER = 3.0  # seconds without growth after which a rotated file is over, if no process has it open for writing
-LINGER_BLIND = 60.0  # the same where that cannot be told
 
 
 class FileSource:
@@ -65,16 +63,16 @@ class FileSource:
         self._globs = [os.path.abspath(pattern) for pattern in globs]
         self._from_start = from_start
         self._linger = linger
+        self._patience = linger  # seconds until the next look at what could not be judged
         self._missing_level = missing_level
-        self._watcher: Watcher | None = None
         self._generations = Generations(rotated)
         self._standing = Standing(self._globs, self._generations, self._complain)
         self._reading = Reading(host.loop, self._read)
-        self._tails: dict[Inode, Tail] = {}
+        self._open = OpenFiles(host, name)
+        self._tails = self._open.tails
         self._rests = Rests(host, name, self._standing, self._generations, self._tails, self._begin_rest, self._is_old)
         self._past = self._rests.past
         self._at: dict[str, Tail] = {}
-        self._by_watch: dict[int, Tail] = {}
         self._marks: list[Position] = []
         self._before: set[str] = set()  # globs that were followed in an earlier run
         self._timers: dict[str, Timer] = {}
@@ -85,7 +83,7 @@ class FileSource:
 
     def open(self) -> None:
         """Find the files and begin to read. Missing and unreadable ones are said once and waited for."""
-        self._watcher = Watcher(self._host.loop, self._on_written, self._on_name)
+        self._open.watcher = Watcher(self._host.loop, self._on_written, self._on_name)
         self._recall()
         self._starting = True
         self._scan()
@@ -95,14 +93,9 @@ class FileSource:
         self._sweep()
 
     def close(self) -> None:
-        if self._watcher is not None:
-            self._watcher.close()
-            self._watcher = None
         for timer in self._timers.values():
             timer.cancel()
-        for tail in self._tails.values():
-            tail.close()
-        self._tails.clear()
+        self._open.close()
         self._at.clear()
         self._reading.clear()
 
@@ -113,13 +106,7 @@ class FileSource:
         self._reading.resume()
 
     def positions(self) -> Iterable[Position]:
-        reading = [self._position(tail) for tail in self._tails.values() if tail.registered]
-        return [*self._past.positions(), *reading]
-
-    def _position(self, tail: Tail) -> Position:
-        """Of a rotated file that nobody writes to it is said already that all was read: it may be deleted meanwhile."""
-        over = tail.detached and tail.at_end and tail.content is not None and has_writer(tail.content.fd) is False
-        return marked(tail.position(), OVER) if over else tail.position()
+        return [*self._past.positions(), *self._open.positions()]
 
     def abandon(self) -> None:
         """Close, and remember nothing: should the files be followed again, then from their end."""
@@ -152,9 +139,9 @@ class FileSource:
     def _scan(self) -> None:
         """Compare what stands at the paths with what is open: begin new files, let go of those that left."""
         self._rescanning = False
-        if self._watcher is None:
+        if self._open.watcher is None:
             return
-        files = self._standing.look(self._watcher)
+        files = self._standing.look(self._open.watcher)
         for position in self._past.positions():
             if (base := self._standing.base_of(position.path)) is not None:
                 self._past.move(position, base)
@@ -189,7 +176,7 @@ class FileSource:
                 return self._begin(content, position, path)
             was_cut = any(one.inode == os.fstat(content.fd).st_ino for one in self._past.unfinished(path))
             offset = 0 if self._is_new(path) or self._from_start else last_line_end(content.fd)
-            return self._begin(content, self._new_position(path, content, offset), path, hole=was_cut)
+            return self._begin(content, self._open.new_position(path, content, offset), path, hole=was_cut)
         except OSError as error:
             content.close()
             self._standing.unreadable(path, error)
@@ -215,32 +202,10 @@ class FileSource:
             self._past.add(place)
             self._host.register(place)
 
-    def _new_position(self, path: str, content: Content, offset: int) -> Position:
-        device, inode = inode_of(content.fd)
-        head, end = (fingerprint.head(content), fingerprint.tail(content, offset)) if offset else ("", "")
-        return Position(new_stream(), self.name, path, device, inode, offset, head, end)
-
     def _begin(self, content: Content, position: Position, path: str, *, lain: int | None = None, hole: bool = False) -> Tail:
-        """Read a file on from a position. A stream of which nothing was read is made durable with its first line."""
-        size = os.fstat(content.fd).st_size
-        tail = Tail(content, position, self._host.max_line, size if lain is None else lain, hole)
-        if path != position.path:
-            tail.rename(path)
-        if position.offset:
-            self._register(tail)
-        self._tails[tail.key] = tail
-        tail.changed = time.monotonic()
-        if self._watcher is not None and not content.is_packed:
-            tail.watch = self._watcher.watch_file(content.fd)
-            if tail.watch is not None:
-                self._by_watch[tail.watch] = tail
+        tail = self._open.begin(content, position, path, lain=lain, hole=hole)
         self._reading.queue(tail)
         return tail
-
-    def _register(self, tail: Tail) -> None:
-        if not tail.registered:
-            tail.registered = True
-            self._host.register(tail.position())
 
     def _settle(self, before: dict[str, Tail]) -> None:
         """Detach what left its path; what came to a path is read after what left it."""
@@ -270,11 +235,13 @@ class FileSource:
         begun = self._rests.look(path)
         self._read_in_order(path, begun)
         if path in self._rests.pending:
-            self._later("pending", self._linger, self._look_again)
+            self._later("pending", self._patience, self._look_again)
         return bool(begun)
 
     def _look_again(self) -> None:
+        """At what could not be judged; ever more rarely, as long as no name comes or goes."""
         del self._timers["pending"]
+        self._patience = min(2 * self._patience, LINGER_BLIND)
         self._generations.refresh()
         for path in list(self._rests.pending):
             self._look(path)
@@ -287,7 +254,7 @@ class FileSource:
         hole = position is None
         if position is None:
             is_whole = self._is_new(path) or self._from_start
-            position = self._new_position(path, content, 0 if is_whole else last_line_end(content.fd))
+            position = self._open.new_position(path, content, 0 if is_whole else last_line_end(content.fd))
         tail = self._begin(content, position, path, hole=hole)
         tail.origin = now
         if path == now:
@@ -328,46 +295,27 @@ class FileSource:
     def _take(self, tail: Tail, data: bytes) -> None:
         if data:
             tail.changed = time.monotonic()
-        chunks = tail.take(data)
-        if chunks:
-            self._register(tail)
-        self._deliver(tail, chunks)
+        self._open.deliver(tail, tail.take(data))
         if not tail.at_end:
             self._reading.queue(tail)
-
-    def _deliver(self, tail: Tail, chunks: Iterable[Chunk]) -> None:
-        for chunk in chunks:
-            self._host.deliver(chunk)
-            tail.offset = chunk.end
-            if tail.content is None:
-                return  # closed meanwhile
 
     def _begin_again(self, tail: Tail) -> None:
         """The file was cut or written anew: a new stream, after what a copy still holds of the old one."""
         self._host.report(2, f"{self.name}: {tail.path} was truncated; reading it from its beginning")
-        assert tail.content is not None
-        content, path, detached = tail.content, tail.path, tail.detached
-        missing = tail.last_size > tail.read_to
-        self._unwatch(tail)
-        del self._tails[tail.key]
+        path, detached, missing = tail.path, tail.detached, tail.last_size > tail.read_to
         standing = [name for name, other in self._at.items() if other is tail]
         copy = self._rests.copy_of(tail)
-        if copy is None:
-            tail.content = None  # it goes on as that of the new stream
-            tail.at_end = True
-        else:
-            tail.move_to(*copy)
-            tail.registered = False
-            self._register(tail)
-            self._tails[tail.key] = tail
+        content = self._open.let_go(tail)
+        if copy is not None:
+            self._open.move(tail, *copy)
             self._detach(tail)
-        new = self._begin(content, self._new_position(path, content, 0), path, lain=0, hole=True)
+        new = self._begin(content, self._open.new_position(path, content, 0), path, lain=0, hole=True)
         new.detached = detached
         self._at.update(dict.fromkeys(standing, new))
         if copy is not None:
             self._reading.read_first(tail, new)
         else:
-            self._register(tail)
+            self._open.register(tail)
             self._past.cut(tail)
         self._look(path)
         if copy is None and path not in self._rests.pending and self._past.holds(tail.position()):
@@ -375,9 +323,7 @@ class FileSource:
 
     def _give_up(self, tail: Tail, is_missing: bool) -> None:
         """No copy of a file that was cut: its half-written last line is all there is."""
-        for chunk in tail.finish():
-            self._host.deliver(chunk)
-            tail.offset = chunk.end
+        self._open.deliver(tail, tail.finish())
         self._rests.tell(tail.position(), 0 if is_missing else 1)
 
     def _lose(self, tail: Tail, error: OSError) -> None:
@@ -389,7 +335,7 @@ class FileSource:
             self._standing.unreadable(tail.origin, error)
         elif isinstance(error, Unlike) or (isinstance(error, Unfinished) and has_writer(tail.content.fd) is not False):
             self._rests.pending.add(tail.path)
-            self._later("pending", self._linger, self._look_again)
+            self._later("pending", self._patience, self._look_again)
         else:
             self._past.settle(tail.path, Candidate(tail.origin, tail.key, *tail.seen))
             self._standing.complain(tail.origin, f"{error.strerror}; what it holds beyond byte {tail.offset} is not read")
@@ -402,29 +348,18 @@ class FileSource:
         """Finish rotated files that nobody writes to any more; look at the others again, ever more rarely."""
         del self._timers["retire"]
         now = time.monotonic()
-        for tail in [tail for tail in self._tails.values() if tail.detached]:
-            if not self._reading.paused and tail.at_end and self._is_over(tail, now - tail.changed):
+        for tail in self._open.detached():
+            if not self._reading.paused and tail.at_end and tail.is_over(now - tail.changed, self._linger):
                 self._end(tail)
             else:
                 self._reading.queue(tail)
-        left = [now - tail.changed for tail in self._tails.values() if tail.detached]
+        left = [now - tail.changed for tail in self._open.detached()]
         if left:
             self._later("retire", max(self._linger, min(LINGER_BLIND, min(left))), self._retire)
 
-    def _is_over(self, tail: Tail, idle: float) -> bool:
-        if tail.content is None or tail.content.is_packed:
-            return True
-        try:
-            if idle < self._linger or os.fstat(tail.content.fd).st_size != tail.read_to:
-                return False
-        except OSError:
-            return True  # its file system has gone
-        written = has_writer(tail.content.fd)
-        return idle >= LINGER_BLIND if written is None else not written
-
     def _end(self, tail: Tail) -> None:
         """Deliver an unterminated last line. The stream is remembered, so that nothing reads its file again."""
-        self._deliver(tail, self._registered(tail, tail.finish()))
+        self._open.deliver(tail, tail.finish())
         if tail.registered:
             self._past.add(tail.position(), OVER)
             self._past.settle(tail.path, Candidate(tail.origin, tail.key, *tail.seen))
@@ -432,28 +367,14 @@ class FileSource:
             self._host.forget(tail.stream)
         self._drop(tail)
 
-    def _registered(self, tail: Tail, chunks: Sequence[Chunk]) -> Sequence[Chunk]:
-        if chunks:
-            self._register(tail)
-        return chunks
-
     def _drop(self, tail: Tail) -> None:
-        self._unwatch(tail)
-        if self._tails.get(tail.key) is tail:
-            del self._tails[tail.key]
+        self._open.drop(tail)
         self._at = {path: other for path, other in self._at.items() if other is not tail}
-        tail.close()
-
-    def _unwatch(self, tail: Tail) -> None:
-        if tail.watch is not None and self._watcher is not None:
-            self._watcher.unwatch(tail.watch)
-            del self._by_watch[tail.watch]
-            tail.watch = None
 
     # When to look
 
     def _on_written(self, watch: int) -> None:
-        tail = self._by_watch.get(watch)
+        tail = self._open.watched(watch)
         if tail is not None:
             self._reading.queue(tail)
 
@@ -463,20 +384,21 @@ class FileSource:
                 self._reading.queue(tail)
         if (not name or self._standing.concerns(name)) and not self._rescanning:
             self._rescanning = True
+            self._patience = self._linger
             self._host.loop.call_soon(self._scan)
 
     def _sweep(self) -> None:
         """Notice what nobody told: in files by size and time, in folders by time. Only what has changed costs more."""
         if self._timers.pop("sweep", None) is not None and (self._has_changed() or self._standing.is_changed()):
             self._scan()
-        for tail in self._tails.values():
-            if tail.detached:
-                self._reading.queue(tail)
-        if self._watcher is None:
+        for tail in self._open.detached():
+            self._reading.queue(tail)
+        watcher = self._open.watcher
+        if watcher is None:
             return
-        works = self._watcher.works
-        if not works and self._fault != self._watcher.fault:
-            self._fault = self._watcher.fault
+        works = watcher.works
+        if not works and self._fault != watcher.fault:
+            self._fault = watcher.fault
             self._host.report(1, f"{self.name}: looking once a second, as inotify fails: {self._fault}")
         self._later("sweep", SWEEP if works else POLL, self._sweep)
 

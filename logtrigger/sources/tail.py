@@ -16,6 +16,7 @@ from logtrigger.sources.generations import Inode
 from logtrigger.sources.lines import Lines, Piece
 
 READ = 1 << 18  # bytes a turn
+LINGER_BLIND = 60.0  # seconds without growth after which a rotated file is over where nobody can tell who has it open
 
 
 def new_stream() -> str:
@@ -165,6 +166,18 @@ class Tail:
         self.key = device, inode = inode_of(content.fd)
         self._position = replace(self._position, device=device, inode=inode)
         self.at_end = False
+
+    def is_over(self, idle: float, linger: float) -> bool:
+        """Whether nothing more will come to a file that has been read and has not grown for `idle` seconds."""
+        if self.content is None or self.content.is_packed:
+            return True
+        try:
+            if idle < linger or os.fstat(self.content.fd).st_size != self.read_to:
+                return False
+        except OSError:
+            return True  # its file system has gone
+        written = has_writer(self.content.fd)
+        return idle >= LINGER_BLIND if written is None else not written
 
     def position(self) -> Position:
         """Where it stands: fingerprints are taken anew only when it has moved."""
