@@ -6,10 +6,12 @@ Bans are the truth, the firewall follows: where it fails or somebody empties it,
 from __future__ import annotations
 
 import ipaddress
+import random
 import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from math import inf
 
 from logtrigger import hostaddresses
 from logtrigger.addresses import Address, Network, canonical, parse_network, unmapped, widened
@@ -17,16 +19,18 @@ from logtrigger.bans import LINE, WIDEST, Bans, Decision, Outcome
 from logtrigger.commits import Commits
 from logtrigger.durations import spoken
 from logtrigger.errors import FirewallError, StoreError
+from logtrigger.escalation import Offenders, lasting
 from logtrigger.firewall.base import Entry, Firewall, Host
 from logtrigger.loop import Loop, Timer
 from logtrigger.model import Ban, Trigger, Unban
-from logtrigger.rule import BanOptions, FirewallOptions, Rule, Settings
+from logtrigger.rule import BanOptions, Escalation, FirewallOptions, Rule, Settings
 from logtrigger.store import Store
 from logtrigger.text import cut
 
 _FIRST_RETRY, _LAST_RETRY = 1.0, 60.0  # seconds
 _SETTLE = 0.2  # seconds between a flush and the restoring: whoever flushes may not be done yet
 _REFRESH = 30.0  # seconds after which this machine's addresses and gateways are looked up again
+_FORGIVE = 3600.0  # seconds between two looks for earlier bans that do not count any more
 _SET = 2.0  # seconds by which a clock is off that somebody has set
 _LAST_COMMANDS = 30.0  # seconds that commands have to lift the bans of a firewall that is left
 _AGAIN = 2.0  # seconds after which lines of a banned address mean that the firewall may have lost it
@@ -62,9 +66,11 @@ class Banning:
     ) -> None:
         self.loop, self.report = loop, report
         self.bans = Bans(settings.firewall.max_bans)
+        self.offenders = Offenders()
         self.fault = ""  # why the firewall does not do what it should; empty: it does
         self._settings, self._store, self._commits, self._clock = settings, store, commits, clock
         self._dry_run, self._monotonic, self._make = dry_run, monotonic, make or _make
+        self._chance = random.random  # nothing to guard a secret with, but nobody outside can foresee it
         self._offset = clock() - monotonic()
         self._firewall: Firewall | None = None
         self._displaced: list[str] = []  # given up for others, still to be let through
@@ -85,6 +91,8 @@ class Banning:
         bans, over = self._store.load_bans(now)
         self.bans.restore(bans)
         del bans  # of 100,000 this is some memory, which what follows can use
+        self.offenders.restore(self._store.load_offenders())
+        self._forgive()
         self._owed.update(over)  # ended while nobody was there, perhaps, to tell a firewall without a clock
         if len(self.bans):
             self.report(1, f"restoring {_counted(len(self.bans))}")
@@ -149,17 +157,20 @@ class Banning:
         age = now - trigger.time
         if age > self._settings.late:
             return f"too late to ban {address}"
-        until = None if options.seconds is None else trigger.time + options.seconds
-        if until is not None and until <= now:
-            return f"not banned: {spoken(options.seconds or 0)} for {address} would be over by now"
         network, why = self._admitted(address, options)
         if why:
             self.report(3, f"{trigger.rule}: {address} is not banned: {why}")
             return f"not banned: {address} {why}"
+        seconds, nth = self._lasting(network, trigger, options)
+        until = None if seconds is None else trigger.time + seconds
+        if until is not None and until <= now:
+            return f"not banned: {spoken(round(seconds or 0))} for {address} would be over by now"
         line = cut(trigger.message, LINE)
-        wish = Ban(network, trigger.time, until, trigger.rule, trigger=trigger.id, lines=(line,))
+        wish = Ban(network, trigger.time, until, trigger.rule, trigger=trigger.id, lines=(line,), nth=nth)
         decision = self._decide(wish, now)
         ban = decision.ban
+        if options.escalation is not None:
+            self._note_offender(decision, trigger.rule, options.escalation)
         left = None if ban.until is None else max(ban.until - now, 0.0)
         if decision.outcome is Outcome.FULL:
             return f"not banned: {_counted(len(self.bans))} for ever, which is all that max_bans allows"
@@ -168,7 +179,40 @@ class Banning:
         if decision.outcome is Outcome.COVERED:
             return f"{ban.network} is banned already, {_for(left)}{' more' * (left is not None)}"
         dry = " (dry run)" * self._dry_run
-        return f"banning {network} {_for(left)}{dry}"
+        again = f" (ban number {ban.nth})" if ban.nth > 1 else ""
+        return f"banning {network} {_for(left)}{again}{dry}"
+
+    def _lasting(self, network: str, trigger: Trigger, options: BanOptions) -> tuple[float | None, int]:
+        """How long a ban is to last (None: for ever), and which one of the network it is."""
+        escalation = options.escalation
+        if escalation is None:
+            return options.seconds, 1
+        before = self.offenders.count(network, _scope(escalation, trigger.rule), trigger.time)
+        held = self.bans.get(network)
+        if held is not None and (held.until is None or held.until > trigger.time):
+            before = max(0, before - 1)  # the one that holds is no earlier one
+        seconds = options.seconds
+        return None if seconds is None else lasting(seconds, escalation, before, self._chance()), before + 1
+
+    def _note_offender(self, decision: Decision, rule: str, escalation: Escalation) -> None:
+        ban, scope = decision.ban, _scope(escalation, rule)
+        until = inf if ban.until is None else ban.until
+        if decision.outcome is Outcome.NEW:
+            self.offenders.note(ban.network, scope, ban.nth, until, escalation.decay)
+        elif decision.outcome is Outcome.EXTENDED:
+            self.offenders.until(ban.network, scope, until)
+        self._record_offenders()
+
+    def _forgive(self) -> None:
+        """Now and then: earlier bans that do not count any more need not be remembered."""
+        self.offenders.expire(self._now())
+        self._record_offenders()
+        self.loop.call_later(_FORGIVE, self._forgive)
+
+    def _record_offenders(self) -> None:
+        if self.offenders.changed:
+            changed, self.offenders.changed = self.offenders.changed, []
+            self._commits.offenders(changed)
 
     def _admitted(self, address: str, options: BanOptions) -> tuple[str, str]:
         """The network to ban for an address, and what speaks against it.
@@ -283,6 +327,8 @@ class Banning:
         else:
             for network in wanted:
                 lifted += self.bans.unban(network)
+            self.offenders.forget([*lifted, *map(canonical, wanted)])
+            self._record_offenders()
             lifted += self.bans.unban_rule(rule) if rule is not None else []
             self._record(lifted, by)
             gone = dict.fromkeys([*lifted, *(canonical(network) for network in wanted if network.prefixlen)])
@@ -409,6 +455,8 @@ class Banning:
         if abs(drift) > _SET:
             self._offset += drift
             self.bans.shift(drift)
+            self.offenders.shift(drift)
+            self._record_offenders()
             for network in self.bans:
                 if ban := self.bans.get(network):
                     self._commits.ban(ban)
@@ -474,6 +522,10 @@ def _make(options: FirewallOptions, host: Host) -> Firewall:
     from logtrigger import firewall  # only here: many a configuration bans nobody
 
     return firewall.make(options, host)
+
+
+def _scope(escalation: Escalation, rule: str) -> str:
+    return rule if escalation.per_rule else ""
 
 
 def _for(seconds: float | None) -> str:

@@ -39,6 +39,7 @@ class _Held(NamedTuple):
     rule: str
     by: str
     times: int
+    nth: int
 
 
 class _Details(NamedTuple):
@@ -98,7 +99,7 @@ class Bans:
             if displaced is None:
                 return Decision(Outcome.FULL, wish)
             self._remove(network)
-            self._put(network, _Held(wish.since, until, wish.rule, wish.by, wish.times))
+            self._put(network, _Held(wish.since, until, wish.rule, wish.by, wish.times, wish.nth))
             self._detail(network, wish.trigger, wish.lines)
             return Decision(Outcome.NEW, self._ban(network), displaced)
         if until <= held.until:
@@ -112,7 +113,7 @@ class Bans:
         for ban in bans:
             until = inf if ban.until is None else ban.until
             self._remove(ban.network)
-            self._put(ban.network, _Held(ban.since, until, intern(ban.rule), intern(ban.by), ban.times))
+            self._put(ban.network, _Held(ban.since, until, intern(ban.rule), intern(ban.by), ban.times, ban.nth))
             if ban.lines or ban.trigger:
                 self._detail(ban.network, ban.trigger, ban.lines)
 
@@ -214,7 +215,7 @@ class Bans:
         held = self._held[network]
         trigger, lines = self._details.get(network, ("", ()))
         until = None if held.until == inf else held.until
-        return Ban(network, held.since, until, held.rule, held.by, held.times, trigger, lines)
+        return Ban(network, held.since, until, held.rule, held.by, held.times, trigger, lines, held.nth)
 
     def _again(self, network: str, wish: Ban) -> Ban:
         """Note that a network was banned anew; gives its ban."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from logtrigger.counters import WindowState
 from logtrigger.errors import StoreError
 from logtrigger.loop import Loop
-from logtrigger.model import Ban, Position, Trigger, Unban
+from logtrigger.model import Ban, Offender, Position, Trigger, Unban
 from logtrigger.store import Batch, Done, Store
 from logtrigger.windowrows import to_row
 
@@ -44,6 +44,7 @@ class Commits:
         self._left: list[Position] = []
         self._bans: dict[str, list[Ban | Unban]] = {}  # of each network, in their order
         self._handed: dict[str, Position] = {}  # as the store was given them last, by stream
+        self._offenders: dict[tuple[str, str], Offender] = {}
         self._newest = 0  # number of the last trigger handed over
         self._changed = self._scheduled = self._writing = False
         self._error = ""
@@ -89,6 +90,11 @@ class Commits:
             changes[-1] = change  # all that the store is to know
         else:
             changes.append(change)
+        self.changed()
+
+    def offenders(self, changed: Iterable[Offender]) -> None:
+        """What is known of networks that were banned before."""
+        self._offenders.update({(one.network, one.scope): one for one in changed})
         self.changed()
 
     def leave(self, positions: Iterable[Position]) -> None:
@@ -159,8 +165,9 @@ class Commits:
             triggers=tuple(self._triggers),
             results=tuple(self._results),
             bans=tuple(change for changes in self._bans.values() for change in changes),
+            offenders=tuple(self._offenders.values()),
         )
         self._triggers, self._results, self._forgotten, self._dropped, self._left = [], [], [], [], []
-        self._bans = {}
+        self._bans, self._offenders = {}, {}
         self._changed = False
         return batch

@@ -98,6 +98,18 @@ class Ban:
     times: int = 1  # how often it was banned anew while it lasted
     trigger: str = ""  # id of the last trigger that banned it
     lines: tuple[str, ...] = ()  # the last ones that did so, oldest first, made safe and cut
+    nth: int = 1  # which ban of this network it is, of those that count; see escalation.py
+
+
+@dataclass(frozen=True, slots=True)
+class Offender:
+    """A network that was banned, and how often."""
+
+    network: str
+    scope: str  # the rule that counts its own bans; empty: those of all others
+    count: int  # 0: forget it
+    until: float  # when its last ban is over, epoch seconds
+    decay: float  # seconds without a ban that halve the count
 
 
 @dataclass(frozen=True, slots=True)

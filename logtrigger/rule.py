@@ -24,6 +24,18 @@ class SenderIs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Escalation:
+    """How much longer further bans of one network last."""
+
+    factor: float = 1.0  # from one ban to the next
+    longest: float | None = None  # seconds; None: a year
+    part: float = 0.0  # of its time a ban may last longer, at random
+    extra: float = 0.0  # seconds more than that, at random
+    decay: float = 7 * 86_400.0  # seconds without a ban that halve the count
+    per_rule: bool = False  # count the rule's own bans only
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BanOptions:
     """What a rule bans, for how long, how widely."""
 
@@ -31,6 +43,7 @@ class BanOptions:
     seconds: float | None  # None: for ever
     prefix4: int = 32
     prefix6: int = 64
+    escalation: Escalation | None = None  # None: all bans last equally long
 
 
 @dataclass(frozen=True, slots=True)

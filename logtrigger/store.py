@@ -14,19 +14,19 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import groupby
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from logtrigger.errors import StoreError
-from logtrigger.model import Ban, Position, Trigger, Unban
+from logtrigger.model import Ban, Offender, Position, Trigger, Unban
 
 T = TypeVar("T")
 Undone = tuple[int, Trigger, tuple[str, ...]]  # seq, trigger, names of the actions that are still to be done
 
-VERSION = 2  # PRAGMA user_version
+VERSION = 3  # PRAGMA user_version
 KEEP = 10_000  # triggers kept as history
 PRUNE_EVERY = 1_000  # new triggers
 PAGE = 100  # triggers of the history given at once
@@ -57,6 +57,11 @@ CREATE INDEX ban_ended ON ban (ended) WHERE ended IS NOT NULL;
 DROP INDEX undone;
 CREATE INDEX undone ON "action" (name, "trigger") WHERE state = 'undone';
 """,
+    3: """
+ALTER TABLE ban ADD COLUMN nth INTEGER NOT NULL DEFAULT 1;
+CREATE TABLE offender (
+    network TEXT, scope TEXT, count INTEGER, until REAL, decay REAL, PRIMARY KEY (network, scope)) WITHOUT ROWID;
+""",
 }
 _REGISTER = """
 INSERT INTO stream VALUES (?, ?, ?, ?, ?, ?, ?, ?)
@@ -68,9 +73,9 @@ FROM "action" AS a INDEXED BY undone JOIN "trigger" AS t ON t.seq = a."trigger"
 WHERE a.state = 'undone' AND a.name = ? AND a."trigger" > ? ORDER BY a."trigger" LIMIT ?
 """
 _BAN = """
-INSERT INTO ban VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)
+INSERT INTO ban (network, since, until, rule, "by", times, "trigger", lines, nth) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (network) WHERE ended IS NULL DO UPDATE SET
-since = excluded.since, until = excluded.until, rule = excluded.rule, "by" = excluded."by", times = excluded.times,
+since = excluded.since, until = excluded.until, rule = excluded.rule, "by" = excluded."by", times = excluded.times, nth = excluded.nth,
 "trigger" = coalesce(nullif(excluded."trigger", x''), "trigger"), lines = coalesce(nullif(excluded.lines, '[]'), lines)
 """
 _UNBAN = "UPDATE ban SET ended = ?, how = ? WHERE network = ? AND ended IS NULL"
@@ -139,6 +144,7 @@ class Batch:
     triggers: Sequence[Undone] = ()
     results: Sequence[Done] = ()
     bans: Sequence[Ban | Unban] = ()  # in the order in which they came about
+    offenders: Sequence[Offender] = ()  # likewise
 
     def then(self, later: Batch) -> Batch:
         """Both as one: of each stream and window the later word counts."""
@@ -156,6 +162,7 @@ class Batch:
             triggers=(*self.triggers, *later.triggers),
             results=(*self.results, *later.results),
             bans=_bounded((*self.bans, *later.bans)),
+            offenders=tuple({(o.network, o.scope): o for o in (*self.offenders, *later.offenders)}.values()),
         )
 
 
@@ -244,6 +251,11 @@ class Store:
         """The newest bans of a network and their ends, the newest first."""
         return self._call(lambda: self._ban_history(network, limit))
 
+    def load_offenders(self) -> list[Offender]:
+        """Every network that was banned before, as far as that counts; the one banned longest ago first."""
+        question = "SELECT network, scope, count, until, decay FROM offender ORDER BY until"
+        return self._call(lambda: [Offender(*row) for row in self._db.execute(question)])
+
     def next_seq(self) -> int:
         """The number for the next trigger: one more than the highest written so far."""
         return self._call(lambda: _number(self._db, 'SELECT coalesce(max(seq), 0) + 1 FROM "trigger"'))
@@ -257,9 +269,7 @@ class Store:
         """The first `limit` triggers numbered above after_seq for which the action of this name was not done, in order."""
         return self._call(lambda: self._undone(name, after_seq, limit))
 
-    def undone_later(
-        self, name: str, after_seq: int, limit: int, done: Callable[[list[Undone] | StoreError], None]
-    ) -> None:
+    def undone_later(self, name: str, after_seq: int, limit: int, done: Callable[[list[Undone] | StoreError], None]) -> None:
         """As `undone`, without waiting: `done` is called in the store's thread."""
 
         def task() -> None:
@@ -394,6 +404,11 @@ class Store:
                     db.executemany(_UNBAN, ((c.ended, c.how, c.network) for c in changes if isinstance(c, Unban)))
                 else:
                     db.executemany(_BAN, (_ban_row(c) for c in changes if isinstance(c, Ban)))
+            for one in batch.offenders:
+                db.execute("DELETE FROM offender WHERE network = ? AND scope = ?", (one.network, one.scope))
+                if one.count:
+                    row = (one.network, one.scope, one.count, one.until, one.decay)
+                    db.execute("INSERT INTO offender VALUES (?, ?, ?, ?, ?)", row)
 
     def _register(self, position: Position) -> None:
         with self._transaction() as db:
@@ -432,18 +447,18 @@ class Store:
             db.execute("UPDATE ban SET ended = until, how = 'expired' WHERE ended IS NULL AND until <= ?", (now,))
         self._prune_bans(KEEP_BANS)
         # An old ban's lines stay where they are: with 100,000 of them they would fill the memory.
-        question = 'SELECT network, since, until, rule, "by", times, {} FROM ban WHERE ended IS NULL'
+        question = 'SELECT network, since, until, rule, "by", times, {}, nth FROM ban WHERE ended IS NULL'
         question += " ORDER BY since DESC, rowid DESC"
         rows = self._db.execute(question.format('"trigger", lines') + f" LIMIT {_DETAILED}").fetchall()
         rest = self._db.execute(question.format("x'', '[]'") + f" LIMIT -1 OFFSET {_DETAILED}")
         bans = [_ban(row) for row in rows]
-        bans += [Ban(*row[:6]) for row in rest]
+        bans += [replace(Ban(*row[:6]), nth=row[8]) if row[8] > 1 else Ban(*row[:6]) for row in rest]
         return bans[::-1], over
 
     def _ban_history(self, network: str, limit: int) -> list[tuple[Ban, Unban | None]]:
-        question = 'SELECT network, since, until, rule, "by", times, "trigger", lines, ended, how FROM ban'
+        question = 'SELECT network, since, until, rule, "by", times, "trigger", lines, nth, ended, how FROM ban'
         rows = self._db.execute(f"{question} WHERE network = ? ORDER BY rowid DESC LIMIT ?", (network, limit)).fetchall()
-        return [(_ban(row[:8]), None if row[8] is None else Unban(network, row[8], row[9])) for row in rows]
+        return [(_ban(row[:9]), None if row[9] is None else Unban(network, row[9], row[10])) for row in rows]
 
     def _prune_bans(self, keep: int) -> None:
         self._ended = 0
@@ -512,12 +527,13 @@ def _steps(version: int) -> str:
 
 def _ban_row(ban: Ban) -> tuple[object, ...]:
     lines = json.dumps(ban.lines)
-    return ban.network, ban.since, ban.until, ban.rule, ban.by, ban.times, _raw(ban.trigger), lines
+    return ban.network, ban.since, ban.until, ban.rule, ban.by, ban.times, _raw(ban.trigger), lines, ban.nth
 
 
 def _ban(row: Sequence[Any]) -> Ban:
-    network, since, until, rule, by, times, trigger, lines = row
-    return Ban(network, since, until, rule, by, times, trigger.decode("utf-8", "surrogateescape"), tuple(json.loads(lines)))
+    network, since, until, rule, by, times, trigger, lines, nth = row
+    id = trigger.decode("utf-8", "surrogateescape")
+    return Ban(network, since, until, rule, by, times, id, tuple(json.loads(lines)), nth)
 
 
 _TRIGGER_FIELDS = tuple(f.name for f in fields(Trigger))

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ from logtrigger.firewall.base import Entry, Firewall, Host
 from logtrigger.hostaddresses import HostAddresses
 from logtrigger.loop import Loop
 from logtrigger.model import Trigger
-from logtrigger.rule import BanOptions, FirewallOptions, Rule, Settings
+from logtrigger.rule import BanOptions, Escalation, FirewallOptions, Rule, Settings
 from logtrigger.store import Store
 from tests.script import NOW, rule
 
@@ -131,7 +132,7 @@ def trigger(address: str, at: float, number: int = 0, name: str = "r") -> Trigge
     return Trigger(f"{name}@s:{number}", name, at, 5, (address,), {"ip": address}, line, line, "log")
 
 
-def banner(seconds: float | None = HOUR, **options: int) -> Rule:
+def banner(seconds: float | None = HOUR, **options: Any) -> Rule:
     return rule("failed from %s", "ip", name="r", ban=BanOptions(field="ip", seconds=seconds, **options))
 
 
@@ -548,3 +549,85 @@ def test_many_are_restored_at_once(bench: Make, store: Store) -> None:
     second.banning.start()
     assert len(second.fake.held) == 20_000
     second.close()
+
+
+# Escalation
+
+
+def test_bans_grow_until_they_are_forgiven(bench: Make) -> None:
+    made = bench()
+    rule = banner(60.0, escalation=Escalation(factor=3.0, longest=500.0, decay=100.0))
+    said = []
+    for pause in (0.0, 61.0, 181.0, 501.0):
+        made.pass_time(pause)
+        said += made.meet("192.0.2.7", made=rule)
+    assert said == [
+        "banning 192.0.2.7 for 1m",
+        "banning 192.0.2.7 for 3m (ban number 2)",
+        "banning 192.0.2.7 for 8m20s (ban number 3)",
+        "banning 192.0.2.7 for 8m20s (ban number 4)",
+    ]
+    assert made.meet("192.0.2.8", made=rule) == ["banning 192.0.2.8 for 1m"]
+    made.pass_time(501.0 + 100.0)
+    assert made.meet("192.0.2.7", made=rule) == ["banning 192.0.2.7 for 8m20s (ban number 3)"]
+    made.pass_time(501.0 + 300.0)
+    assert made.meet("192.0.2.7", made=rule) == ["banning 192.0.2.7 for 1m"]
+
+
+def test_lines_of_who_is_banned_do_not_count_again(bench: Make) -> None:
+    made = bench()
+    rule = banner(60.0, escalation=Escalation(factor=2.0))
+    made.meet("192.0.2.7", "192.0.2.7", made=rule)
+    made.pass_time(61.0)
+    assert made.meet("192.0.2.7", made=rule) == ["banning 192.0.2.7 for 2m (ban number 2)"]
+    made.pass_time(30.0)
+    assert made.meet("192.0.2.7", made=rule) == ["banning 192.0.2.7 for 2m (ban number 2)"], "for as long, from now on"
+    made.pass_time(121.0)
+    assert made.meet("192.0.2.7", made=rule) == ["banning 192.0.2.7 for 4m (ban number 3)"]
+
+
+def test_bans_of_other_rules_count_or_not(bench: Make) -> None:
+    made = bench()
+    everywhere, alone = Escalation(factor=2.0), Escalation(factor=2.0, per_rule=True)
+    for escalation in (everywhere, alone):
+        for name in ("one", "other"):
+            made.meet("192.0.2.7", made=replace(banner(60.0, escalation=escalation), name=name))
+            made.pass_time(1000.0)
+    assert made.banning.offenders.count("192.0.2.7", "", made.now) == 2
+    assert [made.banning.offenders.count("192.0.2.7", name, made.now) for name in ("one", "other")] == [1, 1]
+
+
+def test_growth_outlasts_the_daemon(bench: Make) -> None:
+    rule = banner(60.0, escalation=Escalation(factor=2.0))
+    first = bench()
+    first.meet("2001:db8::7", made=rule)
+    first.commits.last()
+    second = bench()
+    assert second.banning.bans.page()[0].nth == 1
+    second.pass_time(61.0)
+    assert second.meet("2001:db8::8", made=rule) == ["banning 2001:db8::/64 for 2m (ban number 2)"]
+    second.commits.last()
+    assert [ban.nth for ban, _ in second.banning.history("2001:db8::/64")][0] == 2
+
+
+def test_whoever_is_unbanned_by_name_begins_anew(bench: Make) -> None:
+    made = bench()
+    rule = banner(60.0, escalation=Escalation(factor=2.0))
+    for lift in ({"all": True}, {"networks": ["192.0.2.7"]}):
+        made.meet("192.0.2.7", made=rule)
+        made.banning.unban(**lift)
+    assert made.meet("192.0.2.7", made=rule) == ["banning 192.0.2.7 for 1m"]
+
+
+def test_ban_for_ever_does_not_grow(bench: Make) -> None:
+    made = bench()
+    assert made.meet("192.0.2.7", made=banner(None, escalation=Escalation(factor=2.0))) == ["banning 192.0.2.7 for ever"]
+
+
+def test_nobody_can_foresee_the_end(bench: Make) -> None:
+    made = bench()
+    rule = banner(1000.0, escalation=Escalation(part=0.5))
+    for number in range(50):
+        made.meet(f"192.0.2.{number}", made=rule)
+    ends = {ban.until for ban in made.banning.bans.page()}
+    assert len(ends) > 40 and all(1000 <= (end or 0) - made.now <= 1500 for end in ends)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from logtrigger.recognise import KEY_JOINT, Line, Recogniser
@@ -72,7 +74,7 @@ def test_quick_key_is_the_key(made: Rule) -> None:
         ({"prefix6": 48}, "::ffff:192.0.2.7", "192.0.2.7"),
     ],
 )
-def test_banned_address_is_counted_by_its_prefix(options: dict[str, int], address: str, key: str) -> None:
+def test_banned_address_is_counted_by_its_prefix(options: dict[str, Any], address: str, key: str) -> None:
     made = Recogniser(rule(SSHD, "user ip port", ban=BanOptions(field="ip", seconds=1.0, **options)))
     found = made.recognise(line_of(failed(address)))
     assert found is not None

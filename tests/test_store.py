@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import resource
 import sqlite3
 import subprocess
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 
 from logtrigger import store as store_module
 from logtrigger.errors import StoreError
-from logtrigger.model import Ban, Position, Trigger, Unban
+from logtrigger.model import Ban, Offender, Position, Trigger, Unban
 from logtrigger.store import PRUNE_EVERY, Batch, Done, Store, WindowRow
 
 StoreAt = Callable[[], Store]
@@ -265,7 +266,7 @@ def make_database(path: Path, script: str) -> None:
     ("content", "fault"),
     [
         (b"This is no database. " * 100, "damaged, or no logtrigger store .*: move the file away"),
-        ("PRAGMA user_version = 99; CREATE TABLE t (x)", "written by a newer logtrigger .*99, ours 2.*: install"),
+        ("PRAGMA user_version = 99; CREATE TABLE t (x)", "written by a newer logtrigger .*99, ours 3.*: install"),
         ("CREATE TABLE t (x)", "not logtrigger's: name another file"),
     ],
     ids=["text", "newer", "foreign"],
@@ -416,14 +417,25 @@ def test_store_of_the_first_version_is_changed_in_place(path: Path) -> None:
     with closing(Store(path)) as store:
         store.commit_now(Batch(positions=[a_position()], windows=[row]))
     with closing(sqlite3.connect(path)) as db:
-        db.executescript("DROP TABLE ban; PRAGMA user_version = 1;")
+        db.executescript("DROP TABLE ban; DROP TABLE offender; PRAGMA user_version = 1;")
     with closing(Store(path)) as store:
         assert (store.load_positions(), store.load_windows(), store.load_bans(0.0)[0]) == ([a_position()], [row], [])
         store.commit_now(Batch(bans=[a_ban()]))
     with closing(Store(path)) as store:
         assert store.load_bans(1_500.0)[0] == [a_ban()]
     with closing(sqlite3.connect(path)) as db:
-        assert db.execute("PRAGMA user_version").fetchone() == (2,)
+        assert db.execute("PRAGMA user_version").fetchone() == (3,)
+
+
+def test_who_was_banned_before(path: Path) -> None:
+    first, second = Offender("192.0.2.7", "", 3, 1_000.0, 60.0), Offender("2001:db8::/64", "r", 1, math.inf, 60.0)
+    with closing(Store(path)) as store:
+        store.commit_now(Batch(offenders=[replace(first, count=2), second]))
+        store.commit_now(Batch(offenders=[first]).then(Batch(offenders=[replace(second, count=2)])))
+    with closing(Store(path)) as store:
+        assert store.load_offenders() == [first, replace(second, count=2)]
+        store.commit_now(Batch(offenders=[replace(second, count=0)]))
+        assert store.load_offenders() == [first]
 
 
 def test_very_many_changes_that_wait_come_to_what_holds(monkeypatch: pytest.MonkeyPatch) -> None:

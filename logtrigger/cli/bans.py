@@ -56,9 +56,9 @@ def _list(daemon: Client, rows: Iterable[Facts]) -> None:
         now = time.time()  # noqa: TID251 - the outer shell
         for row in rows:
             shown += 1
-            yield [row["network"], moment(row["since"]), _left(row, now), row["rule"] or f"({row['by']})", str(row["times"])]
+            yield [row["network"], moment(row["since"]), _left(row, now), _whose(row), str(row["times"]), str(row["nth"])]
 
-    for line in tables.table(["NETWORK", Column("SINCE"), "LEFT", Column("RULE"), "TIMES"], cells(), tables.width()):
+    for line in tables.table(["NETWORK", Column("SINCE"), "LEFT", Column("RULE"), "TIMES", "NTH"], cells(), tables.width()):
         click.echo(line)
     if (number := daemon.summary.get("number", shown)) > shown:
         click.echo(f"{shown:,} of {number:,}; -n N or --all shows more", err=True)
@@ -69,11 +69,16 @@ def _explain(rows: Iterable[Facts]) -> None:
     for row in rows:
         whose = f"rule {row['rule']}" if row["rule"] else row["by"]
         times = f", {row['times']} times" if row["times"] > 1 else ""
+        nth = f", ban number {row['nth']} of it" if row["nth"] > 1 else ""
         left = "for ever" if row["until"] is None else f"for {_left(row, now)} more"
-        text = f"{row['network']}: banned by {whose} on {moment(row['since'])}{times}, {left}"
+        text = f"{row['network']}: banned by {whose} on {moment(row['since'])}{times}{nth}, {left}"
         click.echo(tables.paragraph("", text, 0, room))
         for one in row["lines"]:
             click.echo(tables.paragraph("", one, 2, room))
+
+
+def _whose(row: Facts) -> str:
+    return row["rule"] or f"({row['by']})"
 
 
 def _left(row: Facts, now: float) -> str:

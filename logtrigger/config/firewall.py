@@ -11,7 +11,7 @@ from logtrigger.config.merge import Draft
 from logtrigger.config.options import FirewallTable, RuleOptions, read
 from logtrigger.config.uci import Option, Section
 from logtrigger.config.words import Report, listed, shown, suggestion
-from logtrigger.rule import BanOptions, FirewallOptions
+from logtrigger.rule import BanOptions, Escalation, FirewallOptions
 
 _COMMANDS = ("ban", "unban", "flush")
 _BACKENDS_WITH_HOOKS = ("auto", "nftables", "iptables")
@@ -83,4 +83,28 @@ def ban_of(draft: Draft, options: RuleOptions, types: Mapping[str, str], report:
         report.error(draft.given["ban_field"].place, f"'ban_field' names '{wanted}', which is no field of type ip", known)
         return None
     seconds = None if math.isinf(options.ban) else options.ban
-    return BanOptions(field=wanted, seconds=seconds, prefix4=options.ban_prefix4, prefix6=options.ban_prefix6)
+    return BanOptions(
+        field=wanted,
+        seconds=seconds,
+        prefix4=options.ban_prefix4,
+        prefix6=options.ban_prefix6,
+        escalation=_escalation(draft, options, report),
+    )
+
+
+def _escalation(draft: Draft, options: RuleOptions, report: Report) -> Escalation | None:
+    """How a rule's bans grow; None: they do not."""
+    part, extra = options.ban_random
+    if options.ban_factor == 1.0 and not part and not extra:
+        return None
+    if options.ban_max is not None and options.ban is not None and options.ban_max < options.ban < math.inf:
+        fault = "'ban_max' is shorter than the first ban, 'ban'"
+        report.error(draft.given["ban_max"].place, fault, "write a longer time, or a shorter 'ban'")
+    return Escalation(
+        factor=options.ban_factor,
+        longest=options.ban_max,
+        part=part,
+        extra=extra,
+        decay=options.ban_decay,
+        per_rule=options.ban_scope == "rule",
+    )

@@ -26,6 +26,8 @@ _BYTES = {"": 1, "k": 1 << 10, "m": 1 << 20}
 # At most nine digits: more would mean nothing here, and int() and float() stay harmless.
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _DURATION = re.compile(r"([0-9]{1,9})([smhd]?)")
+_FACTOR = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3})?")
+_PERCENT = re.compile(r"([0-9]{1,3})%")
 _SIGNED = re.compile(r"-?[0-9]{1,4}")
 _PORT = re.compile(r"[0-9]{1,5}")
 _SIZE = re.compile(r"([0-9]{1,9})([KkMm]?)")
@@ -222,6 +224,21 @@ def _prefix(version: int, bits: int) -> Callable[[Value], int]:
     return read
 
 
+def _factor(value: Value) -> float:
+    if not _FACTOR.fullmatch(value.text) or not 1 <= float(value.text) <= 100:
+        raise ValueError("write a number from 1 to 100, such as 2 or 1.5")
+    return float(value.text)
+
+
+def _part(value: Value) -> tuple[float, float]:
+    """A part of something (0.1 for 10%), or seconds."""
+    percent = _PERCENT.fullmatch(value.text)
+    try:
+        return (int(percent[1]) / 100, 0.0) if percent else (0.0, duration_or_none(value))
+    except ValueError:
+        raise ValueError("write a part such as 10%, or a time such as 5m") from None
+
+
 def one_of(*words: str) -> Callable[[Value], str]:
     """What reads one of these words."""
 
@@ -279,6 +296,9 @@ SENDERS = Kind("list of users", _sender, many=True)
 BAN_TIME = Kind("duration, 0 or no", _ban_time)
 PREFIX4 = Kind("length of a prefix", _prefix(4, 32))
 PREFIX6 = Kind("length of a prefix", _prefix(6, 128))
+FACTOR = Kind("number", _factor)
+PART = Kind("part or duration", _part)
+SCOPE = Kind("all or rule", one_of("all", "rule"))
 BACKEND = Kind("kind of firewall", one_of("auto", "nftables", "iptables", "script", "null"))
 TARGET = Kind("drop or reject", one_of("drop", "reject"))
 PROTOCOL = Kind("tcp or udp", one_of("tcp", "udp"))

@@ -118,4 +118,5 @@ def _row(ban: Ban) -> dict[str, object]:
         "rule": ban.rule,
         "by": ban.by,
         "times": ban.times,
+        "nth": ban.nth,
     }

@@ -49,6 +49,7 @@ def status(daemon: Daemon, user: int) -> Rows:
         "actions": _deliveries(daemon),
         "bans": {
             "number": len(daemon.banning.bans),
+            "offenders": len(daemon.banning.offenders),
             "backend": daemon.banning.backend,
             "error": daemon.banning.fault,
         },

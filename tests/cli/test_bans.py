@@ -32,8 +32,8 @@ def test_from_a_rule_and_by_hand(one: Live) -> None:
     assert said.stdout.startswith("203.0.113.0/24 is banned until 20")
     assert ask(one, "ban", "192.0.2.8").stdout == "192.0.2.8 is banned for ever\n"
     head, *lines = [line.split() for line in ask(one, "bans").stdout.splitlines()]
-    assert head == ["NETWORK", "SINCE", "LEFT", "RULE", "TIMES"]
-    assert [(line[0], line[3], line[-2]) for line in lines] == [
+    assert head == ["NETWORK", "SINCE", "LEFT", "RULE", "TIMES", "NTH"]
+    assert [(line[0], line[3], line[-3]) for line in lines] == [
         ("192.0.2.8", "for", "(root)"),
         ("203.0.113.0/24", "1h59m", "(root)"),
         ("2001:db8::/64", "59m59s", "Bots"),

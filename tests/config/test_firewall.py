@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from logtrigger import config
-from logtrigger.rule import BanOptions, FirewallOptions
+from logtrigger.rule import BanOptions, Escalation, FirewallOptions
 from tests.config.conftest import Complaints, Write
 
 
@@ -22,6 +22,16 @@ def rule(*options: str, fields: str = "user ip") -> str:
         (["ban 1h"], BanOptions(field="ip", seconds=3600.0)),
         (["ban 0"], BanOptions(field="ip", seconds=None)),
         (["ban 600", "ban_prefix4 24", "ban_prefix6 48"], BanOptions(field="ip", seconds=600.0, prefix4=24, prefix6=48)),
+        (
+            ["ban 1h", "ban_factor 1.5", "ban_max 30d", "ban_random 10%", "ban_decay 1d", "ban_scope rule"],
+            BanOptions(
+                field="ip",
+                seconds=3600.0,
+                escalation=Escalation(factor=1.5, longest=30 * 86_400.0, part=0.1, decay=86_400.0, per_rule=True),
+            ),
+        ),
+        (["ban 1h", "ban_random 5m"], BanOptions(field="ip", seconds=3600.0, escalation=Escalation(extra=300.0))),
+        (["ban 1h", "ban_max 30m", "ban_decay 1d"], BanOptions(field="ip", seconds=3600.0)),
         (["ban no", "script /bin/sh"], None),
         (["script /bin/sh"], None),
     ],
@@ -50,6 +60,19 @@ def test_field_to_ban(write: Write) -> None:
         (
             rule("ban 1h", "ban_field user"),
             "6: error: 'ban_field' names 'user', which is no field of type ip (of this type: ip)",
+        ),
+        (
+            rule("ban 1h", "ban_factor 0.5"),
+            "6: error: 'ban_factor' cannot be '0.5' (write a number from 1 to 100, such as 2 or 1.5)",
+        ),
+        (
+            rule("ban 1h", "ban_random x"),
+            "6: error: 'ban_random' cannot be 'x' (write a part such as 10%, or a time such as 5m)",
+        ),
+        (rule("ban 1h", "ban_scope host"), "6: error: 'ban_scope' cannot be 'host' (write all or rule)"),
+        (
+            rule("ban 1h", "ban_factor 2", "ban_max 30m"),
+            "7: error: 'ban_max' is shorter than the first ban, 'ban' (write a longer time, or a shorter 'ban')",
         ),
         (rule("ban 1h", "ban_prefix4 7"), "6: error: 'ban_prefix4' cannot be '7' (write a whole number from 8 to 32)"),
         (rule("ban 1h", "ban_prefix6 129"), "6: error: 'ban_prefix6' cannot be '129' (write a whole number from 32 to 128)"),

@@ -49,6 +49,15 @@ config rule
 	option fields 'ip'
 	option file '{log}'
 	option ban '{short}'
+
+config rule
+	option name 'Growing'
+	option pattern 'growing: %s'
+	option fields 'ip'
+	option file '{log}'
+	option ban '1s'
+	option ban_factor '2'
+	option ban_decay '3s'
 """
 
 
@@ -232,3 +241,25 @@ def test_lifting_all_wins_over_restoring(two: tuple[Namespace, Namespace, Box], 
         assert not re.search(r"[1-9]\d* bans? restored", daemon.output.read_text())
         daemon.fail(PEER[4])
         wait_for(lambda: not answers(peer, 4, PORT, 0.3), "and it bans again")
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_bans_grow_and_are_forgiven(two: tuple[Namespace, Namespace, Box], backend: str) -> None:
+    """Each one lasts twice as long as the one before, over a restart too; a quiet time halves their number."""
+    _, peer, machine = two
+    with guard(machine, backend) as daemon:
+        for number, (seconds, said) in enumerate([(1, "1s"), (2, "2s (ban number 2)"), (4, "4s (ban number 3)")]):
+            if number == 2:
+                daemon.end(signal.SIGTERM)
+                daemon.start()
+            began = time.monotonic()
+            daemon.write(f"growing: {PEER[4]}")
+            daemon.wait_until_said(f"banning {PEER[4]} for {said}")
+            assert not answers(peer, 4, PORT, 0.2)
+            wait_for(lambda: answers(peer, 4, PORT, 0.2), "the ban ends")
+            assert seconds - 0.2 < time.monotonic() - began < seconds + 2
+        assert "1 network banned before" in daemon.ask("status")
+        time.sleep(3.1)
+        daemon.write(f"growing: {PEER[4]}")
+        daemon.wait_until_said(f"banning {PEER[4]} for 2s (ban number 2)")
+        assert f"{PEER[4]}: banned by rule Growing" in (told := daemon.ask("bans", PEER[4])) and "ban number 2 of it" in told
