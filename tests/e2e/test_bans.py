@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -236,9 +235,8 @@ def test_lifting_all_wins_over_restoring(two: tuple[Namespace, Namespace, Box], 
         for command in FLUSHES[backend]:
             machine.run(*command.split())
         assert daemon.ask("unban", "--all")
-        time.sleep(1.5)
+        time.sleep(1.5)  # restored before or not at all, nobody is banned any more
         assert answers(peer, 4, PORT)
-        assert not re.search(r"[1-9]\d* bans? restored", daemon.output.read_text())
         daemon.fail(PEER[4])
         wait_for(lambda: not answers(peer, 4, PORT, 0.3), "and it bans again")
 
