@@ -1004,6 +1004,8 @@ def test_a_network_file_system_is_polled(host: TestHost, log: Path, monkeypatch:
         copytruncate(log, log.with_suffix(".log.1"))
         add(log, "two\n")
         host.wait_for(b"one", b"two")
+
+
 @pytest.mark.parametrize("copied", [False, True], ids=["renamed", "copied"])
 def test_files_that_are_rotated_into_another_folder_while_stopped(host: TestHost, log: Path, copied: bool) -> None:
     """What was not read is found there, twice rotated even; a file of another name in it is left alone."""
