@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+from collections.abc import Iterator
 from functools import cache
 from importlib.util import find_spec
 
@@ -21,6 +22,17 @@ IS_ROOT = os.geteuid() == 0
 MUST_HAVE_TOOLS = IS_ROOT and os.environ.get("CI") == "true"  # .ci/run has installed them
 
 MUST_HAVE_PACKAGES = os.environ.get("CI") == "true" and platform.machine() in ("x86_64", "aarch64")  # extra `speed`
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What commands keep between runs is kept for these tests alone."""
+    before = os.environ.get("XDG_CACHE_HOME")
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    os.environ.pop("XDG_CACHE_HOME")
+    if before is not None:
+        os.environ["XDG_CACHE_HOME"] = before
 
 
 def find_tool(name: str) -> str | None:

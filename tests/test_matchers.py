@@ -11,7 +11,7 @@ import pytest
 
 from logtrigger import hyperscan_matcher
 from logtrigger.matcher import LiteralMatcher
-from logtrigger.matchers import CHOICE, fastest
+from logtrigger.matchers import CHOICE, fastest, user_cache
 from logtrigger.patterns import scanf
 
 OWNERS = [[scanf.compile("a%s")]]
@@ -42,6 +42,32 @@ def test_hyperscan_where_it_is_installed(reports: Reports, tmp_path: Path, keep:
     assert list(matcher.scan(b"b\nax\n")) == HITS
     assert [path.suffix for path in tmp_path.iterdir()] == [".hs"] * keep
     assert reports.said == []
+
+
+@pytest.mark.package("hyperscan")
+def test_commands_keep_what_the_daemon_has_not_compiled_elsewhere(reports: Reports, tmp_path: Path) -> None:
+    """The daemon's folder is left to it, and its work made use of."""
+    daemon, own = tmp_path / "daemon", tmp_path / "own"
+    assert list(fastest(daemon, reports, keep=False, spare=own)(OWNERS).scan(b"b\nax\n")) == HITS
+    assert not daemon.exists() and len(list(own.iterdir())) == 1
+    fastest(daemon, reports)(OWNERS)
+    (kept,) = own.iterdir()
+    kept.unlink()
+    assert list(fastest(daemon, reports, keep=False, spare=own)(OWNERS).scan(b"b\nax\n")) == HITS
+    assert list(own.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("environ", "folder"),
+    [
+        ({"HOME": "/home/bob"}, Path("/home/bob/.cache/logtrigger")),
+        ({"HOME": "/home/bob", "XDG_CACHE_HOME": "/x"}, Path("/x/logtrigger")),
+        ({"XDG_CACHE_HOME": "relative"}, None),
+        ({}, None),
+    ],
+)
+def test_where_commands_keep_their_caches(environ: dict[str, str], folder: Path | None) -> None:
+    assert user_cache(environ) == folder
 
 
 @pytest.mark.package("hyperscan")

@@ -18,7 +18,7 @@ from logtrigger.config import DEFAULT_PATH
 from logtrigger.engine import MatcherFactory
 from logtrigger.errors import ConfigError
 from logtrigger.fill import Fill
-from logtrigger.matchers import fastest
+from logtrigger.matchers import fastest, user_cache
 from logtrigger.parallel import Once
 from logtrigger.replay import Log, Summary
 from logtrigger.rule import Settings
@@ -81,7 +81,8 @@ def _replay(settings: Settings, logs: Sequence[Log], form: str, jobs: int) -> in
 
 
 def _matchers(settings: Settings) -> MatcherFactory:
-    return fastest(settings.state.parent, lambda _, text: click.echo(text, err=True), keep=False)
+    """The daemon's compiled patterns are made use of, but left to it."""
+    return fastest(settings.state.parent, lambda _, text: click.echo(text, err=True), keep=False, spare=user_cache())
 
 
 def _tell(text: str) -> None:
