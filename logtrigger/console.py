@@ -138,6 +138,10 @@ def _why(trigger: Trigger, rule: Rule) -> str:
     limit = f" (maxfail {rule.maxfail})" if rule.maxfail > 1 else ""
     span = f" within {spoken(rule.time)}" if rule.time and limit else ""
     late = f", {spoken(trigger.late)} late" if trigger.late else ""
+    if trigger.state == "absent":
+        return trigger.message
+    if trigger.state == "back":
+        return f"back{_of(trigger.key)}{late}, from {trigger.source}"
     return f"{events}{_of(trigger.key)}{span}{limit}{late}, from {trigger.source}"
 
 

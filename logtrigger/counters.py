@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from logtrigger.absence import Absences
 from logtrigger.distinct import DistinctWindows
 from logtrigger.rule import Rule
 from logtrigger.window import Entry, Windows
@@ -38,8 +39,7 @@ class Counters:
         for rule in rules:
             members.setdefault(_namespace(rule), []).append(rule)
         for namespace, found in members.items():
-            kind = Windows if found[0].distinct is None else DistinctWindows
-            self._windows[namespace] = kind(found[0].maxfail, found[0].time, max_keys, stored=stored)
+            self._windows[namespace] = _windows(found[0], max_keys, stored=stored)
             self._signatures[namespace] = _signature(found)
 
     def of(self, rule: Rule) -> Windows:
@@ -89,6 +89,13 @@ class Counters:
         return WindowState(namespace, self._signatures[namespace], key, *windows.state(key))
 
 
+def _windows(rule: Rule, max_keys: int, *, stored: bool) -> Windows:
+    if rule.absent is not None:
+        return Absences(rule.absent, rule.forget, max_keys, alone=not rule.key, stored=stored)
+    kind = Windows if rule.distinct is None else DistinctWindows
+    return kind(rule.maxfail, rule.time, max_keys, stored=stored)
+
+
 def _namespace(rule: Rule) -> str:
     return f"group {rule.group}" if rule.group else f"rule {rule.name}"
 
@@ -102,11 +109,12 @@ def _width(rule: Rule) -> tuple[tuple[int, int], ...]:
 
 
 def _signature(rules: Sequence[Rule]) -> str:
-    """What must be unchanged for counters to be gone on with: patterns, fields, key and its width, group, time, distinct."""
+    """What must be unchanged for counters to be gone on with: patterns, fields, key and its width, group, time, kind."""
     facts = [
         (
             *(r.name, [(p.text, p.fields, p.types) for p in r.patterns], r.key, r.group, r.time, *_width(r)),
             *([r.distinct] if r.distinct else []),
+            *(["absent"] if r.absent is not None else []),  # however long
         )
         for r in rules
     ]

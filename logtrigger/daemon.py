@@ -21,6 +21,7 @@ from logtrigger.feeds import Feeds
 from logtrigger.loop import Loop
 from logtrigger.matchers import fastest
 from logtrigger.model import Chunk, Event, Position, Trigger
+from logtrigger.overdue import Overdue
 from logtrigger.places import Look, nowhere
 from logtrigger.rule import Settings
 from logtrigger.store import Store
@@ -76,6 +77,8 @@ class Daemon:
         self.banning = Banning(self.loop, settings, self.store, self.commits, console.report, clock, dry_run=dry_run)
         self.engine = self._engine_for(settings)
         self.commits.drop(self.engine.counters.restore(self._stored_windows()))
+        self.engine.begin(clock())
+        self._overdue = Overdue(self.loop, lambda: self.engine, self._tell_missing, self._is_reading, clock)
         self._control: Server | None = None
 
     # From the cradle to the grave
@@ -90,6 +93,7 @@ class Daemon:
             self.feeds.open(self.engine.sources, self.settings)
             self.dispatch.start()
             self._tidy()
+            self._overdue.look_ahead()
             self.report(1, "ready")
             self.loop.run()
         finally:
@@ -204,7 +208,9 @@ class Daemon:
         self.dispatch.take_up(settings)
         self.banning.take_up(settings)
         self.commits.drop(self.engine.counters.adopt(older.counters))
+        self.engine.begin(self._clock())
         self.commits.leave(self.feeds.change(self.engine.sources, settings))
+        self._overdue.look_ahead()
         try:
             self._serve_control()
         except ControlError as error:
@@ -246,12 +252,27 @@ class Daemon:
         self._console.chunk(chunk)
         self.feeds.delivered(chunk, self._clock())
         if triggers := self._feed(chunk):
-            notes = self.banning.meet((trigger, self.dispatch.rule_with_bans(trigger)) for trigger in triggers)
-            for trigger in triggers:
-                self.dispatch.trigger(trigger, notes.get(trigger.id, ""))
+            self._act_on(triggers)
+        if self.engine.waits:
+            self._overdue.read(old=chunk.catching_up)
+        self._note_changes()
+
+    def _note_changes(self) -> None:
         self.commits.changed()
         if self.commits.pending > _LAGGING and not self._paused:
             self._pause()
+
+    def _act_on(self, triggers: Sequence[Trigger]) -> None:
+        notes = self.banning.meet((trigger, self.dispatch.rule_with_bans(trigger)) for trigger in triggers)
+        for trigger in triggers:
+            self.dispatch.trigger(trigger, notes.get(trigger.id, ""))
+
+    def _tell_missing(self, triggers: Sequence[Trigger]) -> None:
+        self._act_on(triggers)
+        self._note_changes()
+
+    def _is_reading(self) -> bool:
+        return not (self._paused or self._stopping)
 
     def _feed(self, chunk: Chunk) -> Sequence[Trigger]:
         try:

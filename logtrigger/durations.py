@@ -5,6 +5,16 @@ from __future__ import annotations
 _UNITS = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
 
 
+def in_one_unit(seconds: float) -> str:
+    """The span in the largest unit of which it is a whole number.
+
+    >>> in_one_unit(90_000), in_one_unit(86_400), in_one_unit(5_400)
+    ('25h', '1d', '90m')
+    """
+    unit, size = next(((unit, size) for unit, size in _UNITS if seconds % size == 0), ("s", 1))
+    return f"{seconds / size:g}{unit}"
+
+
 def spoken(seconds: float) -> str:
     """The span with as few units as it takes.
 

@@ -5,14 +5,16 @@ The daemon, `replay` and the tests all drive this same object.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from logtrigger.absence import Absences
 from logtrigger.bulk import Bulk
 from logtrigger.counters import Counters
-from logtrigger.fill import Fill, Reading
+from logtrigger.fill import Absence, Fill, Reading
 from logtrigger.headers import Stamps
-from logtrigger.matcher import Hit, LiteralMatcher, Matcher
+from logtrigger.matcher import Hit, LiteralMatcher, Matcher, line_ends
 from logtrigger.model import Chunk, Event, Trigger
 from logtrigger.patterns.pattern import Pattern
 from logtrigger.places import Look, nowhere
@@ -41,11 +43,13 @@ class _Piece:
 class _Lane:
     """The rules that see one source, and their matcher."""
 
-    def __init__(self, watches: Sequence[Watch], build: MatcherFactory) -> None:
+    def __init__(self, watches: Sequence[Watch], build: MatcherFactory, *, every_source: bool) -> None:
         self.watches = watches
         self.matcher = build([watch.rule.patterns for watch in watches])
         self.order = {watch.rule.name: index for index, watch in enumerate(watches)}
         self.asks_for_senders = any(watch.rule.senders for watch in watches)
+        # Of a replay those that are told of absences, in the time of the logs.
+        self.in_log_time = frozenset(i for i, watch in enumerate(watches) if every_source and watch.absences is not None)
 
 
 class Engine:
@@ -69,16 +73,45 @@ class Engine:
         self.bulk_from = _BULK_FROM
         self._settings = settings
         self._every_source = every_source
+        self._log_time = 0.0  # the latest time that a line of an old log had
         self._is_behind = False  # has read old lines since counters were last looked over
         self._repeats = Repeats()
         self._stamps = Stamps()
         self.counters = Counters(settings.rules, settings.max_keys, stored=not every_source)
         self.observer: Callable[[Event], None] | None = None  # is shown every event, for those who debug
         self._watches = watches = watches_of(settings.rules, self.counters, look)
+        self._waiting = [(watch, watch.absences) for watch in watches if watch.absences is not None]
         lanes: dict[str, list[Watch]] = {}
         for watch in watches:
             lanes.setdefault("" if every_source else watch.rule.source, []).append(watch)
-        self._lanes = {source: _Lane(found, build) for source, found in lanes.items()}
+        self._lanes = {source: _Lane(found, build, every_source=every_source) for source, found in lanes.items()}
+
+    def begin(self, now: float) -> None:
+        """The rules are at work: from now on those that are told of absences wait, where they did not wait before."""
+        for _, absences in self._waiting:
+            absences.begin(now)
+
+    @property
+    def waits(self) -> bool:
+        """Whether some rule is told of absences."""
+        return bool(self._waiting)
+
+    def next_due(self) -> float | None:
+        """When `due` has something to tell if no event comes before; None: never."""
+        times = [absences.next_due() for _, absences in self._waiting]
+        return min((time for time in times if time is not None), default=None)
+
+    def due(self, now: float) -> list[Trigger]:
+        """The events that have been missing for too long by now, and were not told of yet: some of them, if there are many.
+
+        To be asked when all old lines have been read, as these may hold what is waited for.
+        """
+        found = list[Trigger]()
+        for watch, absences in self._waiting:
+            source = watch.rule.source
+            reading = Reading(Chunk(source, source, "", 0, 0, b""), now, self._every_source, self._settings.ignore)
+            found += [Absence(watch.recogniser, reading, one, 0, now).trigger() for one in absences.missing(now)]
+        return found
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -102,15 +135,24 @@ class Engine:
         for data, begin, _, times in self._repeats.pieces(chunk):
             piece = _Piece(reading, data, begin, times)
             if times > 1 or len(data) < self.bulk_from or guarded or self.observer:
-                fills += self._each(lane, piece, lane.matcher.scan(data), guarded=guarded)
+                hits = lane.matcher.scan(data)
+                if lane.in_log_time:
+                    hits = [hit for hit in hits if hit[2] not in lane.in_log_time]
+                fills += self._each(lane, piece, hits, guarded=guarded)
             else:
                 fills += self._bulk(lane, piece)
+            if lane.in_log_time:
+                fills += self._in_log_time(lane, piece)
+        if lane.in_log_time:
+            fills.sort(key=lambda fill: (fill.offset, lane.order[fill.rule]))
         return fills
 
     def _bulk(self, lane: _Lane, piece: _Piece) -> list[Fill]:
         """Rule after rule: those that count alone see all their lines at once."""
         fills, hits, data = list[Fill](), list[Hit](), piece.data
         for index, ends in lane.matcher.lines(data).items():
+            if index in lane.in_log_time:
+                continue
             watch = lane.watches[index]
             begins = [data.rfind(b"\n", 0, end) + 1 for end in ends]
             if watch.bulk is None:
@@ -172,6 +214,48 @@ class Engine:
                 at = piece.begin + (start if times == 1 else 0)
                 yield Fill(watch.recogniser, reading, (data, start, end), at, (key, time, count))
 
+    def _in_log_time(self, lane: _Lane, piece: _Piece) -> Iterator[Fill]:
+        """Of rules that are told of absences: what was missing before each line of a log, and who is back with it."""
+        data, hits = piece.data, lane.matcher.lines(piece.data)
+        ends = line_ends(data)
+        times = self._log_times(data, ends, piece.reading.now)
+        first = next((time for time in times if time), None)
+        for index in sorted(lane.in_log_time):
+            watch = lane.watches[index]
+            assert watch.absences is not None
+            if first is not None:
+                watch.absences.begin(first)
+            for end in hits.get(index, ()):
+                number = bisect_left(ends, end)
+                yield from self._missing(watch, watch.absences, piece, ends, times, number)
+                watch.clock.latest = times[number]
+                yield from self._each(lane, piece, [(ends[number - 1] + 1 if number else 0, end, index)])
+            yield from self._missing(watch, watch.absences, piece, ends, times, len(ends) - 1)
+
+    def _log_times(self, data: bytes, ends: Sequence[int], now: float) -> list[float]:
+        """When each line was written; no earlier than any before it, and 0 where no line has said so yet."""
+        times, begin = list[float](), 0
+        for end in ends:
+            written = self._stamps.time(data, begin, end, now)
+            if written is not None and written > self._log_time:
+                self._log_time = min(written, now)
+            times.append(self._log_time)
+            begin = end + 1
+        return times
+
+    def _missing(
+        self, watch: Watch, absences: Absences, piece: _Piece, ends: Sequence[int], times: Sequence[float], last: int
+    ) -> Iterator[Fill]:
+        """What is missing by the line of this number, each key at the first line at which it is."""
+        number = 0
+        while (due := absences.next_due()) is not None:
+            number = bisect_right(times, due, number, last + 1)
+            if number > last:
+                return
+            at = piece.begin + (ends[number - 1] + 1 if number else 0)
+            for one in absences.missing(times[number]):
+                yield Absence(watch.recogniser, piece.reading, one, at, one.seen + (watch.rule.absent or 0.0))
+
     def _may_see(self, watch: Watch, line: Line) -> bool:
         return watch.sees_own_lines or _OWN_MARK not in line.raw or line.header.program != OWN_PROGRAM
 
@@ -185,9 +269,12 @@ class Engine:
         for windows, names, widening in watch.resets:
             windows.reset(found.reading.key(found.values, names, widening))
         time = self._time(watch.clock, line.data, line.begin, line.end, now) if catching_up else now
-        if watch.distinct is None:
+        if watch.counts_events:
             count, full = watch.add(key, time, watch.weight * times, suppress=watch.suppress)
+        elif watch.absences is not None:
+            count, full = times, watch.absences.see(key, line.raw, time, old=catching_up)
         else:
+            assert watch.distinct is not None
             value = watch.recogniser.distinct(found, line)
             count, full = watch.distinct.see(key, value, time, suppress=watch.suppress)
         if self.observer:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
+from logtrigger.absence import Missing
 from logtrigger.addresses import AddressSet
+from logtrigger.durations import in_one_unit
 from logtrigger.model import Chunk, Trigger
 from logtrigger.recognise import KEY_JOINT, LONG_KEY, MAX_VALUE, Line, Match, Recogniser
 from logtrigger.text import safe_start
@@ -63,6 +67,11 @@ class Fill:
         return safe_start(raw.rstrip(b"\r"), MAX_VALUE)
 
     @property
+    def state(self) -> str:
+        """What has changed, where that is what is told, and no counter that has filled: here what was missing is back."""
+        return "" if self._recogniser.rule.absent is None else "back"
+
+    @property
     def late(self) -> int:
         return 0 if self._reading.is_replay else max(0, int(self._reading.now - self.time))
 
@@ -106,4 +115,75 @@ class Fill:
             program=header["program"],
             pid=header["pid"],
             extra=self._recogniser.places(self.fields),
+            state=self.state,
+        )
+
+
+class Absence(Fill):
+    """A key that no event has come for in too long a time, found at a line of an old log or, live, at none.
+
+    Its fields are those of the last line, where that is kept; else those that it is counted by.
+    """
+
+    __slots__ = ("_missing",)
+
+    def __init__(self, recogniser: Recogniser, reading: Reading, missing: Missing, offset: int, time: float) -> None:
+        line = missing.line or b""
+        super().__init__(recogniser, reading, (line, 0, len(line)), offset, (missing.key, time, 0))
+        self._missing = missing
+
+    @property
+    def state(self) -> str:
+        return "absent"
+
+    @property
+    def late(self) -> int:
+        return 0  # it is missing now
+
+    @property
+    def message(self) -> str:
+        """Such as `no event of db1 for 25h; last at 2026-07-14 12:00:00`."""
+        missing, wait = self._missing, self._recogniser.rule.absent or 0.0
+        whose = f" of {' '.join(self.key)}" if self._recogniser.rule.key else ""
+        at = f"{datetime.fromtimestamp(missing.seen):%Y-%m-%d %H:%M:%S}"
+        return f"no event{whose} for {in_one_unit(wait)}; {'last at' if missing.ever else 'none since'} {at}"
+
+    @property
+    def fields(self) -> Mapping[str, str]:
+        if self._fields is None:
+            if (found := self._last) is not None:
+                self._fields = self._recogniser.fields(found)
+            else:
+                rule = self._recogniser.rule
+                known = dict(zip(rule.key, self._key.split(KEY_JOINT), strict=False))
+                self._fields = {name: known.get(name, "") for name in rule.fields}
+        return self._fields
+
+    @property
+    def _last(self) -> Match | None:
+        if self._found is None and self._missing.line is not None:
+            self._found = self._recogniser.recognise(self.line)
+        return self._found
+
+    def trigger(self) -> Trigger:
+        message, fields = self.message, self.fields
+        found, header = self._last, self.line.header_fields()
+        digest = hashlib.blake2s(self._key.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
+        return Trigger(
+            id=f"{self.rule}@absent:{digest}:{self._missing.seen:.6f}",
+            rule=self.rule,
+            time=self.time,
+            count=0,
+            key=self.key,
+            fields=fields,
+            message=message,
+            body=safe_start(self.line.raw, MAX_VALUE) or message,
+            source=self.source,
+            offset=self.offset,
+            ignored=found is not None and found.reading.address(found.values) in self._reading.ignore,
+            host=header["host"],
+            program=header["program"],
+            pid=header["pid"],
+            extra=self._recogniser.places(fields),
+            state=self.state,
         )

@@ -84,6 +84,7 @@ class Trigger:
     late: int = 0  # seconds between the event and its being read
     ignored: bool = False  # its address is on the ignore list
     extra: Mapping[str, str] = field(default_factory=dict)  # from enrichment
+    state: str = ""  # of what has changed, where that is what is told: absent or back, start or stop, ban or unban
 
 
 @dataclass(frozen=True, slots=True)

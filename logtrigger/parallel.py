@@ -24,6 +24,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from io import BufferedReader
 from itertools import count
+from operator import itemgetter
 from typing import Any, NoReturn, TypeVar
 
 from logtrigger.engine import Engine, MatcherFactory
@@ -401,7 +402,7 @@ def _gather(workers: Sequence[_Worker], tell: Tell, *, can_wait: bool) -> None:
 def _tell_before(place: Place, workers: Sequence[_Worker], tell: Tell) -> None:
     found = [item for worker in workers for item in worker.before(place)]
     if found:
-        found.sort()
+        found.sort(key=itemgetter(0, 1, 2))  # what one rule finds at a line stays in its order
         tell("".join([item[3] for item in found]))
 
 

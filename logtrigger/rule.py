@@ -73,6 +73,8 @@ class Rule:
     weight: int = 1
     reset_by: tuple[str, ...] = ()
     suppress: float = 0.0  # seconds
+    absent: float | None = None  # seconds without an event that are told; None: events are what is counted
+    forget: float = 30 * 86_400.0  # seconds without an event after which nobody waits for the key any more
     when: tuple[Condition, ...] = ()
     ignore: AddressSet = field(default_factory=AddressSet)
     senders: tuple[SenderIs, ...] = ()  # empty: anybody

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
 
+from logtrigger.absence import Absences
 from logtrigger.bulk import Bulk, Bulks
 from logtrigger.counters import Counters
 from logtrigger.distinct import DistinctWindows
@@ -42,6 +43,8 @@ class Watch:
         self.key = self.recogniser.first.raw_key  # of what `quick` found
         self.windows = windows
         self.distinct = windows if isinstance(windows, DistinctWindows) else None  # where values are counted, not events
+        self.absences = windows if isinstance(windows, Absences) else None  # where it is told that events stay away
+        self.counts_events = self.distinct is None and self.absences is None
         self.weight, self.suppress = rule.weight, rule.suppress
         # The windows that an event of this rule empties, their key's fields, and how those are counted.
         self.resets: list[tuple[Windows, tuple[str, ...], Widening]] = []
@@ -52,7 +55,7 @@ class Watch:
     @cached_property
     def bulk(self) -> Bulk | None:
         """What finds many events at once; None: they are looked at one by one, and in order with those of other rules."""
-        if self.bulks is None or self.distinct is not None:
+        if self.bulks is None or not self.counts_events:
             return None
         return self.bulks.of(self.rule, self.recogniser.first, OWN_PROGRAM)
 
@@ -68,7 +71,7 @@ class Watch:
     @cached_property
     def quick(self) -> Captures | None:
         """What finds an event's captures quickly; None: each line needs a thorough look."""
-        return None if self.resets or self.distinct is not None else self.recogniser.quick
+        return None if self.resets or not self.counts_events else self.recogniser.quick
 
 
 def watches_of(rules: Sequence[Rule], counters: Counters, look: Look = nowhere) -> list[Watch]:

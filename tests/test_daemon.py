@@ -364,6 +364,28 @@ def test_lines_written_meanwhile_count_at_their_time(one: Live) -> None:
     assert "trigger Minute" not in one.output
 
 
+def test_absence_over_restarts(one: Live) -> None:
+    """What ran for the last time before a stop is missing after the start, once; and what is read then is not missing."""
+    tell = one.script("tell.sh", f'echo "$LT_state $LT_machine: $LT_message" >>{one.ran}')
+    waits = one.rule("Backup", "backup of %s done", fields="machine", key="machine", absent="2s", script=tell)
+    one.configure(waits)
+    with one.running():
+        one.write("backup of db1 done", "backup of db2 done")
+        one.wait_for("no event of", 2)
+        one.write("backup of db1 done")
+        one.wait_runs(3)
+    told = [line.split(";")[0] for line in one.runs()]
+    assert sorted(told[:2]) == ["absent db1: no event of db1 for 2s", "absent db2: no event of db2 for 2s"]
+    assert told[2:] == ["back db1: backup of db1 done"]
+    one.write("backup of db2 done")  # while nobody reads: found back before anything is found missing
+    one.ran.write_text("")
+    with one.running():
+        one.wait_runs(3)
+    told = [line.split(";")[0] for line in one.runs()]
+    assert told[0] == "back db2: backup of db2 done"
+    assert sorted(told[1:]) == ["absent db1: no event of db1 for 2s", "absent db2: no event of db2 for 2s"]
+
+
 def test_too_late_is_recorded_not_run(one: Live) -> None:
     one.configure(late="1h")
     with one.running():

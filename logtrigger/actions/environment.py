@@ -46,6 +46,8 @@ def values_of(trigger: Trigger) -> dict[str, str]:
         "late": str(trigger.late),
         "id": trigger.id,
     }
+    if trigger.state:
+        values["state"] = trigger.state
     return {**values, "ignored": "1"} if trigger.ignored else values
 
 

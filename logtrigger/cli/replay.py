@@ -100,6 +100,8 @@ def _json(trigger: Fill, line: int) -> str:
         "source": trigger.source,
         "line": line,
     }
+    if trigger.state:
+        facts["state"] = trigger.state
     return _to_json(facts) + "\n"
 
 

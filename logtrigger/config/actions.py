@@ -159,6 +159,8 @@ def _fit(one: Named, built: Built, report: Report) -> Iterator[Condition]:
     rule = built.rule.name
     if one.common.type == "ban" and not places.first(built.rule.types):
         report.error(built.place("action"), f"rule '{rule}' has no address to ban", "give a field the type ip")
+    if one.common.type == "ban" and built.rule.absent is not None:
+        report.error(built.place("action"), f"rule '{rule}' waits for events (absent): there is nobody to ban", "remove it")
     for name, template in _templates(one.own):
         for missing in sorted(template - {*KNOWN, *types}):
             near = suggestion(missing, [*KNOWN, *types]) or f"the rule has {listed(built.rule.fields)}"

@@ -202,7 +202,7 @@ def _identity(pattern: Pattern) -> tuple[object, ...]:
 def _conduct(one: Loaded) -> object:
     """What a rule does with its events, and which it leaves out: two rules that share it differ in their patterns alone."""
     rule, options = one[1], one[0].options
-    counting = (rule.maxfail, rule.time, rule.key, rule.distinct, rule.weight, rule.suppress, rule.reset_by)
+    counting = (rule.maxfail, rule.time, rule.key, rule.distinct, rule.weight, rule.suppress, rule.reset_by, rule.absent)
     left_out = (tuple(map(_identity, rule.excepts)), tuple(value.text for value in options.when), options.ignore)
     return rule.source, rule.senders, rule.ban, rule.script, rule.env, rule.fields, counting, left_out
 

@@ -54,7 +54,7 @@ def _known(section: Section) -> dict[str, Option]:
 
 def _over(below: Mapping[str, Option], above: Mapping[str, Option]) -> dict[str, Option]:
     """What is set above goes before what is set below; whoever names a file there means no source that is named below."""
-    hidden = {_INSTEAD[name] for name in above if name in _INSTEAD}
+    hidden = {other for name in above for other in _INSTEAD.get(name, ())}
     return {name: given for name, given in below.items() if name not in hidden} | dict(above)
 
 
@@ -71,5 +71,11 @@ def _override(section: Section, rules: Sequence[Draft], report: Report) -> None:
             report.error(glob.place, f"no rule is called '{glob.text}'", remedy)
 
 
-_INSTEAD = {"file": "source", "source": "file"}
+# What is set above -> what it takes the place of below: a rule that waits for events counts none, and the other way round.
+_INSTEAD = {
+    "file": ("source",),
+    "source": ("file",),
+    "absent": ("maxfail", "time", "distinct", "group", "weight", "reset_by", "suppress", "ban"),
+    "maxfail": ("absent", "forget"),
+}
 OVERRIDE_ONLY = OVERRIDE.keys() - SECTIONS["rule"].keys()

@@ -90,6 +90,8 @@ class RuleOptions:
     weight: int = option(kinds.WEIGHT, "how much an event counts", "1")
     reset_by: tuple[Value, ...] = option(kinds.LINES, "rules whose events empty the counter of the same key")
     suppress: float = option(kinds.DURATION_OR_NONE, "how long after a trigger its key does not count", "0")
+    absent: float | None = option(kinds.DURATION, "trigger when there was no event for so long, and when there is one again")
+    forget: float = option(kinds.DURATION, "after how long without an event a key is no longer waited for", "30d")
     when: tuple[Value, ...] = option(kinds.LINES, "conditions, all of which must hold")
     ignore: tuple[str, ...] = option(kinds.ADDRESSES, "addresses and prefixes that this rule does not count")
     ban: float | None = option(kinds.BAN_TIME, "how long what triggered is banned: a time, 0 for ever, or no")

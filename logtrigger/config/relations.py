@@ -77,6 +77,10 @@ def _can_reset(built: Built, value: Value, name: str, named: Mapping[str, Built]
         report.error(value.place, f"'reset_by': rule '{name}' cannot reset itself", "name another rule")
         return False
     _check_key_known(built.rule, other.rule, value, report)
+    if other.options.absent is not None:
+        fault = f"'reset_by': rule '{name}' waits for events (absent) and resets nothing"
+        report.error(value.place, fault, "name another rule")
+        return False
     if not other.options.enabled:
         report.warning(value.place, f"'reset_by': rule '{name}' is not enabled and resets nothing", "enable it")
     return other.options.enabled

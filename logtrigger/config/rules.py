@@ -9,7 +9,7 @@ from pathlib import Path
 from logtrigger import conditions, patterns, places
 from logtrigger.addresses import AddressSet
 from logtrigger.conditions import Condition
-from logtrigger.config import counting, firewall, shell, trust
+from logtrigger.config import absence, counting, firewall, shell, trust
 from logtrigger.config.merge import Draft
 from logtrigger.config.options import RuleOptions
 from logtrigger.config.uci import Value
@@ -49,6 +49,7 @@ def compile_rule(draft: Draft, options: RuleOptions, report: Report, scripts: Sc
     excepts = _compiled("except", syntax, [(value, None) for value in options.excepts], options.nocase, report)
     compiled = _compiled(OPTION_OF[syntax], syntax, _with_fields(texts, options.fields, report), options.nocase, report)
     _check_env(draft, options, report)
+    absence.check(draft, options, report)
     if options.enabled:
         _check_script(draft, options, report, scripts)
         _check_file(draft, options, report)
@@ -75,6 +76,8 @@ def compile_rule(draft: Draft, options: RuleOptions, report: Report, scripts: Sc
         weight=options.weight,
         reset_by=tuple(value.text for value in options.reset_by),
         suppress=options.suppress,
+        absent=options.absent,
+        forget=options.forget,
         when=_conditions(options.when, {**types, **places.types(types)}, report),
         ignore=AddressSet(options.ignore),
         senders=options.sender,

@@ -114,6 +114,7 @@ def _row(seq: int, trigger: Trigger, actions: Sequence[tuple[str, str, str | Non
         "pid": trigger.pid,
         "late": trigger.late,
         "ignored": trigger.ignored,
+        "state": trigger.state,
         "actions": [
             {"action": name, "state": state, "result": result, "seconds": seconds} for name, state, result, seconds in actions
         ],
