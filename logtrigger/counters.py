@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from logtrigger.absence import Absences
+from logtrigger.digests import blake2s
 from logtrigger.distinct import DistinctWindows
 from logtrigger.rule import Rule
 from logtrigger.window import Entry, Windows
@@ -118,4 +118,4 @@ def _signature(rules: Sequence[Rule]) -> str:
         )
         for r in rules
     ]
-    return hashlib.blake2s(repr(facts).encode(), digest_size=8).hexdigest()
+    return blake2s(repr(facts).encode(), digest_size=8).hexdigest()

@@ -5,10 +5,10 @@ A counter is the number of values whose last event is not older than `time`. Of 
 
 from __future__ import annotations
 
-import hashlib
 from array import array
 from heapq import heapify, heappop, heappush
 
+from logtrigger.digests import blake2b
 from logtrigger.window import Entry, Windows
 
 MOST_VALUES = 1_000  # maxfail of a rule that counts values: looking one up takes as many steps
@@ -17,7 +17,7 @@ _SPARE = 2  # times maxfail: what a counter holds at most, where old lines are r
 
 def digest(value: bytes) -> int:
     """What stands for a value: the same in every run, so that counters can be stored."""
-    return int.from_bytes(hashlib.blake2b(value, digest_size=8).digest())
+    return int.from_bytes(blake2b(value, digest_size=8).digest())
 
 
 class _Values:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from logtrigger.absence import Missing
 from logtrigger.addresses import AddressSet
+from logtrigger.digests import blake2s
 from logtrigger.durations import in_one_unit
 from logtrigger.model import Chunk, Trigger
 from logtrigger.recognise import KEY_JOINT, LONG_KEY, MAX_VALUE, Line, Match, Recogniser
@@ -168,7 +168,7 @@ class Absence(Fill):
     def trigger(self) -> Trigger:
         message, fields = self.message, self.fields
         found, header = self._last, self.line.header_fields()
-        digest = hashlib.blake2s(self._key.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
+        digest = blake2s(self._key.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
         return Trigger(
             id=f"{self.rule}@absent:{digest}:{self._missing.seen:.6f}",
             rule=self.rule,

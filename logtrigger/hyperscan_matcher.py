@@ -8,7 +8,6 @@ the result is kept in a file beside the state.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import re
 import sys
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from logtrigger import sealed
+from logtrigger.digests import blake2b
 from logtrigger.matcher import Hit, distinct, every_line, line_ends
 from logtrigger.patterns.pattern import Pattern
 
@@ -185,7 +185,7 @@ def _compiled(expressions: Sequence[Expression]) -> bytes:
 def cache_of(folder: Path, owners: Sequence[Sequence[Pattern]]) -> Path:
     """The file that holds these patterns compiled, in a folder of ours."""
     facts = repr([[(pattern.coarse, pattern.nocase) for pattern in patterns] for patterns in owners])
-    return folder / f"patterns-{hashlib.blake2b(facts.encode(), digest_size=6).hexdigest()}{_SUFFIX}"
+    return folder / f"patterns-{blake2b(facts.encode(), digest_size=6).hexdigest()}{_SUFFIX}"
 
 
 def _name(expressions: Sequence[Expression]) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from functools import cached_property
 from logtrigger import headers, places
 from logtrigger.addresses import widened
 from logtrigger.conditions import HEADER_FIELDS
+from logtrigger.digests import blake2s
 from logtrigger.headers import Header
 from logtrigger.patterns.pattern import Pattern
 from logtrigger.patterns.types import canonical_ip
@@ -135,7 +135,7 @@ def key_part(value: bytes) -> str:
     """A field as part of a key: whole, or the beginning and a digest of a long one, so that keys stay small."""
     if len(value) <= _KEY_PART:
         return safe(value)
-    return f"{safe(value[:_KEY_PART])}{LONG_KEY}{hashlib.blake2s(value, digest_size=16).hexdigest()}"
+    return f"{safe(value[:_KEY_PART])}{LONG_KEY}{blake2s(value, digest_size=16).hexdigest()}"
 
 
 @dataclass(frozen=True, slots=True)

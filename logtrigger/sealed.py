@@ -6,15 +6,16 @@ A damaged or foreign file is as good as none, and a disk that is full only means
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 from pathlib import Path
+
+from logtrigger.digests import blake2b
 
 DIGEST = 32  # bytes
 
 
 def digest(data: bytes) -> bytes:
-    return hashlib.blake2b(data, digest_size=DIGEST).digest()
+    return blake2b(data, digest_size=DIGEST).digest()
 
 
 def read(path: Path, label: bytes) -> bytes | None:

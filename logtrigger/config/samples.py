@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +14,7 @@ from logtrigger.config.merge import Draft
 from logtrigger.config.options import RuleOptions
 from logtrigger.config.relations import Built
 from logtrigger.config.words import listed, shown, suggestion
+from logtrigger.digests import blake2b
 from logtrigger.engine import Engine
 from logtrigger.errors import Complaint
 from logtrigger.model import Chunk
@@ -76,7 +76,7 @@ class Passed:
 def _digest(draft: Draft) -> bytes:
     """Everything that was written for a rule."""
     facts = [(name, [value.text for value in option.values]) for name, option in draft.given.items()]
-    return hashlib.blake2b(repr(facts).encode("utf-8", "surrogateescape"), digest_size=_DIGEST).digest()
+    return blake2b(repr(facts).encode("utf-8", "surrogateescape"), digest_size=_DIGEST).digest()
 
 
 def _of_rule(rule: Rule, options: RuleOptions) -> list[Complaint]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Collection, Mapping
+
+from logtrigger.digests import blake2s
 
 FIELDS = ("peer", "host", "program", "facility", "severity", "year", "month", "day")
 LONGEST = 100  # bytes of a name
@@ -80,7 +81,7 @@ def _name(part: list[str], values: Mapping[str, str]) -> str:
     name = "".join(pieces)
     if len(name.encode()) > LONGEST:
         end = part[-1] if len(part) > 1 else ""
-        digest = hashlib.blake2s(name.encode(), digest_size=_DIGEST // 2).hexdigest()
+        digest = blake2s(name.encode(), digest_size=_DIGEST // 2).hexdigest()
         room = LONGEST - len(end.encode()) - _DIGEST - 1
         name = f"{name.encode()[:room].decode('utf-8', 'ignore')}~{digest}{end}"
     return name if name[0] != "." else f"_{name[1:]}"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from _blake2 import blake2b  # hashlib would bring OpenSSL, 3.5 MB, for the same function
-
+from logtrigger.digests import blake2b
 from logtrigger.model import Position
 from logtrigger.sources.content import Content
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -11,6 +10,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
+from logtrigger.digests import blake2b
 from logtrigger.loop import Timer
 from logtrigger.model import Chunk, Position, Sender
 from logtrigger.sources.base import Host
@@ -60,7 +60,7 @@ class JournalSource:
         self.name = name
         self._host = host
         self._filter = [*(f"--unit={unit}" for unit in units), *matches]
-        self._filter_mark = hashlib.sha256("\0".join(self._filter).encode()).hexdigest()[:16]
+        self._filter_mark = blake2b("\0".join(self._filter).encode(), digest_size=8).hexdigest()
         self._from_start = from_start
         self._since = "" if since is None else f"@{since:.6f}"
         self._program = Program(host, name, self._command, self._take, max_line=WIDEST * host.max_line + ROOM)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import deque
 from collections.abc import Iterable, Sequence
 
+from logtrigger.digests import blake2b
 from logtrigger.errors import SourceError
 from logtrigger.loop import Callback, Timer
 from logtrigger.model import Chunk, Position
@@ -274,4 +274,4 @@ def _lines(data: bytes) -> list[bytes]:
 
 
 def _digest(line: bytes) -> str:
-    return hashlib.blake2b(line.rstrip(b"\n"), digest_size=6).hexdigest()
+    return blake2b(line.rstrip(b"\n"), digest_size=6).hexdigest()
