@@ -20,6 +20,7 @@ from logtrigger.errors import ConfigError, ControlError, StoreError
 from logtrigger.feeds import Feeds
 from logtrigger.loop import Loop
 from logtrigger.matchers import fastest
+from logtrigger.memory import give_back
 from logtrigger.model import Chunk, Event, Position, Trigger
 from logtrigger.overdue import Overdue
 from logtrigger.places import Look, nowhere
@@ -65,7 +66,8 @@ class Daemon:
         self.max_line = settings.max_line
         self.report = console.report
         self.configuration, self.settings, self.started = configuration, settings, clock()
-        self._console, self._load, self._dry_run, self._clock = console, load, dry_run, clock
+        self._console, self._load, self._dry_run = console, load, dry_run
+        self.clock = self._clock = clock
         self.store = Store(None if dry_run else settings.state)
         self.commits = Commits(self.loop, self.store, self._snapshot, self._on_committed, self._on_store_error)
         self.feeds = Feeds(self, self.store.load_positions(), self._wind_up)
@@ -95,6 +97,7 @@ class Daemon:
             self._tidy()
             self._overdue.look_ahead()
             self.report(1, "ready")
+            give_back()
             self.loop.run()
         finally:
             if self._control is not None:
@@ -219,7 +222,8 @@ class Daemon:
 
     def _engine_for(self, settings: Settings) -> Engine:
         build = fastest(None if self._dry_run else settings.state.parent, self.report)
-        engine = Engine(settings, build=build, look=self._look(settings))
+        self.look = self._look(settings)
+        engine = Engine(settings, build=build, look=self.look)
         if self._console.level >= 3:
             engine.observer = self._on_event
         return engine
@@ -231,7 +235,7 @@ class Daemon:
             return nowhere
         from logtrigger.geoip import GeoIP  # brings a package that few configurations need
 
-        self._geoip = GeoIP(settings.geoip, self.report)
+        self._geoip = GeoIP(settings.geoip, self.report, settings.home)
         return self._geoip.look
 
     def _on_fault(self, error: Exception) -> None:
