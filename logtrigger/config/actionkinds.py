@@ -13,12 +13,14 @@ from logtrigger.logfiles.forms import FACILITIES
 from logtrigger.logfiles.names import Template as PathTemplate
 from logtrigger.templates import Template
 
-TYPES = ("alerta", "ban", "log", "mail", "notify", "script", "syslog", "webhook")
+TYPES = ("alerta", "ban", "ecs", "log", "mail", "notify", "script", "syslog", "webhook")
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, 5.6.2
 _MAIL_ADDRESS = re.compile(r"[^\s@<>,;:\"()\[\]]+@[A-Za-z0-9.-]+|[a-z][a-z0-9._-]*")  # the latter on this machine
+# Elasticsearch's own rule for names of indices and data streams: lower case, none of these characters, no such beginning.
+_INDEX = re.compile(r"(?![-_+.])[^A-Z\\/*?\"<>| ,#:]{1,255}")
 _SPECIAL = (("\\n", "\n"), ("\\t", "\t"))  # no value can hold these themselves
 
 
@@ -88,6 +90,12 @@ def _port(value: Value) -> int:
     return ports(value)[0]
 
 
+def _index(value: Value) -> str:
+    if not _INDEX.fullmatch(value.text):
+        raise ValueError("write one such as logs-openvpn-default, in small letters")
+    return value.text
+
+
 def _texts(value: Value) -> tuple[str, ...]:
     return (value.text,)
 
@@ -109,6 +117,7 @@ PORT = Kind("port", _port)
 HEADERS = Kind("list of NAME: text", _header, many=True)
 MAIL_ADDRESS = Kind("mail address", _mail_address)
 MAIL_ADDRESSES = Kind("list of mail addresses", _mail_addresses, many=True)
+INDEX = Kind("name of an index", _index)
 TEXTS = Kind("list", _texts, many=True)
 SAYS = Kind("alert or heartbeat", one_of("alert", "heartbeat"))
 FACILITY = Kind("facility of syslog", one_of(*FACILITIES))

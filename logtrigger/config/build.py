@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from logtrigger.addresses import AddressSet
 from logtrigger.config import actions, databases, files, firewall, merge, options, relations, rules, samples, sources
@@ -14,7 +15,10 @@ from logtrigger.config.relations import Built
 from logtrigger.config.uci import Option, Section
 from logtrigger.config.words import Report
 from logtrigger.errors import Complaint, ConfigError
-from logtrigger.rule import Settings
+from logtrigger.rule import ActionOptions, Settings
+
+if TYPE_CHECKING:
+    from logtrigger.ecs.mapping import Mapping as Datasets
 
 DEFAULT_PATH = Path("/etc/config/logtrigger")
 
@@ -31,6 +35,7 @@ class Configuration:
     origins: Mapping[str, Mapping[str, Option]]  # rule -> option -> its values with their places; rules not enabled too
     built: tuple[Built, ...] = ()  # the rules as they were made; those not enabled too
     failed: Mapping[str, Complaint] = field(default_factory=dict)  # rule -> the first of its samples that failed
+    datasets: Datasets | None = None  # those that the configuration itself has
 
 
 def read(path: Path, *, trust: bool = False, keep: bool = False) -> Configuration:
@@ -54,6 +59,7 @@ def read(path: Path, *, trust: bool = False, keep: bool = False) -> Configuratio
     sources.check_rules(built, running, named, report)
     used = actions.use([one for one in built if one.options.enabled], actions.settle(sections, report), report)
     own = merge.together("logtrigger", sections, report)
+    datasets, used, doubtful = _documents(sections, used, report, trust=trust)
     daemon = options.read(options.DaemonOptions, own, report)
     _check_files({"state": daemon.state, "control": daemon.control}, own, report)
     blocking = firewall.settle(sections, report)
@@ -83,9 +89,9 @@ def read(path: Path, *, trust: bool = False, keep: bool = False) -> Configuratio
         control=daemon.control or default_control(daemon.state),
         control_group=daemon.control_group or "",
     )
-    complaints = tuple(sorted({*report.warnings, *(complaint for _, complaint in failed)}))
+    complaints = tuple(sorted({*report.warnings, *doubtful, *(complaint for _, complaint in failed)}))
     origins = {one.options.name: one.draft.given for one in built}
-    return Configuration(settings, complaints, origins, tuple(built), dict(reversed(failed)))
+    return Configuration(settings, complaints, origins, tuple(built), dict(reversed(failed)), datasets)
 
 
 def load(path: Path, *, keep: bool = False) -> tuple[Settings, tuple[Complaint, ...]]:
@@ -133,3 +139,15 @@ def _sections(path: Path, report: Report) -> list[Section]:
 def _build(draft: Draft, report: Report, scripts: rules.Scripts) -> Built:
     read = options.read(options.RuleOptions, draft.given, report, draft.place)
     return Built(draft, read, rules.compile_rule(draft, read, report, scripts))
+def _documents(
+    sections: list[Section], used: tuple[ActionOptions, ...], report: Report, *, trust: bool
+) -> tuple[Datasets | None, tuple[ActionOptions, ...], list[Complaint]]:
+    """The datasets, the actions with those they take, and events whose samples fail; loaded where there are some only."""
+    if not any(section.type in ("dataset", "event") for section in sections) and not any(a.type == "ecs" for a in used):
+        return None, used, []
+    from logtrigger.config import ecs
+
+    datasets = ecs.settle(sections, report)
+    return datasets, ecs.equip(used, datasets, report), [] if trust else ecs.sample_failures(sections, datasets)
+
+

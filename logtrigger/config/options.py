@@ -267,6 +267,46 @@ class SyslogAction:
 
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # a tab may stand in a pattern
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EcsAction:
+    """An action of type ecs."""
+
+    path: PathTemplate | None = option(actionkinds.PATH_TEMPLATE, "the file for the documents, perhaps with fields")
+    url: str | None = option(actionkinds.URL, "Elasticsearch, such as https://127.0.0.1:9200")
+    index: str = option(actionkinds.INDEX, "the index or data stream they go to", "logs-logtrigger-default")
+    dataset: tuple[str, ...] = option(kinds.WORD_LIST, "datasets that make documents of lines; by default all")
+    batch: int = option(kinds.COUNT, "how many documents are sent at once, at most", "500")
+    user: str | None = option(kinds.RULE_NAME, "whom to log in as")
+    password_file: Path | None = option(kinds.PATH, "the file with the password, or without a user with an API key")
+    authority: Path | None = option(kinds.PATH, "certificates of those who sign the server's certificate")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetTable:
+    """`config dataset`: whose messages become documents of the Elastic Common Schema."""
+
+    program: tuple[str, ...] = option(kinds.WORD_LIST, "the programs it belongs to; none: what no other dataset knows")
+    set: tuple[Value, ...] = option(kinds.LINES, "what every document copies from the line's header, TARGET=FIELD")
+    value: tuple[Value, ...] = option(kinds.LINES, "what every document says, TARGET=text")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventTable:
+    """`config event`: one kind of message, and its document."""
+
+    name: str = option(kinds.RULE_NAME, "the event's name, unlike any other's", required=True)
+    dataset: str = option(kinds.NAME, "the `config dataset` it belongs to", required=True)
+    pattern: tuple[Value, ...] = option(kinds.LINES, "the whole message, with %s and %d; alternatives are tried in order")
+    format: tuple[Value, ...] = option(kinds.LINES, "the same in the syntax of format strings, with {name} and {name:type}")
+    regex: tuple[Value, ...] = option(kinds.LINES, "the same as regular expressions with named groups")
+    nocase: bool = option(kinds.FLAG, "whether upper and lower case are the same", "0")
+    fields: tuple[Value, ...] = option(kinds.LINES, "names for the conversions in order: name, name:type, or - to skip")
+    set: tuple[Value, ...] = option(kinds.LINES, "what the document copies, TARGET=FIELD or TARGET=FIELD|TRANSFORM")
+    value: tuple[Value, ...] = option(kinds.LINES, "what the document says, TARGET=text, perhaps with {FIELD}")
+    expect: tuple[Value, ...] = option(kinds.LINES, "sample lines, and what their documents hold: LINE -> client.port=22")
+    reject: tuple[Value, ...] = option(kinds.LINES, "sample lines that are no such event")
+
+
 
 # A field cannot bear a word of Python's own.
 _WRITTEN = {"excepts": "except", "from_": "from"}
@@ -278,12 +318,13 @@ def table(of: type[Any]) -> dict[str, Spec]:
 
 
 DAEMON, RULE, OVERRIDE, SOURCE = table(DaemonOptions), table(RuleOptions), table(OverrideOptions), table(SourceTable)
-FIREWALL = table(FirewallTable)
+FIREWALL, DATASET, EVENT = table(FirewallTable), table(DatasetTable), table(EventTable)
 # Type of action -> its own options.
 ACTIONS: dict[str, type[Any]] = {
     "alerta": AlertaAction,
     "ban": BanAction,
     "log": LogAction,
+    "ecs": EcsAction,
     "mail": MailAction,
     "notify": NotifyAction,
     "script": ScriptAction,
@@ -307,6 +348,8 @@ SECTIONS: dict[str, dict[str, Spec]] = {
     "firewall": FIREWALL,
     "action": ACTION,
 }
+    "dataset": DATASET,
+    "event": EVENT,
 _REASONS = {"defaults": NOT_IN_DEFAULTS, "override": NOT_IN_OVERRIDE}
 
 

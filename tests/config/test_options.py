@@ -37,7 +37,7 @@ def test_option_names_are_those_of_the_sections() -> None:
         (
             "config daemon",
             "rules.conf:1: error: unknown section 'daemon'"
-            " (there are logtrigger, defaults, rule, override, source, firewall and action)",
+            " (there are logtrigger, defaults, rule, override, source, firewall, action, dataset and event)",
         ),
         ("config rules\n option x 1", "rules.conf:1: error: unknown section 'rules' (did you mean 'rule'?)"),
         (

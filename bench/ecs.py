@@ -1,0 +1,104 @@
+"""How many lines a second become documents of the Elastic Common Schema, on one core; by hand, from the checkout's folder.
+
+    python -m bench.ecs [--lines 500000] [--log FILE --dataset NAME]
+
+Without a log it is one of OpenVPN's messages, half of them in syslog's form, and one of sshd's. What is timed is the way from bytes
+in memory to the text of the documents, for each matcher that is installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from logtrigger.config.ecs import with_shipped
+from logtrigger.config.words import Report
+from logtrigger.ecs.mapping import Mapping
+from logtrigger.ecs.normaliser import Normaliser
+from logtrigger.engine import MatcherFactory
+from logtrigger.matcher import LiteralMatcher
+from logtrigger.matchers import fastest
+from logtrigger.sources.lines import Lines
+
+_SAMPLES = Path(__file__).parents[1] / "tests/ecs/openvpn.jsonl"
+_CHUNK = 1 << 18  # bytes, as the command reads them
+_SSHD = (
+    "Failed password for {user} from {ip} port {port} ssh2",
+    "Failed password for invalid user {user} from {ip} port {port} ssh2",
+    "Invalid user {user} from {ip} port {port}",
+    "Accepted publickey for {user} from {ip} port {port} ssh2: ED25519 SHA256:abc",
+    "Connection closed by authenticating user {user} {ip} port {port} [preauth]",
+    "Received disconnect from {ip} port {port}:11: Bye Bye [preauth]",
+)
+
+
+def openvpn(lines: int, *, in_syslog: bool) -> Iterator[str]:
+    """The sample messages in a row, each with an address, a port and a second of its own."""
+    messages = [json.loads(line)["message"] for line in _SAMPLES.read_text().splitlines()]
+    chance = random.Random(7)
+    for number in range(lines):
+        stamp = time.gmtime(1_698_764_400 + number // 50)
+        message = messages[number % len(messages)]
+        body = message[20:] if message[:4] == "2023" else message
+        body = body.replace("165.225.204.88", f"10.{chance.randrange(250)}.{chance.randrange(250)}.7")
+        if in_syslog:
+            yield f"{time.strftime('%b %d %H:%M:%S', stamp)} gate openvpn[812]: {body}"
+        else:
+            yield f"{time.strftime('%Y-%m-%d %H:%M:%S', stamp)} {body}"
+
+
+def sshd(lines: int) -> Iterator[str]:
+    chance = random.Random(7)
+    for number in range(lines):
+        stamp = time.strftime("%b %d %H:%M:%S", time.gmtime(1_698_764_400 + number // 50))
+        address = f"10.{chance.randrange(250)}.{chance.randrange(250)}.7"
+        body = _SSHD[number % len(_SSHD)].format(user=f"user{number % 100}", ip=address, port=chance.randrange(1024, 65536))
+        yield f"{stamp} gate sshd[{number % 30000}]: {body}"
+
+
+def rate(mapping: Mapping, log: bytes, build: MatcherFactory) -> tuple[float, int]:
+    """Lines a second, and how many bytes of documents came out."""
+    normaliser = Normaliser(mapping, 1_700_000_000.0, build=build)
+    splitter = Lines(1 << 20)
+    pieces = [piece.data for at in range(0, len(log), _CHUNK) for piece in splitter.feed(log[at : at + _CHUNK])]
+    "".join(normaliser.documents(pieces[0]))  # expressions are compiled when a line first asks for them
+    began, size = time.perf_counter(), 0
+    for piece in pieces:
+        size += len("\n".join(normaliser.documents(piece)))
+    return log.count(b"\n") / (time.perf_counter() - began), size
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--lines", type=int, default=300_000)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--log", type=Path)
+    parser.add_argument("--dataset", action="append", default=[])
+    asked = parser.parse_args()
+    mapping = with_shipped(Mapping(()), Report())
+    if asked.log:
+        logs = {asked.log.name: (mapping.only(asked.dataset), asked.log.read_bytes())}
+    else:
+        logs = {
+            "openvpn, its own file": (mapping.only(["openvpn"]), _bytes(openvpn(asked.lines, in_syslog=False))),
+            "openvpn, syslog": (mapping.only(["openvpn"]), _bytes(openvpn(asked.lines, in_syslog=True))),
+            "openvpn, syslog, all datasets": (mapping, _bytes(openvpn(asked.lines, in_syslog=True))),
+            "sshd, syslog": (mapping.only(["sshd"]), _bytes(sshd(asked.lines))),
+            "sshd, all datasets": (mapping, _bytes(sshd(asked.lines))),
+        }
+    for name, (datasets, log) in logs.items():
+        for how, build in (("fastest", fastest(None, lambda level, text: print(text), keep=False)), ("python", LiteralMatcher)):
+            best = max(rate(datasets, log, build) for _ in range(asked.runs))
+            print(f"{name:<32} {how:<8} {best[0]:>10,.0f} lines/s  {best[1] / 1e6:6.0f} MB of documents", flush=True)
+
+
+def _bytes(lines: Iterator[str]) -> bytes:
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+if __name__ == "__main__":
+    main()

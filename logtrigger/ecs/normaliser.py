@@ -1,0 +1,139 @@
+"""Lines in, documents out: which event each line is, found in one scan of a chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from json.encoder import encode_basestring_ascii as quoted
+
+from logtrigger import places
+from logtrigger.ecs import places as ecs_places
+from logtrigger.ecs.document import Shape
+from logtrigger.ecs.heads import Head, Heads, header_fields
+from logtrigger.ecs.mapping import Dataset, Event, Mapping
+from logtrigger.engine import MatcherFactory
+from logtrigger.matcher import LiteralMatcher
+from logtrigger.patterns.pattern import Pattern
+from logtrigger.places import Look
+
+_WHITE = b" \t\r\f\v"
+_PLAIN = Dataset("", place=None)  # of documents with time and message only
+
+
+class _Candidate:
+    """One event of a dataset, ready to be tried."""
+
+    __slots__ = ("dataset", "event", "shapes")
+
+    def __init__(self, dataset: Dataset, event: Event, places: ecs_places.Behind | None) -> None:
+        self.dataset, self.event = dataset, event
+        self.shapes: list[tuple[Pattern, Shape]] = [(p, Shape(dataset, event, p, places)) for p in event.patterns]
+
+
+class Normaliser:
+    """Makes documents of lines.
+
+    Args:
+        mapping: the datasets. Of several, a line belongs to that whose program its header names. Where there is only one, its
+            messages may stand in any line: behind a header that names one of its programs, or else behind the time.
+        now: epoch seconds; settles the year of times that leave it out.
+        look: where an address is.
+        build: makes the matcher.
+        only_known: pass over lines that are no event.
+    """
+
+    def __init__(
+        self,
+        mapping: Mapping,
+        now: float,
+        look: Look = places.nowhere,
+        build: MatcherFactory = LiteralMatcher,
+        *,
+        only_known: bool = False,
+    ) -> None:
+        behind = None if look is places.nowhere else ecs_places.behind(look)
+        self._candidates = [_Candidate(d, event, behind) for d in mapping.datasets for event in d.events]
+        self._matcher = build([candidate.event.patterns for candidate in self._candidates])
+        self._of_program = {program: d for d in reversed(mapping.datasets) for program in sorted(d.programs)}
+        anybody = [dataset for dataset in mapping.datasets if not dataset.programs]
+        self._default = mapping.datasets[0] if len(mapping.datasets) == 1 else anybody[0] if anybody else None
+        self._heads = Heads(None if anybody else self._of_program, now)
+        self._is_anybodys = bool(anybody)
+        self._unknown = Shape(anybody[0] if anybody else _PLAIN, None, None, behind)
+        self._only_known = only_known
+
+    def documents(self, data: bytes) -> Iterator[str]:
+        """The document of each line that is not empty, without a line end.
+
+        Args:
+            data: whole lines, each ending in a line feed.
+        """
+        hits = iter(self._matcher.scan(data))
+        at, _, owner = next(hits, (-1, 0, 0))
+        begin, last = 0, data.rfind(b"\n")
+        find, document, only_known = data.find, self._document, self._only_known
+        while begin <= last:
+            end = find(b"\n", begin)
+            owners: list[int] = []
+            while at == begin:
+                owners.append(owner)
+                at, _, owner = next(hits, (-1, 0, 0))
+            if owners or not only_known:
+                made = document(data, begin, end, owners, "")
+                if made:
+                    yield made
+            begin = end + 1
+
+    def document(self, line: bytes, time: str = "") -> str:
+        """The document of one line; empty where it is no event and only those are wanted.
+
+        Args:
+            line: without its line end.
+            time: to be taken where the line says none, as 2023-10-31T15:09:55Z.
+        """
+        data = line.replace(b"\n", b" ") + b"\n"
+        owners = [owner for _, _, owner in self._matcher.scan(data)]
+        return self._document(data, 0, len(data) - 1, owners, time)
+
+    def event_of(self, line: bytes) -> tuple[str, str] | None:
+        """The dataset and the event that a line is; None: it is none."""
+        data = line.replace(b"\n", b" ") + b"\n"
+        end = len(data) - 1
+        found = self._find(data, self._heads.of(data, 0, end), end, range(len(self._candidates)))
+        return None if found is None else (found[0].dataset.name, found[0].event.name)
+
+    def _document(self, data: bytes, begin: int, end: int, owners: Sequence[int], time: str) -> str:
+        while end > begin and data[end - 1] in _WHITE:
+            end -= 1
+        if begin == end:
+            return ""
+        head = self._heads.of(data, begin, end)
+        time = head.time or time
+        line = data[begin:end]
+        when, message = f'"{time}"' if time else "", quoted(line.decode("utf-8", "replace"))
+        found = self._find(data, head, end, owners) if owners else None
+        if found is None:
+            if self._only_known:
+                return ""
+            around = header_fields(line, head) if self._is_anybodys else {}
+            return self._unknown.text(when, message, (), around)
+        _, shape, values = found
+        if shape.needs_header:
+            around = header_fields(line, head) | {"message": data[head.body : end].decode("utf-8", "replace")}
+            return shape.text(when, message, values, around)
+        return shape.text(when, message, values, {})
+
+    def _find(
+        self, data: bytes, head: Head, end: int, owners: Sequence[int]
+    ) -> tuple[_Candidate, Shape, Sequence[bytes]] | None:
+        """The first event of the line's dataset that matches its message, its shape and the values of its fields."""
+        dataset = self._of_program.get(head.program) or self._default
+        body = head.body
+        for owner in owners:
+            candidate = self._candidates[owner]
+            if candidate.dataset is not dataset:
+                continue
+            for pattern, shape in candidate.shapes:
+                values = pattern.match(data, body, end)
+                if values is not None:
+                    return candidate, shape, values
+        return None
