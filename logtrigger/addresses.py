@@ -47,6 +47,17 @@ class AddressSet:
             address = address.ipv4_mapped
         return self.covers(address)
 
+    def entry(self, network: Network) -> str:
+        """The entry that covers all of a network, the narrowest one, as it was written; empty where there is none."""
+        wanted = unmapped(network)
+        found = ""
+        for text in self._texts:
+            known = unmapped(parse_network(text))
+            covers = known.version == wanted.version and wanted.subnet_of(known)  # type: ignore[arg-type]  # of one version
+            if covers and (not found or known.prefixlen > unmapped(parse_network(found)).prefixlen):
+                found = text
+        return found
+
     def covers(self, address: Address) -> bool:
         """Whether an address, which is not IPv4 written as IPv6, is covered."""
         number = int(address)

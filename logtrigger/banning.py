@@ -226,6 +226,10 @@ class Banning:
             return address, ""
         return network, ""
 
+    def why_never(self, network: Network) -> str:
+        """Why rules do not ban an address or network; empty: they may."""
+        return self._against(network)
+
     def _against_address(self, address: Address) -> str:
         """Why an address must not be banned; empty: it may be."""
         if self._settings.ignore.covers(address):

@@ -27,6 +27,7 @@ from logtrigger.text import cut
 
 _NOTHING = "nothing to run"
 _SHOWN = 200  # bytes of a message that is paused
+_OUTPUT, _OUTPUT_LINE = 5, 300  # lines of what an action has said that are kept, and bytes of each
 _SOON = 0.01  # seconds
 
 
@@ -208,4 +209,5 @@ class Dispatch:
     def _on_done(self, seq: int, trigger: Trigger, name: str, result: Result) -> None:
         label = self.actions.label(self.rules.get(trigger.rule), name)
         self._console.result(trigger, label, result)
-        self._commits.result(Done(seq, name, result.text, result.seconds))
+        said = tuple(cut(line, _OUTPUT_LINE) for line in result.output[-_OUTPUT:])
+        self._commits.result(Done(seq, name, result.text, result.seconds, said))

@@ -18,7 +18,7 @@ from logtrigger.matcher import Hit, LiteralMatcher, Matcher, line_ends
 from logtrigger.model import Chunk, Event, Trigger
 from logtrigger.patterns.pattern import Pattern
 from logtrigger.places import Look, nowhere
-from logtrigger.recognise import KEY_JOINT, Line
+from logtrigger.recognise import KEY_JOINT, Line, Recogniser
 from logtrigger.repeats import Repeats
 from logtrigger.rule import Settings
 from logtrigger.text import WHITE
@@ -320,6 +320,10 @@ class Engine:
     def events(self) -> dict[str, int]:
         """How many events each rule has had, over reloads too."""
         return {watch.rule.name: watch.events for watch in self._watches}
+
+    def recogniser(self, rule: str) -> Recogniser | None:
+        """What recognises the lines of a rule; None: it does not run."""
+        return next((watch.recogniser for watch in self._watches if watch.rule.name == rule), None)
 
     def take_over(self, older: Engine) -> None:
         """Go on where another engine stopped, as after a reload; the counters are adopted apart."""

@@ -60,6 +60,11 @@ class Offenders:
         one = self._known.get((network, scope))
         return 0 if one is None else _left(one, now)
 
+    def counts(self, network: str, now: float) -> list[tuple[str, int]]:
+        """By scope, the earlier bans that count."""
+        found = [(key[1], one) for key, one in self._known.items() if key[0] == network]
+        return [(scope, left) for scope, one in found if (left := _left(one, now))]
+
     def note(self, network: str, scope: str, count: int, until: float, decay: float) -> None:
         """This was ban number `count`; it lasts until then."""
         self._known.pop((network, scope), None)

@@ -12,9 +12,9 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from itertools import groupby
 from pathlib import Path
 from queue import SimpleQueue
@@ -26,7 +26,7 @@ from logtrigger.model import Ban, Offender, Position, Trigger, Unban
 T = TypeVar("T")
 Undone = tuple[int, Trigger, tuple[str, ...]]  # seq, trigger, names of the actions that are still to be done
 
-VERSION = 3  # PRAGMA user_version
+VERSION = 4  # PRAGMA user_version
 KEEP = 10_000  # triggers kept as history
 PRUNE_EVERY = 1_000  # new triggers
 PAGE = 100  # triggers of the history given at once
@@ -62,6 +62,9 @@ ALTER TABLE ban ADD COLUMN nth INTEGER NOT NULL DEFAULT 1;
 CREATE TABLE offender (
     network TEXT, scope TEXT, count INTEGER, until REAL, decay REAL, PRIMARY KEY (network, scope)) WITHOUT ROWID;
 """,
+    4: """
+ALTER TABLE "action" ADD COLUMN output TEXT;
+""",
 }
 _REGISTER = """
 INSERT INTO stream VALUES (?, ?, ?, ?, ?, ?, ?, ?)
@@ -75,7 +78,8 @@ WHERE a.state = 'undone' AND a.name = ? AND a."trigger" > ? ORDER BY a."trigger"
 _BAN = """
 INSERT INTO ban (network, since, until, rule, "by", times, "trigger", lines, nth) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (network) WHERE ended IS NULL DO UPDATE SET
-since = excluded.since, until = excluded.until, rule = excluded.rule, "by" = excluded."by", times = excluded.times, nth = excluded.nth,
+since = excluded.since, until = excluded.until, rule = excluded.rule, "by" = excluded."by", times = excluded.times,
+nth = excluded.nth,
 "trigger" = coalesce(nullif(excluded."trigger", x''), "trigger"), lines = coalesce(nullif(excluded.lines, '[]'), lines)
 """
 _UNBAN = "UPDATE ban SET ended = ?, how = ? WHERE network = ? AND ended IS NULL"
@@ -87,8 +91,8 @@ WHERE seq > :after AND seq < :before AND (:rule IS NULL OR rule = :rule) AND seq
         SELECT seq FROM "trigger" WHERE seq < :before AND (:rule IS NULL OR rule = :rule) ORDER BY seq DESC LIMIT :most))
 ORDER BY seq LIMIT :page
 """
-_ACTIONS = """SELECT name, state, result, duration FROM "action" WHERE "trigger" = ? ORDER BY rowid"""
-_END = """UPDATE "action" SET state = 'done', result = ?, duration = ? WHERE "trigger" = ? AND name = ?"""
+_ACTIONS = """SELECT name, state, result, duration, output FROM "action" WHERE "trigger" = ? ORDER BY rowid"""
+_END = """UPDATE "action" SET state = 'done', result = ?, duration = ?, output = ? WHERE "trigger" = ? AND name = ?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +113,7 @@ class Done:
     name: str
     result: str
     seconds: float
+    output: tuple[str, ...] = ()  # its last lines, made safe and cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +133,15 @@ class Recorded:
     seq: int
     trigger: Trigger
     actions: Sequence[tuple[str, str, str | None, float | None]] = ()
+    outputs: Mapping[str, Sequence[str]] = field(default_factory=dict)  # of actions that said something, their last lines
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What is known of some networks: bans with their ends and last triggers, and triggers that name an address."""
+
+    bans: Sequence[tuple[Ban, Unban | None, Recorded | None]]
+    triggers: Sequence[Recorded]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -295,6 +309,22 @@ class Store:
 
         self._submit(task)
 
+    def about(self, networks: Sequence[str], address: str, most: int, done: Callable[[About | StoreError], None]) -> None:
+        """What is known of these networks, and the newest triggers that name an address.
+
+        `done` is called in the store's thread.
+        """
+
+        def task() -> None:
+            try:
+                found = self._about(networks, address, most)
+            except StoreError as error:
+                done(error)
+            else:
+                done(found)
+
+        self._submit(task)
+
     def prune(self, keep: int = KEEP) -> None:
         """Delete triggers with nothing left to do, all but the newest `keep`; done by itself now and then."""
         self._call(lambda: self._prune(keep))
@@ -397,7 +427,7 @@ class Store:
             db.executemany('REPLACE INTO "window" VALUES (?, ?, ?, ?)', rows)
             for seq, trigger, names in batch.triggers:
                 _insert(db, seq, trigger, names)
-            ends = ((d.result, d.seconds, d.seq, d.name) for d in batch.results)
+            ends = ((d.result, d.seconds, json.dumps(d.output) if d.output else None, d.seq, d.name) for d in batch.results)
             db.executemany(_END, ends)
             for unban, changes in groupby(batch.bans, key=lambda change: isinstance(change, Unban)):
                 if unban:
@@ -425,9 +455,39 @@ class Store:
         asked = {"rule": wanted.rule, "most": wanted.most, "before": wanted.before, "after": wanted.after, "page": PAGE}
         try:
             rows = self._db.execute(_RECENT, asked).fetchall()
-            return [Recorded(seq, _trigger(body), self._db.execute(_ACTIONS, (seq,)).fetchall()) for seq, body in rows]
+            return [self._recorded(seq, body) for seq, body in rows]
         except (sqlite3.Error, ValueError, TypeError) as error:
             raise self._explained(error) from error
+
+    def _recorded(self, seq: int, body: str) -> Recorded:
+        rows = self._db.execute(_ACTIONS, (seq,)).fetchall()
+        outputs = {row[0]: json.loads(row[4]) for row in rows if row[4]}
+        return Recorded(seq, _trigger(body), [row[:4] for row in rows], outputs)
+
+    def _about(self, networks: Sequence[str], address: str, most: int) -> About:
+        marks = ", ".join("?" * len(networks))
+        question = f"SELECT rowid, network FROM ban WHERE network IN ({marks}) ORDER BY since DESC, rowid DESC LIMIT ?"
+        naming = 'SELECT seq, body FROM "trigger" WHERE instr(body, ?) ORDER BY seq DESC'
+        try:
+            ids = self._db.execute(question, (*networks, most)).fetchall()
+            bans = [self._ban_with_cause(rowid) for rowid, _ in ids]
+            found = list[Recorded]()
+            for seq, body in self._db.execute(naming, (json.dumps(address),)):
+                trigger = _trigger(body)
+                if address in (*trigger.key, *trigger.fields.values()):
+                    found.append(self._recorded(seq, body))
+                    if len(found) == most:
+                        break
+            return About(bans, found)
+        except (sqlite3.Error, ValueError, TypeError) as error:
+            raise self._explained(error) from error
+
+    def _ban_with_cause(self, rowid: int) -> tuple[Ban, Unban | None, Recorded | None]:
+        question = 'SELECT network, since, until, rule, "by", times, "trigger", lines, nth, ended, how FROM ban WHERE rowid = ?'
+        row = self._db.execute(question, (rowid,)).fetchone()
+        cause = self._db.execute('SELECT seq, body FROM "trigger" WHERE id = ?', (row[6],)).fetchone()
+        end = None if row[9] is None else Unban(row[0], row[9], row[10])
+        return _ban(row[:9]), end, self._recorded(*cause) if cause is not None else None
 
     def _prune(self, keep: int) -> None:
         self._unpruned = 0
@@ -515,7 +575,7 @@ def _insert(db: sqlite3.Connection, seq: int, trigger: Trigger, names: Sequence[
     row = (seq, _raw(trigger.id), trigger.rule, trigger.time, _body(trigger))
     if db.execute('INSERT OR IGNORE INTO "trigger" VALUES (?, ?, ?, ?, ?)', row).rowcount == 1:
         rows = ((seq, name) for name in names)
-        db.executemany("""INSERT INTO "action" VALUES (?, ?, 'undone', NULL, NULL)""", rows)
+        db.executemany("""INSERT INTO "action" ("trigger", name, state) VALUES (?, ?, 'undone')""", rows)
 
 
 def _steps(version: int) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from hypothesis import strategies as st
 from logtrigger import store as store_module
 from logtrigger.errors import StoreError
 from logtrigger.model import Ban, Offender, Position, Trigger, Unban
-from logtrigger.store import PRUNE_EVERY, Batch, Done, Store, WindowRow
+from logtrigger.store import PRUNE_EVERY, About, Batch, Done, Recorded, Store, WindowRow
 
 StoreAt = Callable[[], Store]
 
@@ -148,7 +149,7 @@ def test_result_ends_an_action(opened: StoreAt, path: Path) -> None:
     assert store.owed() == {"mail": 1}
     store.close()
     db = sqlite3.connect(path)
-    rows = db.execute('SELECT * FROM "action" ORDER BY 1, 2').fetchall()
+    rows = db.execute('SELECT "trigger", name, state, result, duration FROM "action" ORDER BY 1, 2').fetchall()
     db.close()
     assert rows == [
         (1, "mail", "undone", None, None),
@@ -266,7 +267,7 @@ def make_database(path: Path, script: str) -> None:
     ("content", "fault"),
     [
         (b"This is no database. " * 100, "damaged, or no logtrigger store .*: move the file away"),
-        ("PRAGMA user_version = 99; CREATE TABLE t (x)", "written by a newer logtrigger .*99, ours 3.*: install"),
+        ("PRAGMA user_version = 99; CREATE TABLE t (x)", "written by a newer logtrigger .*99, ours 4.*: install"),
         ("CREATE TABLE t (x)", "not logtrigger's: name another file"),
     ],
     ids=["text", "newer", "foreign"],
@@ -417,14 +418,29 @@ def test_store_of_the_first_version_is_changed_in_place(path: Path) -> None:
     with closing(Store(path)) as store:
         store.commit_now(Batch(positions=[a_position()], windows=[row]))
     with closing(sqlite3.connect(path)) as db:
-        db.executescript("DROP TABLE ban; DROP TABLE offender; PRAGMA user_version = 1;")
+        db.executescript("DROP TABLE ban; DROP TABLE offender; ALTER TABLE action DROP COLUMN output; PRAGMA user_version = 1;")
     with closing(Store(path)) as store:
         assert (store.load_positions(), store.load_windows(), store.load_bans(0.0)[0]) == ([a_position()], [row], [])
         store.commit_now(Batch(bans=[a_ban()]))
     with closing(Store(path)) as store:
         assert store.load_bans(1_500.0)[0] == [a_ban()]
     with closing(sqlite3.connect(path)) as db:
-        assert db.execute("PRAGMA user_version").fetchone() == (3,)
+        assert db.execute("PRAGMA user_version").fetchone() == (4,)
+
+
+def test_what_is_known_of_an_address(path: Path) -> None:
+    known = replace(a_trigger(1), key=("192.0.2.7",))
+    other = replace(a_trigger(2), fields={"ip": "192.0.2.77"})
+    ban, over = replace(a_ban(), trigger=known.id), Unban("192.0.2.7", 1_100.0, "root")
+    found: SimpleQueue[About | StoreError] = SimpleQueue()
+    with closing(Store(path)) as store:
+        results = [Done(1, "script", "exit 3", 0.5, ("out", "err"))]
+        store.commit_now(Batch(triggers=[(1, known, ("script",)), (2, other, ())], results=results, bans=[ban, over]))
+        store.about(["192.0.2.7", "192.0.2.0/24"], "192.0.2.7", 5, found.put)
+        about = found.get()
+    assert isinstance(about, About)
+    cause = Recorded(1, known, [("script", "done", "exit 3", 0.5)], {"script": ["out", "err"]})
+    assert about == About([(ban, over, cause)], [cause])
 
 
 def test_who_was_banned_before(path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from logtrigger.config.words import listed, suggestion
 from logtrigger.control import banned, history, standing
+from logtrigger.control import why as reasons
 from logtrigger.control.protocol import Refused, Request, Rows
 from logtrigger.errors import ConfigError
 
@@ -93,6 +94,7 @@ COMMANDS: dict[str, Command] = {
     "ban": Command(banned.ban, {"network": _text, "seconds": _count, "force": _flag}, needs=("network",)),
     "unban": Command(banned.unban, {"networks": _texts, "rule": _text, "all": _flag}),
     "events": Command(history.events, {"rule": _text, "most": _count, "follow": _flag}),
+    "why": Command(reasons.why, {"network": _text}, needs=("network",)),
     "reload": Command(reload),
 }
 
