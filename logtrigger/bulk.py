@@ -50,6 +50,8 @@ class Keys(dict[Captures, str | None]):
 
     def __missing__(self, captures: Captures) -> str | None:
         values = captures if isinstance(captures, tuple) else (captures,)
+        if not values[0]:
+            return None  # nothing was found in the line, which its time tells, too
         parts = []
         for index, check, normalise in self._shape:
             value = values[index]

@@ -134,7 +134,7 @@ class Engine:
         fills = list[Fill]()
         for data, begin, _, times in self._repeats.pieces(chunk):
             piece = _Piece(reading, data, begin, times)
-            if times > 1 or len(data) < self.bulk_from or guarded or self.observer:
+            if times != 1 or len(data) < self.bulk_from or guarded or self.observer:
                 hits = lane.matcher.scan(data)
                 if lane.in_log_time:
                     hits = [hit for hit in hits if hit[2] not in lane.in_log_time]

@@ -22,6 +22,7 @@ RULES = [
     rule("sshd[%d]: " + SSHD, "pid user ip", key=()),
     rule("sshd[%d]: Failed password for %s", "pid user", key=("user",)),
     rule("Failed password for %s port %d %s", "who port rest", programs=["sshd"], key=("rest", "who")),
+    rule("sshd[%d]: " + SSHD, "- user net:net", key=("net",)),
 ]
 HEADERS = [
     "Nov 14 22:00:00 h sshd[7]: ",

@@ -472,6 +472,7 @@ BODIES = [
     "Failed password for x from 9.9.9.9 port 22 ssh2 from ::ffff:1.1.1.1 port 22 ssh2\r",
     "message repeated 3 times: [ Failed password for root from 1.1.1.1 port 22 ssh2]",
     "message repeated 1 times: [ Accepted x]",
+    "message repeated 0 times: [ Failed password for root from 1.1.1.1 port 22 ssh2]",
     "last message repeated 2 times",
     "message repeated 2 times: [ h",
     "Accepted key for root",
