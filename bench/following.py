@@ -30,6 +30,7 @@ from bench.throughput import processor, say
 
 FILES = 1000
 REST = 1.5  # seconds without work after which a program has read what there was
+PATIENCE = 60.0  # seconds until a program counts as one that never rests
 SETTLE = 5.0  # seconds after the start before a program is taken to rest
 
 _INTRODUCTION = (
@@ -160,9 +161,9 @@ def _running(follower: Follower, case: Case) -> Iterator[int]:
 
 
 def _rest(pid: int) -> None:
-    """Return when the program has done nearly nothing for a while."""
-    before = -1.0
-    while (now := Usage.of(pid).seconds) - before > 0.02 * REST:
+    """Return when the program has done nearly nothing for a while; there are some that never rest."""
+    before, end = -1.0, time.monotonic() + PATIENCE
+    while (now := Usage.of(pid).seconds) - before > 0.02 * REST and time.monotonic() < end:
         before = now
         time.sleep(REST)
 

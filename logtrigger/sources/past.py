@@ -206,13 +206,24 @@ def _is_part_of_read(content: Content, one: Candidate, tail: Tail) -> bool:
 
 
 def _may_be_live(content: Content, one: Candidate, tail: Tail) -> bool:
-    """Whether a file may be a copy of one that is being read, perhaps in the making: then it is too early to tell."""
-    if content.is_packed or tail.content is None or tail.content.is_packed:
+    """Whether a file may be a copy of one that is being read, perhaps in the making: then it is too early to tell.
+
+    A file may have been cut, and hold the next generation already, before anybody has noticed.
+    """
+    if tail.content is None:
+        return False
+    is_fresh = not tail.content.is_packed and (not tail.read_to or not tail.holds(b""))
+    if content.is_packed or tail.content.is_packed:
         position = tail.position()
-        return fingerprint.span(position.head) > 0 and fingerprint.begins_as(content, position)
-    if tail.is_known and tail.is_copied_in(content):
-        return True
-    return not tail.read_to and _same(content, tail.content, one.size)
+        begins = fingerprint.span(position.head) > 0 and fingerprint.begins_as(content, position)
+        return begins or (is_fresh and _begin_alike(content, tail.content))
+    return (tail.is_known and tail.is_copied_in(content)) or (is_fresh and _same(content, tail.content, one.size))
+
+
+def _begin_alike(content: Content, other: Content) -> bool:
+    first, second = content.read_at(SPAN, 0), other.read_at(SPAN, 0)
+    size = min(len(first), len(second))
+    return size > 0 and first[:size] == second[:size]
 
 
 def _may_be(content: Content, position: Position) -> bool:

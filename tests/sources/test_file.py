@@ -903,6 +903,31 @@ def test_a_file_known_from_before_a_crash_is_cut_before_it_is_read_again(host: T
     assert [chunk.stream == before for chunk in host.chunks] == [True, False]
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_cut_file_that_is_rotated_before_anybody_has_noticed(
+    host: TestHost, log: Path, follower: FileSource, packed: bool
+) -> None:
+    """Its descriptor shows the next generation, and so does the file that this becomes; it is read once."""
+    follower.resume()
+    add(log, "one, a long one\n")
+    host.wait_for(b"one, a long one")
+    paused(host, follower)
+    copytruncate(log, log.with_name("app.log-20260713"))
+    add(log, "two\n")
+    log.rename(log.with_name("app.log-20260714"))
+    if packed:
+        pack(log.with_name("app.log-20260714"))
+    else:
+        shutil.copyfile(log.with_name("app.log-20260714"), log.with_name("app.log-20260715"))
+        log.with_name("app.log-20260714").unlink()
+    add(log, "three\n")
+    host.settle(0.15)
+    follower.resume()
+    host.wait_for(b"one, a long one", b"two", b"three")
+    host.settle(0.5)
+    assert host.lines == [b"one, a long one", b"two", b"three"]
+
+
 # Errors
 
 
