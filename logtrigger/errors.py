@@ -32,7 +32,7 @@ class Complaint:
     place: Place
     fault: str
     remedy: str = ""
-    severity: str = "error"  # or "warning", which never stops a start
+    severity: str = "error"  # or "warning", which never stops a start, or "note", which only `check` shows
 
     def __str__(self) -> str:
         hint = f" ({self.remedy})" if self.remedy else ""

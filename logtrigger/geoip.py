@@ -8,21 +8,25 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import socket
+import struct
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from logtrigger.places import FIELDS, NOWHERE, Places
+from logtrigger.places import COUNTRY, FIELDS, HOME, NOWHERE, Places
 
 Record = Mapping[str, Any]
 MOST_CACHED = 10_000  # addresses
+LOOK_EVERY = 5.0  # seconds between two looks at whether a file was replaced
 EXTRA = "looking addresses up takes the package geoip2: pip install 'logtrigger[geoip]'"
 
 # Field -> where it stands in a nested record, and what it is called in a flat one.
-_NESTED: dict[str, tuple[str | int, ...]] = {
+_NESTED: dict[str, tuple[str, ...]] = {
     "country": ("country", "iso_code"),
     "country_name": ("country", "names", "en"),
     "continent": ("continent", "code"),
@@ -100,24 +104,44 @@ class Database:
     def fields(self) -> frozenset[str]:
         """The fields that the first records with anything in them have: what this database is good for."""
         found: set[str] = set()
-        for number, (_, record) in enumerate(self._reader):
-            found |= places(record).keys()
-            if number >= _LOOKED_AT:
-                break
+        try:
+            for number, (_, record) in enumerate(self._reader):
+                found |= places(record).keys()
+                if number >= _LOOKED_AT:
+                    break
+        except _DAMAGE as error:
+            raise self._damaged(error) from None
         return frozenset(found)
 
     def look(self, address: str) -> Places:
-        """What is known of an address; nothing of what is none, or not covered."""
-        if self._is_ipv4_only and ":" in address:
+        """What is known of an address; nothing of what is none, or not covered.
+
+        Raises:
+            ValueError: the file is damaged there.
+        """
+        if self._is_ipv4_only and ":" in address or not _is_address(address):
             return NOWHERE
         try:
-            record = self._reader.get(address)
-        except ValueError:
-            return NOWHERE
-        return places(record) if isinstance(record, Mapping) else NOWHERE
+            return places(self._reader.get(address))
+        except _DAMAGE as error:
+            raise self._damaged(error) from None
+
+    def _damaged(self, error: Exception) -> ValueError:
+        return ValueError(f"{self.path} is damaged ({error}); install it anew")
 
 
 _LOOKED_AT = 2_000  # records
+# What reading a damaged file comes to: the reader in C says it, the one in Python falls over it.
+_DAMAGE = (RuntimeError, ValueError, LookupError, TypeError, struct.error)
+
+
+def _is_address(text: str) -> bool:
+    """Whether a text can be looked up: inet_pton(3) takes what `ipaddress` does, many times faster, but for zones."""
+    try:
+        socket.inet_pton(socket.AF_INET6 if ":" in text else socket.AF_INET, text)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 @contextlib.contextmanager
@@ -135,33 +159,51 @@ def places(record: Any) -> Places:
     >>> places({"country_code": "FI", "city": "", "latitude": 60.25})
     {'country': 'FI', 'lat': '60.2500'}
     """
-    if not isinstance(record, Mapping):
+    if not isinstance(record, dict):
         return NOWHERE
-    found = {name: _text(name, _value(record, name)) for name in FIELDS}
-    return {name: text for name, text in found.items() if text}
+    found = {}
+    for name, path in _NESTED.items():
+        value = _at(record, path)
+        if value is None:
+            value = _among(record, _FLAT[name])
+        if value is not None and (text := _text(name, value)):
+            found[name] = text
+    if COUNTRY not in found and not isinstance(record.get("country"), dict):  # satellite links and the like
+        for name, path in _REGISTERED.items():
+            if text := _text(name, _at(record, path)):
+                found[name] = text
+    return found
 
 
-def _value(record: Record, name: str) -> Any:
-    nested = _at(record, _NESTED[name])
-    if nested is None and name in _REGISTERED and not isinstance(record.get("country"), Mapping):
-        nested = _at(record, _REGISTERED[name])  # of satellite links and the like
-    return nested if nested is not None else next((record[key] for key in _FLAT[name] if key in record), None)
-
-
-def _at(record: Any, path: Iterable[str | int]) -> Any:
+def _at(record: Any, path: Iterable[str]) -> Any:
     for key in path:
-        if not isinstance(record, Mapping) or key not in record:
+        if not isinstance(record, dict):
             return None
-        record = record[key]
+        record = record.get(key)
     return record
 
 
+def _among(record: Record, keys: Iterable[str]) -> Any:
+    for key in keys:
+        if key in record:
+            return record[key]
+    return None
+
+
 def _text(name: str, value: Any) -> str:
-    if value is None or isinstance(value, Mapping | list):
+    if value is None or isinstance(value, dict | list):
         return ""
     if FIELDS[name] == "float":
         return f"{float(value):.4f}" if isinstance(value, int | float) else ""
     return str(value).removeprefix("AS") if name == "asn" else str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """A file that could not be opened as it was."""
+
+    stamp: _Stamp | None  # None: it was not there
+    told: bool
 
 
 class GeoIP:
@@ -170,17 +212,28 @@ class GeoIP:
     Args:
         paths: the files, the best one first.
         report: tells the operator (level, text).
+        home: the countries that are expected.
+        clock: seconds, for how often files are looked at.
     """
 
-    def __init__(self, paths: Sequence[Path], report: Callable[[int, str], None]) -> None:
-        self._paths, self._report = paths, report
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        report: Callable[[int, str], None],
+        home: Collection[str] = (),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._paths, self._report, self._home, self._clock = paths, report, frozenset(home), clock
         self._open: dict[Path, Database] = {}
-        self._failed: dict[Path, tuple[_Stamp | None, str]] = {}
+        self._failed: dict[Path, _Failure] = {}
+        self._damaged: set[Path] = set()  # told of
         self._cache: dict[str, Places] = {}
         self.refresh()
 
     def look(self, address: str) -> Places:
-        """What the databases know of an address in its canonical form."""
+        """What the databases know of an address in its canonical form; now and then it is seen whether they were replaced."""
+        if self._clock() >= self._due:
+            self.refresh()
         found = self._cache.get(address)
         if found is None:
             if len(self._cache) >= MOST_CACHED:
@@ -189,33 +242,49 @@ class GeoIP:
         return found
 
     def refresh(self) -> None:
-        """Open what was replaced since; to be called now and then. A file that is none is reported, and the old one kept."""
+        """Open what was replaced since. A file that is none is reported, and the old one kept."""
+        self._due = self._clock() + LOOK_EVERY
         for path in self._paths:
             try:
                 stamp: _Stamp | None = _Stamp.of(path)
             except OSError:
                 stamp = None
             opened, failed = self._open.get(path), self._failed.get(path)
-            if (opened is None or opened.stamp != stamp) and (failed is None or failed[0] != stamp):
+            if (opened is None or opened.stamp != stamp) and (failed is None or failed != _Failure(stamp, told=True)):
                 self._open_anew(path, stamp)
 
     def _open_anew(self, path: Path, stamp: _Stamp | None) -> None:
-        before = self._open.get(path)
+        before, failed = self._open.get(path), self._failed.get(path)
         try:
             self._open[path] = Database(path)
         except ValueError as error:
-            self._failed[path] = (stamp, str(error))
+            # While there is one in use, a file may be in the making: it is told of where it is the same at the next look.
+            is_settled = before is None or failed == _Failure(stamp, told=False)
+            self._failed[path] = _Failure(stamp, told=is_settled)
             kept = "; the one read before stays in use" if before else "; addresses have no place until it can be read"
-            self._report(0, f"{error}{kept}")
+            if is_settled:
+                self._report(0, f"{error}{kept}")
             return
         if before or path in self._failed:
             self._report(1, f"{path}: read anew")
         self._failed.pop(path, None)
+        self._damaged.discard(path)
         self._cache.clear()
 
     def _find(self, address: str) -> Places:
         found: dict[str, str] = {}
         for path in self._paths:
             if path in self._open:
-                found = {**self._open[path].look(address), **found}
+                found = {**self._look_in(path, address), **found}
+        if self._home and (country := found.get(COUNTRY)):
+            found[HOME] = "1" if country.upper() in self._home else "0"
         return found
+
+    def _look_in(self, path: Path, address: str) -> Places:
+        try:
+            return self._open[path].look(address)
+        except ValueError as error:
+            if path not in self._damaged:
+                self._damaged.add(path)
+                self._report(0, f"{error}; until then some addresses have no place")
+            return NOWHERE

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+COUNTRY, HOME = "country", "home"
 # Field of a place -> its type in conditions.
 FIELDS = {
-    "country": "text",  # ISO 3166-1 alpha-2
+    COUNTRY: "text",  # ISO 3166-1 alpha-2
     "country_name": "text",
     "continent": "text",  # two letters
     "city": "text",
@@ -14,6 +15,7 @@ FIELDS = {
     "lon": "float",
     "asn": "int",
     "as_org": "text",
+    HOME: "int",  # 1 in one of the countries of `home_country`, 0 in another one
 }
 
 Places = Mapping[str, str]  # field of a place -> value; what no database knows is missing

@@ -73,7 +73,7 @@ def _look(settings: Settings) -> Look:
         return nowhere
     from logtrigger.geoip import GeoIP
 
-    return GeoIP(settings.geoip, lambda level, text: None).look
+    return GeoIP(settings.geoip, lambda level, text: None, settings.home).look
 
 
 def _chunks(log: Log, max_line: int, size: int) -> Iterator[Chunk]:

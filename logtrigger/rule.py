@@ -173,6 +173,7 @@ class Settings:
     sources: tuple[SourceOptions, ...] = ()
     actions: tuple[ActionOptions, ...] = ()
     geoip: tuple[Path, ...] = ()  # databases, the best one first
+    home: frozenset[str] = frozenset()  # the countries that are expected
     firewall: FirewallOptions = FirewallOptions()
     control: Path | None = None  # the control socket; None: none is served
     control_group: str = ""  # who besides root may use it

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from logtrigger.geoip import MOST_CACHED, Database, GeoIP, places
+from logtrigger.geoip import LOOK_EVERY, MOST_CACHED, Database, GeoIP, places
 from tests import geodata
 
 pytestmark = pytest.mark.package("geoip2")
@@ -80,6 +81,24 @@ def test_layouts_of_records(record: Any, found: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("address", "home"),
+    [("192.0.2.7", "1"), ("192.0.2.200", "0"), ("203.0.113.1", None), ("10.0.0.1", None), ("2001:db8::1", "1")],
+)
+def test_home(city: Path, reports: Reports, address: str, home: str | None) -> None:
+    """1 in a country that is expected, 0 in another one, nothing where the country is not known."""
+    assert GeoIP([city], reports, {"FI", "NO"}).look(address).get("home") == home
+
+
+def test_no_home(city: Path, reports: Reports) -> None:
+    assert "home" not in GeoIP([city], reports).look("192.0.2.7")
+
+
+def test_home_where_a_later_database_knows_the_country(city: Path, tmp_path: Path, reports: Reports) -> None:
+    asn = geodata.write(tmp_path / "asn.mmdb", geodata.ASN_NETWORKS, "GeoLite2-ASN")
+    assert GeoIP([asn, city], reports, {"SE"}).look("192.0.2.200")["home"] == "1"
+
+
 def test_ipv4_only_database_knows_nothing_of_ipv6(tmp_path: Path, reports: Reports) -> None:
     writer = pytest.importorskip("mmdb_writer").MMDBWriter(4, "country ipv4", description="x")
     writer.insert_network(pytest.importorskip("netaddr").IPSet(["192.0.2.0/24"]), {"country_code": "FI"})
@@ -90,15 +109,65 @@ def test_ipv4_only_database_knows_nothing_of_ipv6(tmp_path: Path, reports: Repor
 
 
 def test_replaced_database_is_read_anew(city: Path, reports: Reports) -> None:
-    geo = GeoIP([city], reports)
+    now = 100.0
+    geo = GeoIP([city], reports, clock=lambda: now)
     assert geo.look("192.0.2.7")["country"] == "FI"
     geo.refresh()
     assert reports == []
     geodata.write(city, {"192.0.2.0/24": geodata.SWEDEN})
+    now += LOOK_EVERY - 0.1
     assert geo.look("192.0.2.7")["country"] == "FI"  # not looked for yet
-    geo.refresh()
+    now += 0.2
     assert geo.look("192.0.2.7")["country"] == "SE"
     assert reports == [(1, f"{city}: read anew")]
+
+
+def test_database_in_the_making(city: Path, reports: Reports) -> None:
+    """One that is written in place is no news until it stays as it is."""
+    geo = GeoIP([city], reports)
+    whole = city.read_bytes()
+    for part in range(4):
+        city.write_bytes(whole[: len(whole) * part // 4])
+        geo.refresh()
+    assert reports == []
+    city.write_bytes(whole)
+    geo.refresh()
+    assert reports == [(1, f"{city}: read anew")]
+
+
+@pytest.fixture(params=["as it comes", "in Python"])
+def reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """maxminddb's reader in C, where it has one, and the one in Python, which is all there is on some routers."""
+    if request.param == "in Python":
+        maxminddb = pytest.importorskip("maxminddb")
+        monkeypatch.setattr(maxminddb, "open_database", partial(maxminddb.open_database, mode=maxminddb.MODE_MMAP))
+
+
+@pytest.mark.usefixtures("reader")
+@pytest.mark.parametrize("address", ["192.0.2.7", "192.0.2.200", "2001:db8::1", "10.0.0.1", "ff02::1", "x", "1.2.3", ""])
+def test_either_reader(city: Path, reports: Reports, address: str, request: pytest.FixtureRequest) -> None:
+    database = Database(city)
+    assert ("extension" in type(database._reader).__module__) <= ("in Python" not in request.node.name)
+    assert database.look(address).get("country") == {"192.0.2.7": "FI", "192.0.2.200": "SE", "2001:db8::1": "FI"}.get(address)
+    assert database.fields() >= {"country", "city", "lat"}
+
+
+@pytest.mark.usefixtures("reader")
+def test_damage_inside(city: Path, reports: Reports) -> None:
+    """A file that opens and holds rubbish: it is told once, and addresses have no place."""
+    whole = city.read_bytes()
+    begin = whole.index(b"\xab\xcd\xefMaxMind.com")
+    for byte in (0xFF, 0x00, 0x20, 0x3F, 0xE7):
+        reports.clear()
+        city.write_bytes(bytes([byte]) * begin + whole[begin:])
+        try:
+            geo = GeoIP([city], reports)
+            for number in range(10):
+                geo.look(f"192.0.2.{number}")
+            Database(city).fields()
+        except ValueError as error:
+            assert "is damaged" in str(error)
+        assert len(reports) <= 1 and all("is damaged" in text for _, text in reports)
 
 
 @pytest.mark.parametrize("fault", ["gone", "rubbish", "cut"])

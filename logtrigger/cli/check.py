@@ -41,11 +41,12 @@ def _check(path: Path, strict: bool) -> int:
         return _MISTAKES
     settings = configuration.settings
     doubts = lint.warnings(configuration.built, settings.rules, settings.sources) + lint.emptiness(settings)
-    complaints = _graded({*configuration.complaints, *doubts}, strict)
+    notes = lint.idleness(configuration.built, settings)
+    complaints = sorted([*_graded({*configuration.complaints, *doubts}, strict), *notes])
     for complaint in complaints:
         click.echo(complaint, err=True)
     wrong = _errors(complaints)
-    warnings = len(complaints) - wrong
+    warnings = len(complaints) - wrong - len(notes)
     noted = f", {_counted(warnings, 'warning')}" if warnings else ""
     click.echo(
         f"{path}: {_counted(len(settings.rules), 'rule')}, {_counted(wrong, 'mistake') if wrong else 'no mistakes'}{noted}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import click
@@ -40,7 +40,10 @@ def geoip(
 
     The exit status is 1 where nothing is known of an address, and 2 where there is no database or no such address.
     """
-    geo = _opened(context, tuple(databases) or _configured(context, path or context.obj or DEFAULT_PATH))
+    home: Collection[str] = ()
+    if not databases:
+        databases, home = _configured(context, path or context.obj or DEFAULT_PATH)
+    geo = _opened(context, databases, home)
     unknown = False
     for text in addresses:
         address = canonical_ip(text.encode("utf-8", "surrogateescape")).decode("utf-8", "replace")
@@ -66,21 +69,22 @@ def _is_address(text: str) -> bool:
     return True
 
 
-def _configured(context: click.Context, path: Path) -> tuple[Path, ...]:
+def _configured(context: click.Context, path: Path) -> tuple[tuple[Path, ...], frozenset[str]]:
+    """The databases, and the countries that are expected."""
     try:
-        found = config.load(path)[0].geoip
+        settings = config.load(path)[0]
     except ConfigError as error:
         click.echo(error, err=True)
         context.exit(_ERROR)
-    if not found:
+    if not settings.geoip:
         click.echo(f"{path}: there is no database; write list geoip FILE into 'config logtrigger', or use -d FILE", err=True)
         context.exit(_ERROR)
-    return found
+    return settings.geoip, settings.home
 
 
-def _opened(context: click.Context, databases: Sequence[Path]) -> GeoIP:
+def _opened(context: click.Context, databases: Sequence[Path], home: Collection[str]) -> GeoIP:
     faults: list[str] = []
-    geo = GeoIP(databases, lambda level, text: faults.append(text.rpartition("; addresses")[0] or text))
+    geo = GeoIP(databases, lambda level, text: faults.append(text.rpartition("; addresses")[0] or text), home)
     if faults:
         click.echo("\n".join(faults), err=True)
         context.exit(_ERROR)

@@ -55,6 +55,8 @@ def read(path: Path, *, trust: bool = False, keep: bool = False) -> Configuratio
     scripts = rules.Scripts()
     built = [_build(draft, report, scripts) for draft in merge.drafts(sections, report)]
     running = relations.settle(built, report)
+    asking = relations.check_uses(built, running, str(path), report)
+    asking = relations.check_uses(built, running, str(path), report)
     named = sources.settle(sections, report)
     sources.check_rules(built, running, named, report)
     used = actions.use([one for one in built if one.options.enabled], actions.settle(sections, report), report)
@@ -63,7 +65,7 @@ def read(path: Path, *, trust: bool = False, keep: bool = False) -> Configuratio
     daemon = options.read(options.DaemonOptions, own, report)
     _check_files({"state": daemon.state, "control": daemon.control}, own, report)
     blocking = firewall.settle(sections, report)
-    databases.check(own.get("geoip"), daemon.geoip, running, report)
+    databases.check(own.get("geoip"), own.get("home_country"), daemon, asking, report)
     if report.errors:
         raise ConfigError(sorted(report.errors + report.warnings))
     state = daemon.state or default_state()
@@ -84,6 +86,7 @@ def read(path: Path, *, trust: bool = False, keep: bool = False) -> Configuratio
         late=daemon.late,
         actions=used,
         geoip=daemon.geoip,
+        home=frozenset(daemon.home_country),
         sources=tuple(one.options for one in named.values() if one.options is not None),
         firewall=blocking,
         control=daemon.control or default_control(daemon.state),

@@ -6,22 +6,45 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from logtrigger import places
+from logtrigger.config.options import DaemonOptions
 from logtrigger.config.uci import Option
 from logtrigger.config.words import Report, listed
+from logtrigger.places import COUNTRY, HOME
 from logtrigger.rule import Rule
 
+_COUNTRIES = "add one that does, such as GeoLite2-Country.mmdb"
+_ADD = "write list geoip '/usr/share/GeoIP/GeoLite2-City.mmdb' into 'config logtrigger'"
 
-def check(given: Option | None, paths: Sequence[Path], rules: Sequence[Rule], report: Report) -> None:
-    """Report databases that are none, and conditions that no database can ever fulfil. One that is missing may come later."""
+
+def check(given: Option | None, home: Option | None, daemon: DaemonOptions, rules: Sequence[Rule], report: Report) -> None:
+    """Report databases that are none, and conditions that no database can ever fulfil. One that is missing may come later.
+
+    Args:
+        given: the option `geoip`, as it is written.
+        home: the option `home_country`.
+        daemon: both as they are read.
+        rules: those that do something.
+        report: takes what is found.
+    """
     asked = _asked(rules)
     if given is None:
+        if home is not None and daemon.home_country:
+            report.warning(home.place, "'home_country' says nothing of any address, as there is no database", _ADD)
         for rule, names in asked:
             fault = f"rule '{rule.name}' asks for {listed(sorted(names))}, and there is no database"
-            report.warning(rule.place, fault, "write list geoip '/usr/share/GeoIP/GeoLite2-City.mmdb' into 'config logtrigger'")
+            report.warning(rule.place, fault, _ADD)
         return
-    known, complete = _known(given, paths, report)
-    for rule, names in asked if complete else ():
-        if missing := names - known:
+    known, complete = _known(given, daemon.geoip, report)
+    if home is not None and daemon.home_country and complete and COUNTRY not in known:
+        report.warning(
+            home.place, "'home_country' says nothing of any address: no database of 'geoip' knows countries", _COUNTRIES
+        )
+    for rule, names in asked:
+        if HOME in names and not daemon.home_country:
+            fault = f"rule '{rule.name}' asks for {HOME}, and there is no 'home_country'"
+            report.warning(rule.place, fault, "write list home_country 'FI' into 'config logtrigger'")
+        names = {COUNTRY if name == HOME else name for name in names}
+        if complete and (missing := names - known):
             fault = f"rule '{rule.name}' asks for {listed(sorted(missing))}, which no database of 'geoip' knows"
             report.warning(rule.place, fault, "add one that does, such as GeoLite2-City.mmdb or GeoLite2-ASN.mmdb")
 

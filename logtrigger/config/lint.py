@@ -12,12 +12,12 @@ import re
 import stat
 from collections.abc import Iterator, Sequence
 
-from logtrigger.config import forgery
+from logtrigger.config import forgery, relations
 from logtrigger.config.forgery import ADDRESS_TYPES, Forgery
 from logtrigger.config.relations import Built
 from logtrigger.config.rules import OPTION_OF
 from logtrigger.config.uci import Value
-from logtrigger.config.words import shown
+from logtrigger.config.words import listed, shown
 from logtrigger.errors import Complaint, Place
 from logtrigger.patterns.form import Conversion, Form
 from logtrigger.patterns.pattern import Pattern
@@ -26,6 +26,7 @@ from logtrigger.recognise import Line, Recogniser
 from logtrigger.rule import SYSTEM_LOG, Rule, Settings, SourceOptions
 from logtrigger.text import safe
 
+_NAMED = 6  # rules that do nothing, where a file has many
 _LITERAL = 3  # characters that tell a line from others well enough to look for them first
 _LIKE_ADDRESSES = frozenset(
     "addr address client client_addr client_ip clientip from_ip host_ip hostip ip_addr ip_address ipaddr ipaddress peer peer_ip"
@@ -59,6 +60,22 @@ def emptiness(settings: Settings) -> list[Complaint]:
         return []
     place = Place(str(settings.path), 1)
     return [_warning(place, "no rule runs: nothing is looked for", "write one that begins with: config rule")]
+
+
+def idleness(built: Sequence[Built], settings: Settings) -> list[Complaint]:
+    """Of each included file, the rules that do nothing: a note, as it may offer more than anybody needs."""
+    files: dict[str, list[str]] = {}
+    for rule in relations.idle(built, settings.rules):
+        if rule.place.path != str(settings.path):
+            files.setdefault(rule.place.path, []).append(rule.name)
+    return [_idle(path, names) for path, names in files.items()]
+
+
+def _idle(path: str, names: Sequence[str]) -> Complaint:
+    shown = [*names[:_NAMED], f"{len(names) - _NAMED} more"] if len(names) > _NAMED + 1 else names
+    number = f"{len(names)} rule{'s' * (len(names) != 1)} of this file {'does' if len(names) == 1 else 'do'} nothing yet"
+    remedy = "name those that you need in a 'config override' with list action or option ban"
+    return Complaint(Place(path, 1), f"{number}: {listed(shown)}", remedy, "note")
 
 
 def _warning(place: Place, fault: str, remedy: str) -> Complaint:

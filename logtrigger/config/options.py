@@ -57,6 +57,7 @@ class DaemonOptions:
     include: tuple[Value, ...] = option(kinds.LINES, "further files or globs, seen from this file's folder")
     ignore: tuple[str, ...] = option(kinds.ADDRESSES, "addresses and prefixes that are never banned")
     geoip: tuple[Path, ...] = option(kinds.PATHS, "MaxMind databases that tell where addresses are, the best one first")
+    home_country: tuple[str, ...] = option(kinds.COUNTRIES, "the countries that are expected, two letters each: FI SE")
     script_timeout: float = option(kinds.DURATION, "how long a script may run", "60s")
     script_parallel: int = option(kinds.COUNT, "how many scripts may run at once", "8")
     max_keys: int = option(kinds.COUNT, "how many keys a rule counts at most", "100000")

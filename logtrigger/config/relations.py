@@ -35,7 +35,6 @@ def settle(rules: Sequence[Built], report: Report) -> tuple[Rule, ...]:
     settled = [(built, _settle_resets(built, named, report)) for built in rules]
     running = [(built, rule) for built, rule in settled if rule is not None and rule.name and built.options.enabled]
     _check_groups(running, report)
-    _check_uses(running, report)
     return tuple(rule for _, rule in running)
 
 
@@ -143,10 +142,26 @@ def _seconds(time: float | None) -> str:
     return "no limit" if time is None else spoken(time)
 
 
-def _check_uses(running: Sequence[tuple[Built, Rule]], report: Report) -> None:
-    resetting = {name for _, rule in running for name in rule.reset_by}
-    for built, rule in running:
-        bans = "ban" in built.draft.given and built.options.ban != 0.0  # wrongly, perhaps, as is said elsewhere
-        if rule.script is None and not bans and not rule.actions and rule.name not in resetting:
+def idle(built: Sequence[Built], running: Sequence[Rule]) -> list[Rule]:
+    """The rules that run and do nothing."""
+    resetting = {name for rule in running for name in rule.reset_by}
+    made = {one.draft.place: one for one in built}
+    return [rule for rule in running if rule.name not in resetting and not _acts(made[rule.place], rule)]
+
+
+def _acts(built: Built, rule: Rule) -> bool:
+    bans = "ban" in built.draft.given and built.options.ban != 0.0  # wrongly, perhaps, as is said elsewhere
+    return rule.script is not None or bans or bool(rule.actions)
+
+
+def check_uses(built: Sequence[Built], running: Sequence[Rule], main: str, report: Report) -> list[Rule]:
+    """Report rules of the main file that do nothing; the rules that do something.
+
+    A file that is included may offer more rules than anybody needs: of those only `check` tells.
+    """
+    unused = idle(built, running)
+    for rule in unused:
+        if rule.place.path == main:
             remedy = "add option ban or script, or list action, or name it in another rule's reset_by"
-            report.warning(built.draft.place, f"rule '{rule.name}' does nothing", remedy)
+            report.warning(rule.place, f"rule '{rule.name}' does nothing", remedy)
+    return [rule for rule in running if rule not in unused or rule.place.path == main]

@@ -176,6 +176,7 @@ def recognised(rule: Rule, line: str) -> Mapping[str, str] | None:
     gained = places.types(rule.types)
     when = tuple(condition for condition in rule.when if condition.field not in gained)
     alone = replace(rule, when=when, maxfail=1, time=None, group="", weight=1, reset_by=(), suppress=0.0, ignore=AddressSet())
+    alone = replace(alone, distinct=None)
     engine = Engine(Settings(path=Path(), state=Path(), rules=(alone,)), every_source=True)
     engine.observer = lambda _: None  # the thorough way: the quick one is worth its compiling for many lines only
     data = line.encode("utf-8", "surrogateescape") + b"\n"

@@ -41,6 +41,18 @@ def test_warning_is_no_mistake() -> None:
     assert done.stderr.startswith("rules.conf:1: warning: rule 'a' does nothing")
 
 
+@pytest.mark.parametrize(("count", "names"), [(1, "r1"), (3, "r1, r2 and r3"), (9, "r1, r2, r3, r4, r5, r6 and 3 more")])
+def test_rules_that_a_file_offers_are_noted(count: int, names: str) -> None:
+    """One line a file, which is no warning even where we are strict."""
+    write(Path("lib.conf"), "".join(RULE.replace(" option script /bin/sh\n", "").format(f"r{n + 1}") for n in range(count)))
+    write(Path("rules.conf"), "config logtrigger\n list include lib.conf\n" + RULE.format("a"))
+    done = run("--strict", "-c", "rules.conf")
+    assert (done.exit_code, done.stdout) == (0, f"rules.conf: {count + 1} rules, no mistakes\n")
+    said = f"{count} rule{'s' * (count > 1)} of this file {'do' if count > 1 else 'does'} nothing yet: {names}"
+    remedy = "name those that you need in a 'config override' with list action or option ban"
+    assert done.stderr == f"lib.conf:1: note: {said} ({remedy})\n"
+
+
 @pytest.mark.parametrize("text", ["", "# nothing\n", RULE.format("a") + " option enabled 0\n"])
 def test_configuration_that_looks_for_nothing(text: str) -> None:
     write(Path("rules.conf"), text)

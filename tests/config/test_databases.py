@@ -69,7 +69,43 @@ def test_database_of_another_kind(complaints: Complaints, asn: Path) -> None:
     assert "warning: rule 'login' asks for country, which no database of 'geoip' knows" in said
 
 
-@pytest.mark.parametrize("name", ["country", "ip_city"])
+def test_countries_that_are_expected(write: Write, city: Path) -> None:
+    text = RULE + " list when 'home == 0'\n" + geoip(city) + " list home_country 'fi SE'\n list home_country NO\n"
+    settings, said = config.load(write("rules.conf", text))
+    assert (settings.home, said) == (frozenset({"FI", "SE", "NO"}), ())
+
+
+def test_expected_countries_without_a_database(complaints: Complaints) -> None:
+    assert complaints(RULE + "config logtrigger\n list home_country FI\n") == [
+        "rules.conf:7: warning: 'home_country' says nothing of any address, as there is no database"
+        " (write list geoip '/usr/share/GeoIP/GeoLite2-City.mmdb' into 'config logtrigger')"
+    ]
+
+
+def test_expected_countries_and_no_database_of_countries(complaints: Complaints, asn: Path) -> None:
+    (said,) = complaints(RULE + geoip(asn) + " list home_country FI\n")
+    assert said.startswith("rules.conf:8: warning: 'home_country' says nothing of any address: no database of 'geoip' knows")
+
+
+def test_rule_asks_for_home_and_there_is_none(complaints: Complaints, city: Path, asn: Path) -> None:
+    text = RULE + " list when 'unknown ip_home'\n"
+    assert complaints(text + geoip(city)) == [
+        "rules.conf:1: warning: rule 'login' asks for home, and there is no 'home_country'"
+        " (write list home_country 'FI' into 'config logtrigger')"
+    ]
+    assert "asks for country, which no database" in complaints(text + geoip(asn) + " list home_country FI\n")[0]
+
+
+def test_rules_that_a_file_offers_may_ask_for_what_there_is_not(write: Write) -> None:
+    """Only those that somebody uses need a database."""
+    offered = RULE.replace(" option script /bin/sh\n", "").replace("login", "{0}") + " list when 'home == 0'\n"
+    write("lib/rules.conf", offered.format("one") + offered.format("two"))
+    text = "config logtrigger\n list include lib/rules.conf\nconfig override\n list rule one\n option script /bin/sh\n"
+    (said,) = config.load(write("rules.conf", text))[1]
+    assert str(said).startswith("lib/rules.conf:1: warning: rule 'one' asks for home, and there is no database")
+
+
+@pytest.mark.parametrize("name", ["country", "ip_city", "home"])
 def test_names_that_are_taken(complaints: Complaints, name: str) -> None:
     (said,) = complaints(RULE.replace("user ip", f"{name} ip"))
     assert f"error: a field of a rule with an address cannot be called '{name}'" in said

@@ -48,7 +48,7 @@ def test_option_names_are_those_of_the_sections() -> None:
         (
             "config logtrigger\n option zebra 5",
             "rules.conf:2: error: unknown option 'zebra' ('config logtrigger' knows"
-            " state, control, control_group, include, ignore, geoip, script_timeout, script_parallel, max_keys,"
+            " state, control, control_group, include, ignore, geoip, home_country, script_timeout, script_parallel, max_keys,"
             " max_line and late)",
         ),
         (
@@ -63,6 +63,14 @@ def test_option_names_are_those_of_the_sections() -> None:
         (
             GOOD + " option time never",
             "rules.conf:5: error: 'time' cannot be 'never' (write a time such as 90s, 10m or 2h)",
+        ),
+        (
+            "config logtrigger\n list home_country 'FI Sweden'",
+            "rules.conf:2: error: 'home_country' cannot be 'FI Sweden' (write countries as two letters each, such as FI SE)",
+        ),
+        (
+            "config logtrigger\n list home_country uk",
+            "rules.conf:2: error: 'home_country' cannot be 'uk' (the code of the United Kingdom is GB)",
         ),
         (GOOD + " list maxfail 5", "rules.conf:5: error: 'maxfail' takes one value (write: option maxfail 'value')"),
         (

@@ -68,6 +68,14 @@ def test_rule_that_does_nothing(complaints: Complaints) -> None:
     assert complaints(text + rule("fail", "key user", "reset_by login")) == []
 
 
+def test_included_rules_that_do_nothing_are_offers(write: Write) -> None:
+    """Of several rules in a file that is included, somebody may need one."""
+    idle = "config rule\n option name {0}\n option pattern '{0}-line'\n"
+    write("lib/rules.conf", idle.format("one") + idle.format("two"))
+    said = config.load(write("rules.conf", "config logtrigger\n list include lib/rules.conf\n" + idle.format("mine")))[1]
+    assert [str(one).partition(" (")[0] for one in said] == ["rules.conf:3: warning: rule 'mine' does nothing"]
+
+
 def test_group_of_rules_that_agree(complaints: Complaints) -> None:
     same = ("group g", "maxfail 5", "time 1h")
     other = rule("c", "group g", "enabled 0")  # a rule that is off shares no counter
