@@ -56,7 +56,6 @@ def read(path: Path, *, trust: bool = False, keep: bool = False) -> Configuratio
     built = [_build(draft, report, scripts) for draft in merge.drafts(sections, report)]
     running = relations.settle(built, report)
     asking = relations.check_uses(built, running, str(path), report)
-    asking = relations.check_uses(built, running, str(path), report)
     named = sources.settle(sections, report)
     sources.check_rules(built, running, named, report)
     used = actions.use([one for one in built if one.options.enabled], actions.settle(sections, report), report)
