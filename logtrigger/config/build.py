@@ -59,8 +59,8 @@ def read(path: Path, *, trust: bool = False, keep: bool = False) -> Configuratio
     named = sources.settle(sections, report)
     sources.check_rules(built, running, named, report)
     used = actions.use([one for one in built if one.options.enabled], actions.settle(sections, report), report)
-    own = merge.together("logtrigger", sections, report)
     datasets, used, doubtful = _documents(sections, used, report, trust=trust)
+    own = merge.together("logtrigger", sections, report)
     daemon = options.read(options.DaemonOptions, own, report)
     _check_files({"state": daemon.state, "control": daemon.control}, own, report)
     blocking = firewall.settle(sections, report)
@@ -138,9 +138,6 @@ def _sections(path: Path, report: Report) -> list[Section]:
     return [section for section in sections if section.type in options.SECTIONS]
 
 
-def _build(draft: Draft, report: Report, scripts: rules.Scripts) -> Built:
-    read = options.read(options.RuleOptions, draft.given, report, draft.place)
-    return Built(draft, read, rules.compile_rule(draft, read, report, scripts))
 def _documents(
     sections: list[Section], used: tuple[ActionOptions, ...], report: Report, *, trust: bool
 ) -> tuple[Datasets | None, tuple[ActionOptions, ...], list[Complaint]]:
@@ -153,3 +150,6 @@ def _documents(
     return datasets, ecs.equip(used, datasets, report), [] if trust else ecs.sample_failures(sections, datasets)
 
 
+def _build(draft: Draft, report: Report, scripts: rules.Scripts) -> Built:
+    read = options.read(options.RuleOptions, draft.given, report, draft.place)
+    return Built(draft, read, rules.compile_rule(draft, read, report, scripts))

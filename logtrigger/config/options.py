@@ -267,7 +267,6 @@ class SyslogAction:
     certificate_key: Path | None = option(kinds.PATH, "its private key")
 
 
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # a tab may stand in a pattern
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EcsAction:
     """An action of type ecs."""
@@ -308,6 +307,7 @@ class EventTable:
     reject: tuple[Value, ...] = option(kinds.LINES, "sample lines that are no such event")
 
 
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # a tab may stand in a pattern
 
 # A field cannot bear a word of Python's own.
 _WRITTEN = {"excepts": "except", "from_": "from"}
@@ -324,8 +324,8 @@ FIREWALL, DATASET, EVENT = table(FirewallTable), table(DatasetTable), table(Even
 ACTIONS: dict[str, type[Any]] = {
     "alerta": AlertaAction,
     "ban": BanAction,
-    "log": LogAction,
     "ecs": EcsAction,
+    "log": LogAction,
     "mail": MailAction,
     "notify": NotifyAction,
     "script": ScriptAction,
@@ -348,9 +348,9 @@ SECTIONS: dict[str, dict[str, Spec]] = {
     "source": SOURCE,
     "firewall": FIREWALL,
     "action": ACTION,
-}
     "dataset": DATASET,
     "event": EVENT,
+}
 _REASONS = {"defaults": NOT_IN_DEFAULTS, "override": NOT_IN_OVERRIDE}
 
 
