@@ -29,7 +29,7 @@ _OURS = ("@timestamp", "message")  # every document has them
 # Type of a document's field -> types of a line's that fill it, and what else to write. Any text fills the others.
 _TAKES = {
     "ip": (("ip",), "give the field the type ip"),
-    "long": (("int", "port", "number", "hex", "octal", "binary"), "write %d, or give the field the type int or port"),
+    "long": (("int", "port"), "write %d, or give the field the type int or port"),
     "float": (("float", "int", "port"), "write %f or %d"),
     "date": (("date",), "only the header's 'time' is one"),
     "boolean": ((), "write list value with true or false"),

@@ -1,24 +1,45 @@
-"""A document as JSON text, put together from pieces: what never changes of it is made once for each kind of message."""
+"""A document as JSON text, put together from pieces: what never changes of it is made once for each kind of message.
+
+A shape has *columns*, the texts that a line fills in: its time, itself, its fields. Everything else, the header's host and
+program too, is part of a *frame* with places for the columns; there is one for each header and each set of columns that are
+not empty, made when it is first asked for.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from json.encoder import encode_basestring_ascii as quoted
-from typing import Any
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 from logtrigger.ecs import fields
-from logtrigger.ecs.mapping import HEADER, Dataset, Event, Set, Text, type_of
+from logtrigger.ecs.mapping import HEADER, Copy, Dataset, Event, Set, Text, type_of
 from logtrigger.ecs.transforms import TRANSFORMS
 from logtrigger.patterns.pattern import Pattern
 
-Values = Sequence[bytes]  # of a pattern's fields
-Around = Mapping[str, str]  # header field (see mapping.HEADER) -> its text
-Piece = Callable[[Values, Around], str]  # a value as JSON; empty where there is none
+Values = Sequence[bytes]  # captures of a pattern, not normalised
 Places = Callable[[str], str]  # what stands behind `"ip": "…"` in an object: geo and as, with a comma before each, or nothing
 
 TIME, MESSAGE = "@timestamp", "message"
+# Header fields that differ from line to line; those of a frame do not.
+_MOVING = ("message", "pid", "time")
 _WITH_PLACES = ("client.ip", "destination.ip", "server.ip", "source.ip")
 _LEAST, _MOST = -(1 << 63), (1 << 63) - 1  # Elasticsearch's long
+_MOST_FRAMES = 512
+
+
+class Front(NamedTuple):
+    """What stands before a message, besides its time and the process number."""
+
+    key: object  # equal for those that are equal
+    facts: Mapping[str, str]  # header field -> its text
+
+
+NO_FRONT = Front(None, {})
+_Frame = tuple[str, Callable[[Sequence[str]], tuple[str, ...]]]
+_Part = int | Set  # a column, or what the header or a constant says
+_Encode = Callable[[bytes], str]
+_Normalise = Callable[[bytes], bytes]
 
 
 class Shape:
@@ -32,109 +53,184 @@ class Shape:
     """
 
     def __init__(self, dataset: Dataset, event: Event | None, pattern: Pattern | None, places: Places | None = None) -> None:
-        self._names = {name: at for at, name in enumerate(pattern.fields if pattern else ())}
-        self._types = dict(zip(pattern.fields, pattern.types, strict=True)) if pattern else {}
-        self._dataset = dataset.name
-        sets = dataset.sets_of(event)
-        self._constants: dict[str, str] = {}
-        self._pieces: list[Piece] = []
-        self._leaves: list[str] = [TIME, MESSAGE]
-        self.needs_header = False
-        for target in _in_order(one.target for one in sets):
-            self._add(target, [one for one in sets if one.target == target], places, sets)
-        self._templates: dict[tuple[bool, ...], str] = {}
-        self._full = self._template((True,) * len(self._leaves))
-        self._without_time = self._template((False, *[True] * (len(self._leaves) - 1)))
+        self._dataset, self._places = dataset.name, places
+        self._captures = {name: at for at, name in enumerate(pattern.fields if pattern else ())}
+        self._kinds = pattern.types if pattern else ()
+        self._normalisers = pattern.normalisers if pattern else ()
+        self._known: dict[object, int] = {}  # what a column is made of -> its number
+        self._encoders: list[tuple[int, _Encode]] = []  # of the columns from captures: which, and what makes text of it
+        self._later: list[Callable[[Sequence[str], Values, Front, bytes], str]] = []  # of the columns behind those
+        self.needs_header = self._has_pid = False
+        self._sets = dataset.sets_of(event)
+        by_target = {target: [one for one in self._sets if one.target == target] for target in in_order(self._sets)}
+        self._fill_columns(by_target)
+        self._leaves = {target: self._parts(target, sets) for target, sets in by_target.items()}
+        self._width = 3 + len(self._encoders) + len(self._later)
+        self._full: dict[object, _Frame] = {}
+        self._frames: dict[object, _Frame] = {}
 
-    def text(self, time: str, message: str, values: Values, around: Around) -> str:
+    def text(self, time: str, message: str, values: Values, front: Front = NO_FRONT, pid: str = "", body: bytes = b"") -> str:
         """The document.
 
         Args:
-            time: as JSON; empty: there is none.
+            time: of the line, as JSON; empty: there is none.
             message: the line as JSON.
-            values: of the pattern's fields.
-            around: what stands before the message, where `needs_header`; with `message`, that itself.
+            values: the pattern's captures.
+            front: where `needs_header`.
+            pid: the process number that the header has.
+            body: the message alone.
         """
-        texts = [piece(values, around) for piece in self._pieces]
-        if all(texts):
-            return self._full % (time, message, *texts) if time else self._without_time % (message, *texts)
-        present = (bool(time), True, *map(bool, texts))
-        template = self._templates.get(present) or self._template(present)
-        return template % tuple(text for text in (time, message, *texts) if text)
-
-    # What it is made of
-
-    def _add(self, target: str, sets: Sequence[Set], places: Places | None, all_sets: Sequence[Set]) -> None:
-        kind = type_of(target, self._dataset) or "keyword"
-        pieces = [piece for one in sets if (piece := self._piece(one, kind)) is not None]
-        constants = [constant(one.text.render({}), kind) for one in sets if isinstance(one, Text) and not one.text.names]
-        if not pieces:
-            return
-        if len(constants) == len(sets):
-            self._constants[target] = _joined(target, constants)
-            return
-        self._leaves.append(target)
-        if len(pieces) > 1 or target in fields.LISTS:
-            self._pieces.append(_several(target, pieces))
-        elif places is not None and target in _WITH_PLACES and not _says_place(target, all_sets):
-            self._pieces.append(_placed(pieces[0], places))
+        texts = [time, message, pid if self._has_pid else "-", *[encode(values[at]) for at, encode in self._encoders]]
+        for later in self._later:
+            texts.append(later(texts, values, front, body))
+        if "" not in texts:
+            frame = self._full.get(front.key)
         else:
-            self._pieces.append(pieces[0])
+            frame = self._frames.get((front.key, tuple(map(bool, texts))))
+        text, order = frame or self._frame(front, tuple(map(bool, texts)))
+        return text % order(texts)
 
-    def _piece(self, one: Set, kind: str) -> Piece | None:
-        """What makes the value; None where the pattern lacks its field."""
-        if isinstance(one, Text):
-            if not one.text.names:
-                fixed = constant(one.text.render({}), kind)
-                return lambda values, around: fixed
-            return self._template_piece(one, kind)
-        if one.field in self._names:
-            return _of_capture(self._names[one.field], encoder(kind, self._types[one.field], one.transform))
-        if one.field not in HEADER:
-            return None
-        self.needs_header = True
-        encode, name = encoder(kind, HEADER[one.field], one.transform), one.field
-        return lambda values, around: encode(around.get(name, ""))
+    # Columns
 
-    def _template_piece(self, one: Text, kind: str) -> Piece:
-        names, indexes, render = one.text.names, self._names, one.text.render
-        header = [name for name in names if name not in indexes]
-        self.needs_header |= bool(header)
-        captured = [(name, indexes[name]) for name in names if name in indexes]
-        encode = encoder(kind, "text", "")
+    def _fill_columns(self, by_target: Mapping[str, Sequence[Set]]) -> None:
+        for target, sets in by_target.items():
+            for one in sets:
+                if isinstance(one, Copy) and one.field in self._captures:
+                    self._capture(one, target)
+        for target, sets in by_target.items():
+            for one in sets:
+                self._from_header(one, type_of(target, self._dataset) or "keyword")
+        for target, sets in by_target.items():
+            parts = self._parts(target, sets)
+            if len(parts) > 1 and target in fields.MANY and any(isinstance(part, int) for part in parts):
+                self._add_later(("joined", target), self._joining(target, parts))
 
-        def piece(values: Values, around: Around) -> str:
-            known = {name: values[at].decode("utf-8", "replace") for name, at in captured}
-            if header:
-                known |= {name: around.get(name, "") for name in header}
+    def _capture(self, one: Copy, target: str) -> None:
+        at, kind = self._captures[one.field], type_of(target, self._dataset) or "keyword"
+        encode = _encoder(kind, self._kinds[at], self._normalisers[at], one.transform)
+        key: object = (at, _family(kind, self._kinds[at]), one.transform)
+        if target in _WITH_PLACES and self._places is not None and not self._says_place(target):
+            key, encode = (key, "placed"), _placed(encode, self._places)
+        if key not in self._known:
+            self._known[key] = 3 + len(self._encoders)
+            self._encoders.append((at, encode))
+        self._known[id(one)] = self._known[key]
+
+    def _from_header(self, one: Set, kind: str) -> None:
+        if isinstance(one, Copy):
+            if one.field in self._captures or one.field not in HEADER:
+                return
+            self.needs_header = True
+            if one.field == "time" and not one.transform:
+                self._known[id(one)] = 0
+            elif one.field == "pid" and kind == "long":
+                self._known[id(one)], self._has_pid = 2, True
+            elif one.field in _MOVING:
+                encode = encoder(kind, one.transform)
+                if one.field == "message":
+                    self._add_later(id(one), lambda texts, values, front, body: encode(body.decode("utf-8", "replace")))
+                elif one.field == "time":
+                    self._add_later(id(one), lambda texts, values, front, body: encode(texts[0].strip('"')))
+                else:
+                    self._has_pid = True
+                    self._add_later(id(one), lambda texts, values, front, body: encode(texts[2]))
+        elif one.text.names:
+            self.needs_header |= not one.text.names <= self._captures.keys()
+            self._add_later(id(one), self._rendering(one, kind))
+
+    def _add_later(self, key: object, make: Callable[[Sequence[str], Values, Front, bytes], str]) -> None:
+        self._known[key] = 3 + len(self._encoders) + len(self._later)
+        self._later.append(make)
+
+    def _rendering(self, one: Text, kind: str) -> Callable[[Sequence[str], Values, Front, bytes], str]:
+        captured = [(name, self._captures[name]) for name in one.text.names if name in self._captures]
+        others = [name for name in one.text.names if name not in self._captures]
+        self._has_pid |= "pid" in others
+        normal, encode, render = self._normalisers, encoder(kind, ""), one.text.render
+
+        def rendered(texts: Sequence[str], values: Values, front: Front, body: bytes) -> str:
+            known = {name: _normal(values[at], normal[at]).decode("utf-8", "replace") for name, at in captured}
+            if others:
+                moving = {"time": texts[0].strip('"'), "pid": texts[2], "message": body.decode("utf-8", "replace")}
+                known |= {name: moving[name] if name in moving else front.facts.get(name, "") for name in others}
             return encode(render(known))
 
-        return piece
+        return rendered
 
-    def _template(self, present: tuple[bool, ...]) -> str:
+    def _joining(self, target: str, parts: Sequence[_Part]) -> Callable[[Sequence[str], Values, Front, bytes], str]:
+        kind = type_of(target, self._dataset) or "keyword"
+
+        def joined(texts: Sequence[str], values: Values, front: Front, body: bytes) -> str:
+            return _listed(target, [texts[p] if isinstance(p, int) else _fixed(p, kind, front) for p in parts])
+
+        return joined
+
+    def _says_place(self, target: str) -> bool:
+        above = target.removesuffix("ip")
+        return any(one.target.startswith((f"{above}geo.", f"{above}as.")) for one in self._sets)
+
+    # Frames
+
+    def _parts(self, target: str, sets: Sequence[Set]) -> list[_Part]:
+        """What the field may be made of, in order; a column that joins them all stands alone."""
+        if ("joined", target) in self._known:
+            return [self._known["joined", target]]
+        parts: list[_Part] = []
+        for one in sets:
+            if id(one) in self._known:
+                parts.append(self._known[id(one)])
+            elif isinstance(one, Text) or one.field in HEADER and one.field not in self._captures:
+                parts.append(one)
+        return parts
+
+    def _frame(self, front: Front, present: tuple[bool, ...]) -> _Frame:
+        """The document around the columns that are not empty, and what puts these in the order in which they stand there."""
         tree: dict[str, Any] = {}
-        leaves = [(name, "%s") for name, is_there in zip(self._leaves, present, strict=True) if is_there]
-        constants = [(name, text.replace("%", "%%")) for name, text in self._constants.items()]
-        for name, text in [*leaves, *constants]:
-            *above, last = [name] if name == TIME else name.split(".")
-            node = tree
-            for part in above:
-                node = node.setdefault(part, {})
-            node[last] = text
-        made = self._templates[present] = _written(tree)
-        return made
+        order: list[int] = []
+        for number, name in enumerate((TIME, MESSAGE)):
+            if present[number]:
+                tree[name] = "%s"
+                order.append(number)
+        for target, parts in self._leaves.items():
+            text = self._leaf(target, parts, front, present, order)
+            if text:
+                *above, last = target.split(".")
+                node = tree
+                for part in above:
+                    node = node.setdefault(part, {})
+                node[last] = text
+        frame = (_written(tree), itemgetter(*order) if len(order) > 1 else lambda texts: (texts[order[0]],))
+        if len(self._frames) + len(self._full) >= _MOST_FRAMES:
+            self._frames.clear()
+            self._full.clear()
+        if all(present):
+            self._full[front.key] = frame
+        else:
+            self._frames[(front.key, present)] = frame
+        return frame
+
+    def _leaf(self, target: str, parts: Sequence[_Part], front: Front, present: tuple[bool, ...], order: list[int]) -> str:
+        """What stands for a field in the frame; empty where it has no value."""
+        kind, is_joined = type_of(target, self._dataset) or "keyword", ("joined", target) in self._known
+        fixed: list[str] = []
+        for part in parts:
+            if isinstance(part, int):
+                if present[part]:
+                    order.append(part)
+                    return "[%s]" if target in fields.LISTS and not is_joined else "%s"
+            elif text := _fixed(part, kind, front):
+                fixed.append(text)
+                if target not in fields.MANY:
+                    break
+        return _listed(target, fixed).replace("%", "%%")
 
 
-def _in_order(targets: Iterable[str]) -> list[str]:
-    """Each target once, in the order in which they stand in a document: those of an object follow each other.
-
-    >>> _in_order(["client.ip", "event.reason", "client.nat.ip", "client.port"])
-    ['client.ip', 'client.nat.ip', 'client.port', 'event.reason']
-    """
+def in_order(sets: Iterable[Set]) -> list[str]:
+    """What is set, each once, in the order in which it stands in a document: the fields of an object follow each other."""
     tree: dict[str, Any] = {}
-    for target in targets:
+    for one in sets:
         node = tree
-        for part in target.split("."):
+        for part in one.target.split("."):
             node = node.setdefault(part, {})
     return list(_paths(tree, ""))
 
@@ -156,20 +252,67 @@ def _written(tree: Mapping[str, Any]) -> str:
     return "{" + ", ".join(parts) + "}"
 
 
-def constant(text: str, kind: str) -> str:
-    """A text as JSON; empty where it is none of this type."""
-    return encoder(kind, "text", "")(text)
+def _fixed(one: Set, kind: str, front: Front) -> str:
+    """What a constant or the header says, as JSON."""
+    if isinstance(one, Text):
+        return encoder(kind, "")(one.text.render({}))
+    return encoder("long" if kind == "custom" and HEADER[one.field] == "int" else kind, one.transform)(
+        front.facts.get(one.field, "")
+    )
 
 
-def encoder(kind: str, of: str, transform: str) -> Callable[[str], str]:
-    """What makes JSON of a field of type `of` for a document's field of type `kind`; it gives "" for what has no such value."""
+def _listed(target: str, texts: Sequence[str]) -> str:
+    """Each value once, in order, as a list where the field holds one; of other fields the first."""
+    distinct = [text for text in dict.fromkeys(texts) if text]
+    if not distinct:
+        return ""
+    if target in fields.LISTS or target in fields.MANY and len(distinct) > 1:
+        return f"[{', '.join(distinct)}]"
+    return distinct[0]
+
+
+# Values
+
+
+def encoder(kind: str, transform: str) -> Callable[[str], str]:
+    """What makes JSON of a text for a document's field of type `kind`; it gives "" for what has no such value."""
     encode = _ENCODERS.get(kind, _text)
-    if kind == "custom":
-        encode = _whole if of in ("int", "port") and not transform else _text
     if not transform:
         return encode
     change = TRANSFORMS[transform]
-    return lambda text: encode(change(text))
+    return lambda text: encode(change(text)) if text else ""
+
+
+def _family(kind: str, of: str) -> str:
+    """Types of Elasticsearch's that have one form in JSON."""
+    if kind == "custom":
+        return "long" if of in ("int", "port") else ""
+    return kind if kind in _ENCODERS else ""
+
+
+def _encoder(kind: str, of: str, normalise: _Normalise | None, transform: str) -> _Encode:
+    """The same of a capture of type `of`."""
+    family = _family(kind, of)
+    if not transform and not family and of in ("ip", "mac", "net"):
+        return lambda raw: f'"{_normal(raw, normalise).decode("ascii")}"' if raw else ""
+    if not transform and family == "long" and of == "port":
+        return lambda raw: str(int(raw)) if raw else ""
+    encode = encoder(family if not transform else kind, transform)
+    if normalise is None and encode is _text:
+        return lambda raw: quoted(raw.decode("utf-8", "replace")) if raw else ""
+    return lambda raw: encode(_normal(raw, normalise).decode("utf-8", "replace")) if raw else ""
+
+
+def _normal(raw: bytes, normalise: _Normalise | None) -> bytes:
+    return normalise(raw) if normalise is not None and raw else raw
+
+
+def _placed(encode: _Encode, places: Places) -> _Encode:
+    def placed(raw: bytes) -> str:
+        text = encode(raw)
+        return text + places(text[1:-1]) if text else ""
+
+    return placed
 
 
 def _text(text: str) -> str:
@@ -178,7 +321,7 @@ def _text(text: str) -> str:
 
 def _whole(text: str) -> str:
     try:
-        number = int(text)
+        number = int(text, 0) if text[:2] in ("0x", "0X", "0b", "0B") else int(text)
     except ValueError:
         return ""
     return str(number) if _LEAST <= number <= _MOST else ""
@@ -197,38 +340,3 @@ def _boolean(text: str) -> str:
 
 
 _ENCODERS: dict[str, Callable[[str], str]] = {"long": _whole, "float": _decimal, "boolean": _boolean}
-
-
-def _of_capture(at: int, encode: Callable[[str], str]) -> Piece:
-    if encode is _text:
-        return lambda values, around: quoted(values[at].decode("utf-8", "replace")) if values[at] else ""
-    return lambda values, around: encode(values[at].decode("utf-8", "replace"))
-
-
-def _several(target: str, pieces: Sequence[Piece]) -> Piece:
-    """A list of each value once, in order; of a field that holds one value, the first there is."""
-    if target in fields.MANY:
-        return lambda values, around: _joined(target, [piece(values, around) for piece in pieces])
-    return lambda values, around: next((text for piece in pieces if (text := piece(values, around))), "")
-
-
-def _joined(target: str, texts: Sequence[str]) -> str:
-    distinct = [text for text in dict.fromkeys(texts) if text]
-    if not distinct:
-        return ""
-    if target in fields.LISTS or target in fields.MANY and len(distinct) > 1:
-        return f"[{', '.join(distinct)}]"
-    return distinct[0]
-
-
-def _says_place(target: str, sets: Sequence[Set]) -> bool:
-    above = target.removesuffix("ip")
-    return any(one.target.startswith((f"{above}geo.", f"{above}as.")) for one in sets)
-
-
-def _placed(piece: Piece, places: Places) -> Piece:
-    def placed(values: Values, around: Around) -> str:
-        text = piece(values, around)
-        return text + places(text[1:-1]) if text else ""
-
-    return placed

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from logtrigger import headers, timestamps
+from logtrigger.ecs.document import NO_FRONT, Front
 from logtrigger.logfiles.forms import FACILITIES, SEVERITIES
 
 _PRI = re.compile(rb"<([0-9]{1,3})>")
@@ -15,12 +16,13 @@ _LEVEL = re.compile(rb" ([a-z]+[0-7]?)\.([a-z]+)[ ]")  # as BusyBox and OpenWrt 
 _OTHER_NAMES = {"security": "auth", "console": "alert", "panic": "emerg", "error": "err", "warn": "warning"}
 # A time that begins the line. OpenVPN adds its microseconds where it is told to say much.
 _STAMP = re.compile(
-    rb"(?:<[0-9]{1,3}>)?\[?(" + b"|".join((timestamps.ISO, timestamps.BSD, timestamps.EPOCH)) + rb")\]?"
+    rb"(?:<([0-9]{1,3})>)?\[?(" + b"|".join((timestamps.ISO, timestamps.BSD, timestamps.EPOCH)) + rb")\]?"
     rb"(?: us=([0-9]{1,6})(?= |\Z))?(?: +|\Z)"
 )
 _SYSLOG_TIME = rb"[A-Z][a-z]{2} [ 0-3][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2}|" + timestamps.ISO
 _LONGEST_HEADER = 1024  # bytes in which a header names its program
 _MOST_KNOWN = 4096
+_PLAIN_LENGTH = 20  # "2023-10-31 15:09:55 "
 _FACILITY_CODES = {name: str(code) for code, name in enumerate(FACILITIES)}
 _SEVERITY_CODES = {name: str(code) for code, name in enumerate(SEVERITIES)}
 
@@ -30,8 +32,9 @@ class Head(NamedTuple):
 
     time: str  # as 2023-10-31T15:09:55Z, with milliseconds where the line has them; empty where it says none
     body: int  # where in the data the message begins
-    program: str  # that the header names, where it is one of those looked for
-    quick: re.Match[bytes] | None  # what was found, where the header is of the commonest form
+    program: str = ""  # that the header names, where it is one of those looked for
+    pid: str = ""  # where it is a number
+    front: Front = NO_FRONT
 
 
 class Heads:
@@ -44,43 +47,69 @@ class Heads:
 
     def __init__(self, programs: Iterable[str] | None, now: float) -> None:
         self._now = now
-        self._names = None if programs is None else [name.encode() for name in sorted(programs)]
-        names = rb"[^\s:\[\]]{1,128}" if self._names is None else b"|".join(map(re.escape, self._names))
+        self._programs = None if programs is None else frozenset(programs)
+        names = rb"[^\s:\[\]]{1,128}"
+        if self._programs is not None:
+            names = b"|".join(re.escape(name.encode()) for name in sorted(self._programs)) or b"(?!)"
+        # Whether a line names one of them somewhere; None: any will do.
+        self._names = None if programs is None else re.compile(names).search
         # As headers.quick_head: what this finds, headers.parse finds too.
         self._quick = re.compile(
             rb"(?:<([0-9]{1,3})>)?(" + _SYSLOG_TIME + rb") ([^\s:\[\]]{1,255}) (" + names + rb")(?:\[([^\]\s]{0,32})\])?: "
         ).match
         self._times: dict[bytes, str] = {}
+        self._plain: dict[bytes, str] = {}  # the beginning of lines whose time is written in so many bytes
+        self._fronts: dict[tuple[bytes | None, ...], Front] = {}
 
     def of(self, data: bytes, begin: int, end: int) -> Head:
         """The head of the line data[begin:end]."""
-        if self._names != []:
-            found = self._quick(data, begin, end)
-            if found:
-                time = self._times.get(found[2]) or self.time(found[2])
-                return Head(time, found.end(), found[4].decode("utf-8", "replace"), found)
-            limit = min(end, begin + _LONGEST_HEADER)
-            if self._names is None or any(data.find(name, begin, limit) >= 0 for name in self._names):
-                head = self._parsed(data, begin, end)
-                if head:
-                    return head
-        return self.stamped(data, begin, end)
+        limit = begin + _LONGEST_HEADER
+        limit = end if end < limit else limit
+        if self._names is not None and self._names(data, begin, limit) is None:
+            return self.stamped(data, begin, end)
+        found = self._quick(data, begin, end)
+        if found is None:
+            return self._parsed(data, begin, limit) or self.stamped(data, begin, end)
+        priority, stamp, host, program, pid = found.groups()
+        front = self._fronts.get((priority, host, program)) or self._front((priority, host, program), data, begin, end)
+        time = self._times.get(stamp) or self.time(stamp)
+        return Head(time, found.end(), front.facts["program"], _number(pid), front)
 
     def stamped(self, data: bytes, begin: int, end: int) -> Head:
         """The head of a line that is a time and a message, whatever its message looks like."""
+        time = self._plain.get(data[begin : begin + _PLAIN_LENGTH])
+        if time and begin + _PLAIN_LENGTH < end and data[begin + _PLAIN_LENGTH] not in b" u":
+            return Head(time, begin + _PLAIN_LENGTH)
         found = _STAMP.match(data, begin, end)
         if found is None:
-            return Head("", begin, "", None)
-        time = self._times.get(found[1]) or self.time(found[1])
-        if time and found[2]:
-            time = f"{time[:19]}.{int(found[2]) // 1000:03}Z"
-        return Head(time, found.end() if time else begin, "", None)
+            return Head("", begin)
+        priority, stamp, microseconds = found.groups()
+        time = self._times.get(stamp) or self.time(stamp)
+        if not time:
+            return Head("", begin)
+        if microseconds:
+            time = f"{time[:19]}.{int(microseconds) // 1000:03}Z"
+        elif not priority and found.end() - begin == _PLAIN_LENGTH == len(stamp) + 1:
+            self._plain[found[0]] = time
+        if not priority:
+            return Head(time, found.end())
+        return Head(time, found.end(), "", "", self._fronts.get((priority,)) or self._front((priority,), data, begin, end))
 
     def _parsed(self, data: bytes, begin: int, end: int) -> Head | None:
-        header = headers.parse(data[begin : min(end, begin + _LONGEST_HEADER)])
-        if header.program is None or self._names is not None and header.program.encode() not in self._names:
+        line = data[begin:end]
+        header = headers.parse(line)
+        if header.program is None or self._programs is not None and header.program not in self._programs:
             return None
-        return Head(self.time(header.stamp.strip(b"[]")) if header.stamp else "", begin + header.body, header.program, None)
+        time = self.time(header.stamp.strip(b"[]")) if header.stamp else ""
+        facts = _facts(line, header)
+        return Head(time, begin + header.body, header.program, _number(header.pid), Front(tuple(facts.items()), facts))
+
+    def _front(self, key: Sequence[bytes | None], data: bytes, begin: int, end: int) -> Front:
+        line = data[begin : min(end, begin + _LONGEST_HEADER)]
+        if len(self._fronts) >= _MOST_KNOWN:
+            self._fronts.clear()
+        made = self._fronts[tuple(key)] = Front(key, _facts(line, headers.parse(line) if len(key) > 1 else None))
+        return made
 
     def time(self, stamp: bytes) -> str:
         """A time in UTC; empty where there is no such time. What neighbours write is remembered."""
@@ -88,6 +117,7 @@ class Heads:
         text = "" if seconds is None else in_utc(seconds, exact=b"." in stamp or b"," in stamp)
         if len(self._times) >= _MOST_KNOWN:
             self._times.clear()
+            self._plain.clear()
         self._times[stamp] = text
         return text
 
@@ -106,19 +136,20 @@ def in_utc(seconds: float, *, exact: bool) -> str:
     return f"{when:%Y-%m-%dT%H:%M:%S}{milliseconds}Z"
 
 
-def header_fields(line: bytes, head: Head) -> dict[str, str]:
-    """What mapping.HEADER names, but for the message: of a line whose header names its program; what it lacks is missing."""
-    found = {"time": head.time}
-    header = None
-    if head.program:
-        header = headers.parse(line[:_LONGEST_HEADER])
-        found |= {"program": head.program, "host": header.host or "", "pid": header.pid or ""}
+def _number(text: str | bytes | None) -> str:
+    """A process number as JSON; empty where it is none."""
+    return str(int(text)) if text and len(text) < 19 and text.isdigit() else ""
+
+
+def _facts(line: bytes, header: headers.Header | None) -> dict[str, str]:
+    """What mapping.HEADER names and stays the same from line to line; what the line lacks is missing."""
+    found = {"program": header.program or "", "host": header.host or ""} if header else {}
     priority = _PRI.match(line)
     if priority and int(priority[1]) < 8 * len(FACILITIES):
         facility, severity = divmod(int(priority[1]), 8)
         found["priority"] = str(int(priority[1]))
         found |= _named(FACILITIES[facility], SEVERITIES[severity])
-    elif header and (level := _LEVEL.search(b" " + line[: header.tag] + b" ")):
+    elif header and (level := _LEVEL.search(b" " + line[: header.tag])):
         found |= _named(*(_OTHER_NAMES.get(name.decode(), name.decode()) for name in level.groups()))
     return {name: value for name, value in found.items() if value}
 

@@ -7,12 +7,12 @@ from json.encoder import encode_basestring_ascii as quoted
 
 from logtrigger import places
 from logtrigger.ecs import places as ecs_places
+from logtrigger.ecs.attempt import Attempt
 from logtrigger.ecs.document import Shape
-from logtrigger.ecs.heads import Head, Heads, header_fields
+from logtrigger.ecs.heads import Head, Heads
 from logtrigger.ecs.mapping import Dataset, Event, Mapping
 from logtrigger.engine import MatcherFactory
 from logtrigger.matcher import LiteralMatcher
-from logtrigger.patterns.pattern import Pattern
 from logtrigger.places import Look
 
 _WHITE = b" \t\r\f\v"
@@ -22,11 +22,12 @@ _PLAIN = Dataset("", place=None)  # of documents with time and message only
 class _Candidate:
     """One event of a dataset, ready to be tried."""
 
-    __slots__ = ("dataset", "event", "shapes")
+    __slots__ = ("dataset", "event", "find", "shapes")
 
     def __init__(self, dataset: Dataset, event: Event, places: ecs_places.Behind | None) -> None:
         self.dataset, self.event = dataset, event
-        self.shapes: list[tuple[Pattern, Shape]] = [(p, Shape(dataset, event, p, places)) for p in event.patterns]
+        self.shapes = [Shape(dataset, event, pattern, places) for pattern in event.patterns]
+        self.find = Attempt(event.patterns).find
 
 
 class Normaliser:
@@ -96,9 +97,10 @@ class Normaliser:
 
     def event_of(self, line: bytes) -> tuple[str, str] | None:
         """The dataset and the event that a line is; None: it is none."""
-        data = line.replace(b"\n", b" ") + b"\n"
+        data = line.replace(b"\n", b" ").rstrip() + b"\n"
         end = len(data) - 1
-        found = self._find(data, self._heads.of(data, 0, end), end, range(len(self._candidates)))
+        owners = [owner for _, _, owner in self._matcher.scan(data)]
+        found = self._find(data, self._heads.of(data, 0, end), end, owners)
         return None if found is None else (found[0].dataset.name, found[0].event.name)
 
     def _document(self, data: bytes, begin: int, end: int, owners: Sequence[int], time: str) -> str:
@@ -107,33 +109,28 @@ class Normaliser:
         if begin == end:
             return ""
         head = self._heads.of(data, begin, end)
-        time = head.time or time
-        line = data[begin:end]
-        when, message = f'"{time}"' if time else "", quoted(line.decode("utf-8", "replace"))
+        when = head.time or time
+        if when:
+            when = f'"{when}"'
         found = self._find(data, head, end, owners) if owners else None
-        if found is None:
-            if self._only_known:
-                return ""
-            around = header_fields(line, head) if self._is_anybodys else {}
-            return self._unknown.text(when, message, (), around)
-        _, shape, values = found
-        if shape.needs_header:
-            around = header_fields(line, head) | {"message": data[head.body : end].decode("utf-8", "replace")}
-            return shape.text(when, message, values, around)
-        return shape.text(when, message, values, {})
+        message = quoted(data[begin:end].decode("utf-8", "replace"))
+        if found is not None:
+            candidate, number, values = found
+            shape = candidate.shapes[number]
+            if shape.needs_header:
+                return shape.text(when, message, values, head.front, head.pid, data[head.body : end])
+            return shape.text(when, message, values)
+        if self._only_known:
+            return ""
+        return self._unknown.text(when, message, (), head.front, head.pid, data[head.body : end])
 
-    def _find(
-        self, data: bytes, head: Head, end: int, owners: Sequence[int]
-    ) -> tuple[_Candidate, Shape, Sequence[bytes]] | None:
-        """The first event of the line's dataset that matches its message, its shape and the values of its fields."""
+    def _find(self, data: bytes, head: Head, end: int, owners: Sequence[int]) -> tuple[_Candidate, int, Sequence[bytes]] | None:
+        """The first event of the line's dataset that matches its message, by which pattern, and the captures."""
         dataset = self._of_program.get(head.program) or self._default
-        body = head.body
         for owner in owners:
             candidate = self._candidates[owner]
-            if candidate.dataset is not dataset:
-                continue
-            for pattern, shape in candidate.shapes:
-                values = pattern.match(data, body, end)
-                if values is not None:
-                    return candidate, shape, values
+            if candidate.dataset is dataset:
+                found = candidate.find(data, head.body, end)
+                if found is not None:
+                    return candidate, *found
         return None
