@@ -73,6 +73,7 @@ class Banning:
         self._chance = random.random  # nothing to guard a secret with, but nobody outside can foresee it
         self._offset = clock() - monotonic()
         self._firewall: Firewall | None = None
+        self._folded: list[str] = []  # part of wider ones, still to be let through by themselves
         self._displaced: list[str] = []  # given up for others, still to be let through
         self._owed: set[str] = set()  # networks to let through as soon as the firewall works again
         self._owes_all = False  # everything is to be let through
@@ -91,6 +92,7 @@ class Banning:
         bans, over = self._store.load_bans(now)
         self.bans.restore(bans)
         del bans  # of 100,000 this is some memory, which what follows can use
+        self._prepare()
         self.offenders.restore(self._store.load_offenders())
         self._forgive()
         self._owed.update(over)  # ended while nobody was there, perhaps, to tell a firewall without a clock
@@ -104,6 +106,7 @@ class Banning:
         """Go by these settings from now on."""
         older, self._settings = self._settings, settings
         self.bans.most = settings.firewall.max_bans
+        self._prepare()
         if settings.ignore != older.ignore:
             ignored = [n for n in self.bans if settings.ignore.overlaps(ipaddress.ip_network(n))]
             self._lift([n for network in ignored for n in self.bans.unban(ipaddress.ip_network(network))], "ignored now")
@@ -120,6 +123,10 @@ class Banning:
             self._rebuild()
         elif self._firewall is None and settings.bans:
             self._rebuild()
+
+    def _prepare(self) -> None:
+        if any(rule.ban is not None and rule.ban.widened for rule in self._settings.rules):
+            self.bans.prepare_to_fold()
 
     @property
     def backend(self) -> str:
@@ -144,13 +151,16 @@ class Banning:
         for trigger, rule in triggers:
             if rule.ban is not None:
                 now = now or self._now()
-                notes[trigger.id] = self._meet(trigger, rule.ban, now, entries)
+                notes[trigger.id] = self._meet(trigger, rule, rule.ban, now, entries)
         self._make_room()
         if entries := {network: entry for network, entry in entries.items() if network in self.bans}:
             self._add(list(entries.values()))
+        if self._folded:
+            folded, self._folded = self._folded, []
+            self._remove([network for network in folded if network not in self.bans])
         return notes
 
-    def _meet(self, trigger: Trigger, options: BanOptions, now: float, entries: dict[str, Entry]) -> str:
+    def _meet(self, trigger: Trigger, rule: Rule, options: BanOptions, now: float, entries: dict[str, Entry]) -> str:
         address = trigger.fields.get(options.field, "")
         if not address:
             return "not banned: the line has no address"
@@ -159,18 +169,19 @@ class Banning:
             return f"too late to ban {address}"
         network, why = self._admitted(address, options)
         if why:
-            self.report(3, f"{trigger.rule}: {address} is not banned: {why}")
-            return f"not banned: {address} {why}"
-        seconds, nth = self._lasting(network, trigger, options)
+            self.report(3, f"{trigger.rule}: {network} is not banned: {why}")
+            return f"not banned: {network} {why}"
+        name = rule.of or trigger.rule
+        seconds, nth = self._lasting(network, trigger, name, options)
         until = None if seconds is None else trigger.time + seconds
         if until is not None and until <= now:
             return f"not banned: {spoken(round(seconds or 0))} for {address} would be over by now"
         line = cut(trigger.message, LINE)
-        wish = Ban(network, trigger.time, until, trigger.rule, trigger=trigger.id, lines=(line,), nth=nth)
+        wish = Ban(network, trigger.time, until, name, trigger=trigger.id, lines=(line,), nth=nth)
         decision = self._decide(wish, now)
         ban = decision.ban
         if options.escalation is not None:
-            self._note_offender(decision, trigger.rule, options.escalation)
+            self._note_offender(decision, name, options.escalation)
         left = None if ban.until is None else max(ban.until - now, 0.0)
         if decision.outcome is Outcome.FULL:
             return f"not banned: {_counted(len(self.bans))} for ever, which is all that max_bans allows"
@@ -180,14 +191,23 @@ class Banning:
             return f"{ban.network} is banned already, {_for(left)}{' more' * (left is not None)}"
         dry = " (dry run)" * self._dry_run
         again = f" (ban number {ban.nth})" if ban.nth > 1 else ""
-        return f"banning {network} {_for(left)}{again}{dry}"
+        folded = self._fold(network, now) if options.widened else ""
+        return f"banning {network} {_for(left)}{again}{folded}{dry}"
 
-    def _lasting(self, network: str, trigger: Trigger, options: BanOptions) -> tuple[float | None, int]:
+    def _fold(self, network: str, now: float) -> str:
+        """A prefix is banned: the bans within it that end no later are a part of it now."""
+        folded = self.bans.fold(network)
+        for one in folded:
+            self._commits.ban(Unban(one, now, f"part of {network}"))
+        self._folded += folded
+        return f" in place of {_counted(len(folded))} within" if folded else ""
+
+    def _lasting(self, network: str, trigger: Trigger, rule: str, options: BanOptions) -> tuple[float | None, int]:
         """How long a ban is to last (None: for ever), and which one of the network it is."""
         escalation = options.escalation
         if escalation is None:
             return options.seconds, 1
-        before = self.offenders.count(network, _scope(escalation, trigger.rule), trigger.time)
+        before = self.offenders.count(network, _scope(escalation, rule), trigger.time)
         held = self.bans.get(network)
         if held is not None and (held.until is None or held.until > trigger.time):
             before = max(0, before - 1)  # the one that holds is no earlier one
@@ -222,6 +242,8 @@ class Banning:
         if why := self._against_address(ipaddress.ip_address(address)):
             return address, why
         network = widened(address, options.prefix4, options.prefix6)
+        if options.widened:
+            return network, self._against(ipaddress.ip_network(network))
         if network != address and self._against(ipaddress.ip_network(network)):
             return address, ""
         return network, ""

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from logtrigger.addresses import Network, canonical, unmapped
 from logtrigger.model import Ban, Unban
+from logtrigger.within import Within
 
 LINES = 3  # of those that led to a ban
 LINE = 2048  # bytes of such a line
@@ -70,6 +71,7 @@ class Bans:
         self._ends: list[tuple[float, str]] = []  # a heap; may hold ends that have been put off since
         # version -> prefix length -> how many bans have it, where that is not the whole address
         self._wide: dict[int, dict[int, int]] = {4: {}, 6: {}}
+        self._within: Within | None = None  # all of them, where prefixes are to be folded
 
     def __len__(self) -> int:
         return len(self._held)
@@ -138,7 +140,19 @@ class Bans:
         self._details.clear()
         self._ends.clear()
         self._wide = {4: {}, 6: {}}
+        self._within = None if self._within is None else Within()
         return lifted
+
+    def prepare_to_fold(self) -> None:
+        """Keep what `fold` needs to be quick."""
+        if self._within is None:
+            self._within = Within(self._held)
+
+    def fold(self, network: str) -> list[str]:
+        """Give up the bans within one that holds and ends no earlier; gives their networks."""
+        wide, until = ipaddress.ip_network(network), self._held[network].until
+        inner = self._within.find(wide) if self._within is not None else [n for n in self._held if _lies_in(n, wide)]
+        return self._lift([one for one in inner if one != network and self._held[one].until <= until])
 
     def expire(self, now: float) -> list[Unban]:
         """Forget the bans that are over at `now`; gives their ends."""
@@ -227,6 +241,8 @@ class Bans:
 
     def _put(self, network: str, held: _Held) -> None:
         self._held[network] = held
+        if self._within is not None:
+            self._within.add(network)
         self._push_end(held.until, network)
         version, prefix = _shape(network)
         if prefix is not None:
@@ -236,6 +252,8 @@ class Bans:
         if self._held.pop(network, None) is None:
             return False
         self._details.pop(network, None)
+        if self._within is not None:
+            self._within.discard(network)
         version, prefix = _shape(network)
         if prefix is not None:
             self._wide[version][prefix] -= 1

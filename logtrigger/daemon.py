@@ -218,7 +218,7 @@ class Daemon:
             self._serve_control()
         except ControlError as error:
             self.report(0, str(error))
-        self.report(1, f"reloaded; {len(settings.rules)} rule{'s' * (len(settings.rules) != 1)}")
+        self.report(1, f"reloaded; {settings.number_of_rules} rule{'s' * (settings.number_of_rules != 1)}")
 
     def _engine_for(self, settings: Settings) -> Engine:
         build = fastest(None if self._dry_run else settings.state.parent, self.report)

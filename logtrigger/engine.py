@@ -275,7 +275,7 @@ class Engine:
             count, full = times, watch.absences.see(key, line.raw, time, old=catching_up)
         else:
             assert watch.distinct is not None
-            value = watch.recogniser.distinct(found, line)
+            value = watch.recogniser.distinct(found, line) if times else b""
             count, full = watch.distinct.see(key, value, time, suppress=watch.suppress)
         if self.observer:
             self.observer(Event(rule.name, time, tuple(key.split(KEY_JOINT)) if rule.key else (), count, line.raw))

@@ -44,6 +44,8 @@ class BanOptions:
     prefix4: int = 32
     prefix6: int = 64
     escalation: Escalation | None = None  # None: all bans last equally long
+    widen: tuple[tuple[int, int], ...] = ()  # prefixes, and how many different addresses of one have it banned as a whole
+    widened: bool = False  # the rule bans such prefixes
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class Rule:
     time: float | None = None  # seconds; None: no limit
     key: tuple[str, ...] = ()
     distinct: Distinct | None = None
+    of: str = ""  # the rule whose prefixes it bans, where `widen` has brought it about
     group: str = ""
     weight: int = 1
     reset_by: tuple[str, ...] = ()
@@ -177,6 +180,11 @@ class Settings:
     firewall: FirewallOptions = FirewallOptions()
     control: Path | None = None  # the control socket; None: none is served
     control_group: str = ""  # who besides root may use it
+
+    @property
+    def number_of_rules(self) -> int:
+        """How many of the rules somebody has written; others were made for them."""
+        return sum(not rule.of for rule in self.rules)
 
     @property
     def bans(self) -> bool:

@@ -20,7 +20,7 @@ from logtrigger.errors import FirewallError
 from logtrigger.firewall.base import Entry, Firewall, Host
 from logtrigger.hostaddresses import HostAddresses
 from logtrigger.loop import Loop
-from logtrigger.model import Trigger
+from logtrigger.model import Ban, Trigger
 from logtrigger.rule import BanOptions, Escalation, FirewallOptions, Rule, Settings
 from logtrigger.store import Store
 from tests.script import NOW, rule
@@ -631,3 +631,62 @@ def test_nobody_can_foresee_the_end(bench: Make) -> None:
         made.meet(f"192.0.2.{number}", made=rule)
     ends = {ban.until for ban in made.banning.bans.page()}
     assert len(ends) > 40 and all(1000 <= (end or 0) - made.now <= 1500 for end in ends)
+
+
+# Prefixes
+
+
+def widening(prefix: int = 24, **options: Any) -> Rule:
+    return replace(banner(HOUR, prefix4=prefix, widened=True, **options), name=f"r/{prefix}", of="r")
+
+
+def test_prefix_takes_the_place_of_what_is_within(bench: Make) -> None:
+    made = bench(replace(settings(), rules=(BANS, widening())))
+    made.meet(*(f"192.0.2.{host}" for host in range(1, 6)), "192.0.3.1")
+    made.meet("192.0.2.9", made=banner(None))
+    assert made.meet("192.0.2.5", made=widening()) == ["banning 192.0.2.0/24 for 1h in place of 5 bans within"]
+    assert sorted(made.banning.bans) == ["192.0.2.0/24", "192.0.2.9", "192.0.3.1"], "who is banned for longer stays so"
+    assert sorted(made.fake.held) == sorted(made.banning.bans)
+    assert made.banning.bans.get("192.0.2.0/24").rule == "r"  # type: ignore[union-attr]
+    assert made.meet("192.0.2.77") == ["192.0.2.0/24 is banned already, for 1h more"]
+    made.banning.unban(["192.0.2.0/24"])
+    assert list(made.fake.held) == ["192.0.3.1"]
+    made.commits.last()
+    assert made.banning.history("192.0.2.1")[0][1].how == "part of 192.0.2.0/24"  # type: ignore[union-attr]
+
+
+def test_prefix_and_its_last_address_come_together(bench: Make) -> None:
+    """Both triggers of one line: the address alone never reaches the firewall."""
+    made = bench(replace(settings(), rules=(BANS, widening())))
+    triggers = [(trigger("192.0.2.1", made.now, 1), BANS), (trigger("192.0.2.1", made.now, 1, "r/24"), widening())]
+    made.banning.meet(triggers)
+    assert list(made.fake.held) == ["192.0.2.0/24"]
+
+
+@pytest.mark.parametrize(
+    ("ignored", "address", "why"),
+    [
+        ("192.0.2.200", "192.0.2.1", "192.0.2.0/24 holds addresses of the ignore list"),
+        ("", "10.9.9.77", "10.9.9.0/24 holds an address of this machine"),
+    ],
+)
+def test_prefix_is_never_banned_over_somebody_who_is_spared(bench: Make, ignored: str, address: str, why: str) -> None:
+    made = bench(settings(*ignored.split()))
+    made.meet(address)
+    assert made.meet(address, made=widening()) == [f"not banned: {why}"]
+    assert list(made.fake.held) == [address]
+
+
+def test_folding_among_100_000_bans_is_quick(bench: Make) -> None:
+    made = bench(replace(settings(), rules=(BANS, widening(16))))
+    made.banning.bans.restore(
+        Ban(f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}", made.now, made.now + HOUR, "r") for n in range(100_000)
+    )
+    made.banning.meet([(trigger("192.0.0.1", made.now), BANS)])
+    took = []
+    for number in range(20):
+        made.meet(*(f"192.{number}.0.{host}" for host in range(1, 21)))
+        began = time.perf_counter()
+        made.meet(f"192.{number}.0.1", made=widening(16))
+        took.append(time.perf_counter() - began)
+    assert min(took) < 0.005

@@ -49,7 +49,7 @@ def _check(path: Path, strict: bool) -> int:
     warnings = len(complaints) - wrong - len(notes)
     noted = f", {_counted(warnings, 'warning')}" if warnings else ""
     click.echo(
-        f"{path}: {_counted(len(settings.rules), 'rule')}, {_counted(wrong, 'mistake') if wrong else 'no mistakes'}{noted}"
+        f"{path}: {_counted(settings.number_of_rules, 'rule')}, {_counted(wrong, 'mistake') if wrong else 'no mistakes'}{noted}"
     )
     return _MISTAKES if wrong else 0
 

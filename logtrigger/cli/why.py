@@ -36,7 +36,7 @@ def why(context: click.Context, network: str, path: Path | None, socket: Path | 
         room, now = tables.width(), time.time()  # noqa: TID251 - the outer shell
         for row in rows:
             for indent, text in _KINDS[row["about"]](row, now):
-                click.echo(tables.paragraph("", text, indent, room))
+                click.echo(tables.paragraph("", text, indent, room) if text else "")
 
 
 Told = Iterator[tuple[int, str]]  # how far a text is indented, and the text

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from logtrigger.addresses import AddressSet
-from logtrigger.config import actions, databases, files, firewall, merge, options, relations, rules, samples, sources
+from logtrigger.config import actions, databases, files, firewall, merge, options, relations, rules, samples, sources, widening
 from logtrigger.config.merge import Draft
 from logtrigger.config.places import default_control, default_state
 from logtrigger.config.relations import Built
@@ -75,7 +75,7 @@ def read(path: Path, *, trust: bool = False, keep: bool = False) -> Configuratio
     off = {name for name, _ in failed}
     settings = Settings(
         path=path,
-        rules=tuple(rule for rule in running if rule.name not in off),
+        rules=widening.with_wide(rule for rule in running if rule.name not in off),
         state=state,
         ignore=AddressSet(daemon.ignore),
         script_timeout=daemon.script_timeout,

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from logtrigger.config import merge, trust
+from logtrigger.config import merge, trust, widening
 from logtrigger.config.merge import Draft
 from logtrigger.config.options import FirewallTable, RuleOptions, read
 from logtrigger.config.uci import Option, Section
@@ -89,6 +89,7 @@ def ban_of(draft: Draft, options: RuleOptions, types: Mapping[str, str], report:
         prefix4=options.ban_prefix4,
         prefix6=options.ban_prefix6,
         escalation=_escalation(draft, options, report),
+        widen=widening.check(draft, options, report),
     )
 
 

@@ -16,6 +16,7 @@ from logtrigger.addresses import parse_network
 from logtrigger.bans import WIDEST
 from logtrigger.config.uci import Value
 from logtrigger.config.words import listed, suggestion
+from logtrigger.distinct import MOST_VALUES
 from logtrigger.rule import SenderIs
 
 _FLAGS = {"1": True, "yes": True, "on": True, "true": True, "enabled": True}
@@ -245,6 +246,19 @@ def _part(value: Value) -> tuple[float, float]:
         raise ValueError("write a part such as 10%, or a time such as 5m") from None
 
 
+def _widen(value: Value) -> tuple[tuple[int, int], ...]:
+    levels = []
+    for text in value.text.split():
+        prefix, _, number = text.partition("/")
+        least, most = WIDEST[4], 127
+        if not (_NUMBER.fullmatch(prefix) and least <= int(prefix) <= most and _NUMBER.fullmatch(number)):
+            raise ValueError("write prefixes and numbers of addresses, such as '24/5 16/20' or, for IPv6, '56/5'")
+        if not 2 <= int(number) <= MOST_VALUES:
+            raise ValueError(f"write a number of addresses from 2 to {MOST_VALUES}")
+        levels.append((int(prefix), int(number)))
+    return tuple(levels)
+
+
 def one_of(*words: str) -> Callable[[Value], str]:
     """What reads one of these words."""
 
@@ -314,6 +328,7 @@ SENDERS = Kind("list of users", _sender, many=True)
 BAN_TIME = Kind("duration, 0 or no", _ban_time)
 PREFIX4 = Kind("length of a prefix", _prefix(4, 32))
 PREFIX6 = Kind("length of a prefix", _prefix(6, 128))
+WIDEN = Kind("list of PREFIX/NUMBER", _widen, many=True)
 FACTOR = Kind("number", _factor)
 PART = Kind("part or duration", _part)
 SCOPE = Kind("all or rule", one_of("all", "rule"))

@@ -103,6 +103,9 @@ class RuleOptions:
     ban_max: float | None = option(kinds.DURATION, "how long a ban may grow; by default a year")
     ban_random: tuple[float, float] = option(kinds.PART, "how much longer a ban may last at random: 10% or a time", "0")
     ban_decay: float = option(kinds.DURATION, "how much time without a ban halves the number of earlier ones", "7d")
+    widen: tuple[tuple[int, int], ...] = option(
+        kinds.WIDEN, "PREFIX/NUMBER: so many addresses of one prefix have all of it banned"
+    )
     ban_scope: str = option(kinds.SCOPE, "which bans count: those of all rules, or of this rule", "all")
     script: Path | None = option(kinds.PATH, "the script to run")
     env: tuple[tuple[str, str], ...] = option(kinds.VARIABLES, "further variables for the script")

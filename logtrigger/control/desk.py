@@ -66,7 +66,7 @@ def reload(daemon: Daemon, user: int) -> Rows:
         yield {"complaint": str(complaint), "severity": complaint.severity}
     for fault in faults:
         yield {"complaint": fault, "severity": "error"}
-    yield {"rules": len(daemon.settings.rules)}
+    yield {"rules": daemon.settings.number_of_rules}
 
 
 @contextmanager

@@ -36,7 +36,7 @@ def status(daemon: Daemon, user: int) -> Rows:
         "configuration": str(daemon.settings.path),
         "sources": [_source(one, options.get(one.name)) for one in daemon.feeds.standings()],
         "rules": {
-            "running": len(daemon.settings.rules),
+            "running": daemon.settings.number_of_rules,
             "off": [{"rule": state["rule"], "why": state["why"]} for state in states if state["state"] == "off"],
         },
         "paused": [

@@ -49,6 +49,7 @@ def test_ban_that_holds(one: Live) -> None:
     place = one.folder / "rules"
     assert lines[0] == "192.0.2.7 is banned; to undo it: logtrigger unban 192.0.2.7"
     assert lines[1] == "  1 ban of 192.0.2.7 counted against it: the next one lasts longer"
+    assert lines[2] == ""
     assert lines[3].startswith(f"192.0.2.7: banned by rule Guard ({place}:") and "; until " in lines[3]
     assert lines[4] == f"  3 events of 192.0.2.7 within 10m (maxfail 3), from {one.log}"
     assert lines[5:8] == [f"    {LATER}{user} fails from 192.0.2.7" for user in ("ann", "bob", "eve")]

@@ -57,6 +57,15 @@ config rule
 	option ban '1s'
 	option ban_factor '2'
 	option ban_decay '3s'
+
+config rule
+	option name 'Many'
+	option pattern 'many: %s'
+	option fields 'ip'
+	option file '{log}'
+	option ban '10m'
+	option time '10m'
+	option widen '24/6'
 """
 
 
@@ -261,3 +270,44 @@ def test_bans_grow_and_are_forgiven(two: tuple[Namespace, Namespace, Box], backe
         daemon.write(f"growing: {PEER[4]}")
         daemon.wait_until_said(f"banning {PEER[4]} for 2s (ban number 2)")
         assert f"{PEER[4]}: banned by rule Growing" in (told := daemon.ask("bans", PEER[4])) and "ban number 2 of it" in told
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_six_hosts_of_a_prefix_are_one_ban(two: tuple[Namespace, Namespace, Box], backend: str) -> None:
+    """The single ones are folded into it, and it is undone as one. A prefix that holds somebody who is spared is not banned."""
+    _, peer, machine = two
+    peer.run("ip", "address", "add", "10.77.7.9/24", "dev", "veth0")
+    machine.run("ip", "route", "add", "10.77.7.0/24", "via", PEER[4])
+    with guard(machine, backend) as daemon:
+        assert connects(peer, "10.77.7.9")
+        daemon.write(*(f"many: 10.77.7.{host}" for host in range(20, 25)))
+        daemon.wait_until_said("; banning", 5)
+        assert connects(peer, "10.77.7.9")
+        daemon.write("many: 10.77.7.25")
+        daemon.wait_until_said("banning 10.77.7.0/24 for 10m in place of 6 bans within")
+        assert [line.split()[0] for line in daemon.ask("bans").splitlines()] == ["NETWORK", "10.77.7.0/24"]
+        assert not connects(peer, "10.77.7.9"), "a neighbour that has done nothing"
+        assert "6 different values of ip for 10.77.7.0/24 within 10m (maxfail 6)" in daemon.ask("why", "10.77.7.20")
+        assert daemon.ask("unban", "10.77.7.0/24")
+        wait_for(lambda: connects(peer, "10.77.7.9"), "all of it is let through")
+        with daemon.configuration.open("a") as configuration:
+            configuration.write("\nconfig logtrigger\n\tlist ignore '10.77.7.9'\n")
+        daemon.ask("reload")
+        daemon.write(*(f"many: 10.77.7.{host}" for host in range(30, 36)))
+        daemon.wait_until_said("not banned: 10.77.7.0/24 holds addresses of the ignore list")
+        assert connects(peer, "10.77.7.9")
+        assert len(daemon.ask("bans").splitlines()) == 7
+
+
+def connects(peer: Namespace, source: str) -> bool:
+    """Whether an address of the peer's gets any answer from the host."""
+    with peer.socket(socket.AF_INET) as client:
+        client.settimeout(0.3)
+        client.bind((source, 0))
+        try:
+            client.connect((HOST[4], PORT))
+        except ConnectionRefusedError:
+            return True
+        except TimeoutError:
+            return False
+        return True

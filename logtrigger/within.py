@@ -1,0 +1,73 @@
+"""Networks in order, so that those within a wider one are found without looking at all of them."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable
+
+from logtrigger.addresses import Network, canonical
+
+_BITS = {4: 32, 6: 128}
+_FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
+_PACKED = 64  # bits that an array can hold
+
+
+class Within:
+    """A set of networks, in canonical text: 8 bytes for each whose prefix is 64 or shorter.
+
+    >>> known = Within(["192.0.2.7", "192.0.2.64/28", "192.0.3.1", "2001:db8::/64"])
+    >>> known.find(ipaddress.ip_network("192.0.2.0/24"))
+    ['192.0.2.64/28', '192.0.2.7']
+    """
+
+    def __init__(self, networks: Iterable[str] = ()) -> None:
+        # (version, prefix) -> the prefixes as numbers, in order
+        self._numbers: dict[tuple[int, int], array[int] | list[int]] = {}
+        unsorted: dict[tuple[int, int], list[int]] = {}
+        for text in networks:
+            shape, number = _parts(text)
+            unsorted.setdefault(shape, []).append(number)
+        for shape, numbers in unsorted.items():
+            self._numbers[shape] = _kept(shape[1], sorted(numbers))
+
+    def add(self, network: str) -> None:
+        """Take up one that is not there."""
+        shape, number = _parts(network)
+        numbers = self._numbers.setdefault(shape, _kept(shape[1], ()))
+        numbers.insert(bisect_left(numbers, number), number)
+
+    def discard(self, network: str) -> None:
+        shape, number = _parts(network)
+        numbers = self._numbers.get(shape, [])
+        at = bisect_left(numbers, number)
+        if at < len(numbers) and numbers[at] == number:
+            del numbers[at]
+
+    def find(self, network: Network) -> list[str]:
+        """Those that lie in a network, itself left out."""
+        found = []
+        bits = network.max_prefixlen
+        first = int(network.network_address)
+        for (version, prefix), numbers in sorted(self._numbers.items()):
+            if version == network.version and prefix > network.prefixlen:
+                low, shift = first >> (bits - prefix), bits - prefix
+                begin = bisect_left(numbers, low)
+                end = bisect_left(numbers, low + (1 << (prefix - network.prefixlen)))
+                kind = ipaddress.IPv4Network if version == 4 else ipaddress.IPv6Network
+                found += [canonical(kind((number << shift, prefix))) for number in numbers[begin:end]]
+        return found
+
+
+def _kept(prefix: int, numbers: Iterable[int]) -> array[int] | list[int]:
+    return array("Q", numbers) if prefix <= _PACKED else list(numbers)
+
+
+def _parts(network: str) -> tuple[tuple[int, int], int]:
+    address, slash, length = network.partition("/")
+    version = 6 if ":" in address else 4
+    bits = _BITS[version]
+    prefix = int(length) if slash else bits
+    return (version, prefix), int.from_bytes(socket.inet_pton(_FAMILIES[version], address)) >> (bits - prefix)
