@@ -25,7 +25,7 @@ _QUICK = re.compile(
     + rb") ([A-Za-z0-9][^\s:\[\]]{0,254}) ([^\s:\[\]]{1,128})(?:\[[^\]\s]{0,32}\])?: "
 )
 _RFC5424 = re.compile(rb"<[0-9]{1,3}>1 (\S+) (\S+) (\S+) (\S+) (\S+) ")
-_CONTROLS = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
+_CONTROLS = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]")  # C0, DEL, and C1 in UTF-8, which terminals obey, too
 
 
 class Claims(NamedTuple):
@@ -86,4 +86,4 @@ def _from_5424(line: bytes) -> bytes:
 
 
 def _escaped(found: re.Match[bytes]) -> bytes:
-    return b"#%03o" % found[0][0]
+    return b"".join(b"#%03o" % byte for byte in found[0])

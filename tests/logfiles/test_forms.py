@@ -66,6 +66,7 @@ def test_names_of_numbers(pri: bytes, names: tuple[str, str]) -> None:
         (b"<38>1 2026-11-21T10:00:00Z gate sshd 7 - -", b"2026-11-21T10:00:00Z gate sshd[7]: "),
         (b"<38>1 too short", b"1 too short"),
         (b"<13>evil\x1b[2Jtext\x7f\x00", b"evil#033[2Jtext#177#000"),
+        (b"<13>evil\xc2\x9b2Jtext \xc2\xa0\xc3\x9b", b"evil#302#2332Jtext \xc2\xa0\xc3\x9b"),
         (b"<", b"<"),
     ],
 )
