@@ -2,8 +2,8 @@
 
     python -m bench.ecs [--lines 500000] [--log FILE --dataset NAME]
 
-Without a log it is one of OpenVPN's messages, in a file of their own and in syslog's form, and one of sshd's. What is timed is the
-way from bytes in memory to the text of the documents, in processor time, which hardly depends on what else the machine does.
+Without a log it is one of OpenVPN's messages, in a file of their own and in syslog's form, and one of sshd's. What is timed is
+the way from bytes in memory to the text of the documents, in processor time, which hardly depends on the machine's other work.
 """
 
 from __future__ import annotations

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from logtrigger.actions.senders.base import Secret, Sender
 from logtrigger.rule import ActionOptions
 from logtrigger.templates import Template
 
-SENDERS = ("alerta", "log", "mail", "notify", "syslog", "webhook")  # types of action that send
+SENDERS = ("alerta", "ecs", "log", "mail", "notify", "syslog", "webhook")  # types of action that send
 _SUBMISSION, _SMTPS, _SMTP = 587, 465, 25  # RFC 6409, RFC 8314, RFC 5321
 _SYSLOG, _SYSLOG_TLS = 514, 6514  # RFC 5426, RFC 5425
 
@@ -46,6 +47,29 @@ def _alerta(module: Any, own: Any) -> Sender:
     return made
 
 
+def _ecs(module: Any, own: Any) -> Sender:
+    table, documents = own.table, module.Documents(own.mapping, _look(own.geoip))
+    if table.path is not None:
+        in_file: Sender = module.EcsFile(table.path, documents)
+        return in_file
+    secret, authorisation = _secret(table), None
+    if secret is not None:
+        authorisation = module.password(table.user, secret) if table.user else module.api_key(secret)
+    made: Sender = module.Elasticsearch(table.url, table.index, documents, authorisation, table.authority, table.batch)
+    return made
+
+
+def _look(databases: Sequence[Path]) -> Any:
+    """Where addresses are; what is wrong with a database the daemon tells, which uses it too."""
+    if not databases:
+        from logtrigger.places import nowhere
+
+        return nowhere
+    from logtrigger.geoip import GeoIP
+
+    return GeoIP(databases, lambda level, text: None).look
+
+
 def _log(module: Any, own: Any) -> Sender:
     made: Sender = module.LogFile(own.path, own.text)
     return made
@@ -66,8 +90,6 @@ def _mail(module: Any, own: Any) -> Sender:
 
 
 def _notify(module: Any, own: Any) -> Sender:
-    from pathlib import Path
-
     made: Sender = module.Notify([Secret(Path(path)) for path in own.url_file], own.title, own.body)
     return made
 
@@ -93,6 +115,7 @@ def _webhook(module: Any, own: Any) -> Sender:
 
 _MAKERS: dict[str, Callable[[Any, Any], Sender]] = {
     "alerta": _alerta,
+    "ecs": _ecs,
     "log": _log,
     "mail": _mail,
     "notify": _notify,

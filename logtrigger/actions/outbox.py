@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 
 from logtrigger.actions.base import Result
-from logtrigger.actions.senders.base import Refused, Sender, Unreachable
+from logtrigger.actions.senders.base import Partly, Refused, Sender, Unreachable
 from logtrigger.loop import Loop
 from logtrigger.model import Trigger
 from logtrigger.text import safe_text
@@ -134,6 +135,10 @@ class Outbox:
                 self._failed(str(error))
                 self._put_back()
                 return False
+            except Partly as error:
+                self._failed(str(error))
+                self._finish(batch, Result(True, "taken", time.monotonic() - begun), error.refused)
+                return True
             except Exception as error:  # Refused, or a fault of a library, which must not end the deliveries
                 fault = str(error) if isinstance(error, Refused) else f"{type(error).__name__}: {error}"
                 self._failed(fault)
@@ -148,12 +153,22 @@ class Outbox:
             self._sending = 0
         self._loop.call_threadsafe(partial(_tell_each, left, None))
 
-    def _finish(self, batch: list[tuple[Trigger, Done]], result: Result) -> None:
-        """Take these off, and tell how they ended."""
+    def _finish(
+        self, batch: list[tuple[Trigger, Done]], result: Result, refused: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """Take these off, and tell how they ended; those that were refused, by their ids, otherwise than the rest."""
         gone = {id(done) for _, done in batch}
         with self._news:
             self._waiting = deque(one for one in self._waiting if id(one[1]) not in gone)
             self._sending = 0
+        failed = [one for one in batch if one[0].id in refused]
+        batch = [one for one in batch if one[0].id not in refused]
+        for trigger, done in failed:
+            self.health.given_up += 1
+            why = Result(False, safe_text(refused[trigger.id]), result.seconds)
+            self._loop.call_threadsafe(partial(_tell_each, [(trigger, done)], why))
+        if not batch:
+            return
         if result.ok:
             self.health.sent += len(batch)
             self.health.last_success = self._clock()

@@ -118,6 +118,12 @@ def _check(section: Section, type: str, own: Any, report: Report) -> None:
     if type == "script" and own.script is not None:
         for fault, remedy in trust.script_doubts(own.script):
             report.error(section.options["script"].place, fault, remedy)
+    if type == "ecs" and bool(own.path) == bool(own.url):
+        report.error(section.place, "an action of type ecs has a 'path' or a 'url'", "write one of the two")
+    if type == "ecs" and own.user and not own.password_file:
+        report.error(section.place, "logging in takes 'user' and 'password_file'", "write both, or none")
+    if type == "ecs" and own.password_file and own.url and own.url.startswith("http://"):
+        report.warning(section.place, "the password crosses the network unencrypted", "write a url that begins with https://")
     if type == "mail" and bool(own.user) != bool(own.password_file):
         report.error(section.place, "logging in takes 'user' and 'password_file'", "write both, or none")
     if type == "mail" and own.user and own.security == "none":

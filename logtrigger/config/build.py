@@ -59,9 +59,9 @@ def read(path: Path, *, trust: bool = False, keep: bool = False) -> Configuratio
     named = sources.settle(sections, report)
     sources.check_rules(built, running, named, report)
     used = actions.use([one for one in built if one.options.enabled], actions.settle(sections, report), report)
-    datasets, used, doubtful = _documents(sections, used, report, trust=trust)
     own = merge.together("logtrigger", sections, report)
     daemon = options.read(options.DaemonOptions, own, report)
+    datasets, used, doubtful = _documents(sections, used, daemon.geoip, report, trust=trust)
     _check_files({"state": daemon.state, "control": daemon.control}, own, report)
     blocking = firewall.settle(sections, report)
     databases.check(own.get("geoip"), own.get("home_country"), daemon, asking, report)
@@ -139,7 +139,7 @@ def _sections(path: Path, report: Report) -> list[Section]:
 
 
 def _documents(
-    sections: list[Section], used: tuple[ActionOptions, ...], report: Report, *, trust: bool
+    sections: list[Section], used: tuple[ActionOptions, ...], geoip: tuple[Path, ...], report: Report, *, trust: bool
 ) -> tuple[Datasets | None, tuple[ActionOptions, ...], list[Complaint]]:
     """The datasets, the actions with those they take, and events whose samples fail; loaded where there are some only."""
     if not any(section.type in ("dataset", "event") for section in sections) and not any(a.type == "ecs" for a in used):
@@ -147,7 +147,7 @@ def _documents(
     from logtrigger.config import ecs
 
     datasets = ecs.settle(sections, report)
-    return datasets, ecs.equip(used, datasets, report), [] if trust else ecs.sample_failures(sections, datasets)
+    return datasets, ecs.equip(used, datasets, geoip, report), [] if trust else ecs.sample_failures(sections, datasets)
 
 
 def _build(draft: Draft, report: Report, scripts: rules.Scripts) -> Built:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from logtrigger.config import options, uci
@@ -44,6 +45,7 @@ class Equipped:
 
     table: EcsAction
     mapping: Mapping
+    geoip: tuple[Path, ...] = ()  # databases that tell where addresses are
 
 
 def settle(sections: Iterable[Section], report: Report) -> Mapping:
@@ -79,7 +81,7 @@ def with_shipped(own: Mapping, report: Report) -> Mapping:
     return Mapping((*own.datasets, *more.datasets), f"{own.written} {more.written}")
 
 
-def equip(actions: Sequence[ActionOptions], own: Mapping, report: Report) -> tuple[ActionOptions, ...]:
+def equip(actions: Sequence[ActionOptions], own: Mapping, geoip: tuple[Path, ...], report: Report) -> tuple[ActionOptions, ...]:
     """The actions, those of type ecs with the datasets they name; without those that name one that is not there."""
     if not any(action.type == "ecs" for action in actions):
         return tuple(actions)
@@ -91,7 +93,7 @@ def equip(actions: Sequence[ActionOptions], own: Mapping, report: Report) -> tup
                     remedy = suggestion(name, every.names) or f"there are {listed(every.names)}"
                     report.error(action.place, f"action '{action.name}': there is no dataset '{name}'", remedy)
             chosen = every.only(name for name in action.own.dataset if name in every.names)
-            action = replace(action, own=Equipped(action.own, chosen))
+            action = replace(action, own=Equipped(action.own, chosen, geoip))
         equipped.append(action)
     return tuple(equipped)
 

@@ -9,9 +9,12 @@ import pytest
 
 from logtrigger.actions.making import SENDERS, sender_of
 from logtrigger.actions.senders.alerta import Alert, Alerta, Heartbeat
+from logtrigger.actions.senders.ecs import EcsFile, Elasticsearch
 from logtrigger.actions.senders.mail import Mail
 from logtrigger.actions.senders.syslog import Syslog
 from logtrigger.config import options
+from logtrigger.config.ecs import Equipped
+from logtrigger.ecs.mapping import Mapping
 from logtrigger.errors import Place
 from logtrigger.logfiles import Template as PathTemplate
 from logtrigger.rule import ActionOptions
@@ -19,6 +22,7 @@ from logtrigger.templates import Template
 
 NEEDED: dict[str, dict[str, Any]] = {
     "alerta": {"url": "http://127.0.0.1:8080"},
+    "ecs": {"url": "http://127.0.0.1:9200"},
     "log": {"path": PathTemplate("/var/log/x", None)},
     "mail": {"sender": "a@example.org", "to": ("b@example.org",)},
     "notify": {"url_file": ("/x",)},
@@ -28,7 +32,9 @@ NEEDED: dict[str, dict[str, Any]] = {
 
 
 def made(type: str, **values: Any) -> Any:
-    own = options.ACTIONS[type](**(NEEDED[type] | values))
+    own: Any = options.ACTIONS[type](**(NEEDED[type] | values))
+    if type == "ecs":
+        own = Equipped(own, Mapping(()))
     return sender_of(ActionOptions(name="a", place=Place("rules.conf", 1), type=type, own=own))
 
 
@@ -45,6 +51,12 @@ def test_alerta_s_defaults_and_aliases() -> None:
     assert sender._say == Alert(severity="informational", timeout=60)
     beat = made("alerta", say="heartbeat", origin=Template("x"), severity="major", environment="Homenet")
     assert beat._say == Heartbeat(origin=Template("x"), severity="major", environment="Homenet")
+
+
+def test_documents_go_to_a_file_or_a_server() -> None:
+    assert isinstance(made("ecs", url=None, path=PathTemplate("/var/log/x.ndjson", None)), EcsFile)
+    server = made("ecs", user="w", password_file=Path("/etc/logtrigger/password"), batch=7)
+    assert isinstance(server, Elasticsearch) and server.most == 7
 
 
 @pytest.mark.parametrize(("security", "port"), [("tls", 465), ("starttls", 587), ("none", 25)])

@@ -11,7 +11,7 @@ import pytest
 from logtrigger.actions import outbox
 from logtrigger.actions.base import Result
 from logtrigger.actions.outbox import Limits, Outbox
-from logtrigger.actions.senders.base import Refused, Unreachable
+from logtrigger.actions.senders.base import Partly, Refused, Unreachable
 from logtrigger.loop import Loop
 from logtrigger.model import Trigger
 from tests.sources.host import until
@@ -206,3 +206,23 @@ def test_a_far_end_that_hangs_holds_up_nobody_else(end: FarEnd) -> None:
     for desk in (slow, quick):
         desk.box.close()
         desk.loop.close()
+
+
+def test_of_a_batch_some_may_be_refused(desk: Desk, end: FarEnd) -> None:
+    end.most = 10
+    go_on = threading.Event()
+
+    def answer(triggers: Sequence[Trigger]) -> None:
+        go_on.wait(10)
+        if len(triggers) > 1:
+            raise Partly({triggers[1].id: "HTTP 400"})
+
+    end.answer = answer
+    desk.add(1)
+    desk.until(lambda: end.tries)
+    desk.add(2, 3, 4)
+    go_on.set()
+    desk.until(lambda: len(desk.results) == 4)
+    assert [number for number, result in desk.results.items() if result and result.ok] == [1, 2, 4]
+    assert desk.results[3] is not None and desk.results[3].text == "HTTP 400"
+    assert (desk.box.health.sent, desk.box.health.given_up) == (3, 1)

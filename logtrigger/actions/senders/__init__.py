@@ -3,4 +3,4 @@
 from __future__ import annotations
 
 # Type of `config action` -> its module here, which is loaded when a configuration names it.
-KINDS = ("alerta", "log", "mail", "notify", "syslog", "webhook")
+KINDS = ("alerta", "ecs", "log", "mail", "notify", "syslog", "webhook")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -23,11 +23,25 @@ class Refused(Exception):
     """The far end will never take this: trying again does not help. The text says who and why."""
 
 
+class Partly(Exception):
+    """Of the batch these were refused as by Refused, and all others were taken.
+
+    Args:
+        refused: id of a trigger -> who will not have it, and why.
+    """
+
+    def __init__(self, refused: Mapping[str, str]) -> None:
+        super().__init__(next(iter(refused.values()), ""))
+        self.refused = refused
+
+
 class Sender(Protocol):
     """Tells somebody of triggers. Called in a thread of its own, and may block for about TIMEOUT.
 
     Raises:
-        Unreachable, Refused: of the whole batch; nothing of it may have been taken then, as far as can be told.
+        Unreachable, Refused: of the whole batch; nothing of it may have been taken then, as far as can be told, or
+            the sender knows what was when it is asked for the same triggers again.
+        Partly: some of it was refused for good, and the rest taken.
     """
 
     @property

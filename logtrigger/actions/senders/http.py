@@ -16,7 +16,7 @@ from logtrigger.text import safe_start
 
 # Not the request's fault: RFC 9110 15.5.9 and 15.6, RFC 6585 (429), RFC 8470 (425). And 401: a token that has expired can be
 # renewed in its file, which is read each time.
-_LATER = frozenset({401, 408, 425, 429, *range(500, 600)})
+LATER = frozenset({401, 408, 425, 429, *range(500, 600)})
 _SHOWN = 200  # bytes of an answer
 LONGEST_ANSWER = 16 << 20  # bytes
 
@@ -68,7 +68,7 @@ class Http:
             with error:
                 said = safe_start(error.read(_SHOWN), _SHOWN).strip()
             text = f"{self.place} answers {error.code} {error.reason}" + (f": {said}" if said else "")
-            raise (Unreachable if error.code in _LATER else Refused)(text) from None
+            raise (Unreachable if error.code in LATER else Refused)(text) from None
         except urllib.error.URLError as error:
             raise Unreachable(f"{self.place}: {_why(error.reason)}") from None
         except (OSError, ValueError) as error:  # HTTPException is none of them

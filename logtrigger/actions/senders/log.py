@@ -30,8 +30,12 @@ class LogFile:
         for trigger in triggers:
             known = values(trigger)
             names = self._path.names(_dated(known, trigger.time))
-            self._append(names, f"{self._text.render(known, unbroken)}\n")
+            self._append(names, f"{self.line(trigger)}\n")
         return "written"
+
+    def line(self, trigger: Trigger) -> str:
+        """What is written of a trigger, without the line end."""
+        return self._text.render(values(trigger), unbroken)
 
     def close(self) -> None:
         if self._folder is not None:
