@@ -13,8 +13,12 @@ from logtrigger.actions.making import sender_of
 from logtrigger.actions.senders.alerta import Alerta, document
 from logtrigger.cli.check import check
 from logtrigger.engine import Engine
+from logtrigger.geoip import GeoIP
 from logtrigger.model import Chunk, Trigger
 from logtrigger.rule import Settings
+from tests import geodata
+
+pytestmark = pytest.mark.package("geoip2")
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples/central-log-host/logtrigger"
@@ -25,7 +29,9 @@ def path(tmp_path: Path) -> Path:
     """The example, with the rules of the checkout."""
     tmp_path.chmod(0o700)
     path = tmp_path / "logtrigger"
-    path.write_text(EXAMPLE.read_text().replace("'/etc/logtrigger/rules.d/", f"'{ROOT}/etc/logtrigger/rules.d/"))
+    database = geodata.write(tmp_path / "places.mmdb", {"1.2.3.0/24": geodata.FINLAND, "192.0.2.0/24": geodata.SWEDEN})
+    text = EXAMPLE.read_text().replace("'/etc/logtrigger/rules.d/", f"'{ROOT}/etc/logtrigger/rules.d/")
+    path.write_text(text.replace("/usr/share/GeoIP/GeoLite2-Country.mmdb", str(database)))
     path.chmod(0o600)
     return path
 
@@ -45,7 +51,7 @@ def test_every_rule_does_something(settings: Settings) -> None:
 
 
 def triggers(settings: Settings, source: str, *lines: str) -> list[Trigger]:
-    engine = Engine(settings)
+    engine = Engine(settings, look=GeoIP(settings.geoip, lambda level, text: None, settings.home).look)
     data = "".join(f"{line}\n" for line in lines).encode()
     (name,) = (one for one in engine.sources if one.endswith(source))
     return engine.feed(Chunk(name, "stream", "place", 0, len(data), data), 1_800_000_000.0)
@@ -121,12 +127,6 @@ SAID = [  # source, line, actions, severity in Alerta, event in Alerta
         {"attack", "mail", "failures"},
         ("critical", "Pfsense - attack from 192.0.2.7 on service SSH"),
     ),
-    (
-        "firewall",
-        "<29>Jan  6 17:26:44 openvpn[14231]: 1.2.3.4:24195 [user1] Peer Connection Initiated with [AF_INET]1.2.3.4:24195",
-        {"vpn_connection", "vpn"},
-        ("informational", "OpenVPN connection for user user1 from IP 1.2.3.4"),
-    ),
 ]
 
 
@@ -150,6 +150,34 @@ def test_two_wrong_passwords_in_the_web(settings: Settings) -> None:
     (trigger,) = triggers(settings, "firewall", line, line)
     assert done(settings, trigger) == {"pfsense_web_failure", "mail", "failures"}
     assert told(settings, trigger) == [("critical", "Failed login in Pfsense Web UI for user admin from 192.0.2.7")]
+
+
+def vpn(address: str) -> str:
+    port = f"{address}:24195"
+    return f"<29>Jan  6 17:26:44 openvpn[14231]: {port} [user1] Peer Connection Initiated with [AF_INET]{port}"
+
+
+SAYS = "OpenVPN connection for user user1 from IP"
+VPN = [
+    ("1.2.3.4", "Home", {"vpn_home"}, ("informational", f"{SAYS} 1.2.3.4 and country FI")),
+    ("192.0.2.7", "Abroad", {"vpn_abroad", "mail"}, ("critical", f"{SAYS} 192.0.2.7 and country SE")),
+    ("203.0.113.9", "Unknown", {"vpn_unknown"}, ("warning", f"{SAYS} 203.0.113.9, country unknown")),
+]
+
+
+@pytest.mark.parametrize(("address", "where", "actions", "alert"), VPN, ids=[case[1] for case in VPN])
+def test_vpn(settings: Settings, address: str, where: str, actions: set[str], alert: tuple[str, str]) -> None:
+    connected, login = triggers(settings, "firewall", vpn(address))
+    assert (connected.rule, done(settings, connected)) == ("OpenVPN_Connected", {"vpn"})
+    assert (login.rule, done(settings, login)) == (f"OpenVPN_Login_{where}", actions)
+    assert told(settings, login) == [alert]
+
+
+def test_vpn_users_who_travel_too_fast(settings: Settings) -> None:
+    assert "OpenVPN_Login_Travel" not in [one.rule for one in triggers(settings, "firewall", vpn("1.2.3.4"), vpn("1.2.3.5"))]
+    *_, travel = triggers(settings, "firewall", vpn("1.2.3.4"), vpn("192.0.2.7"))
+    assert (travel.rule, done(settings, travel)) == ("OpenVPN_Login_Travel", {"vpn_travel", "mail"})
+    assert told(settings, travel) == [("critical", "OpenVPN user user1 in 2 countries within two hours, now SE")]
 
 
 @pytest.mark.parametrize(("interval", "actions"), [("hourly", {"backup"}), ("daily", set())])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,9 @@ from logtrigger.engine import Engine, MatcherFactory
 from logtrigger.hyperscan_matcher import HyperscanMatcher
 from logtrigger.matcher import LiteralMatcher
 from logtrigger.model import Chunk
+from logtrigger.places import Look, Places
 from logtrigger.rule import SYSTEM_LOG, Settings
+from tests import geodata
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "etc/logtrigger/rules.d").glob("*.conf"))
@@ -31,7 +34,6 @@ MATCHERS = [
 MAIN = """
 config override
 	list rule '*'
-	option maxfail '1'
 	list action 'note'
 
 config action 'note'
@@ -40,11 +42,17 @@ config action 'note'
 """
 
 
+PLACES: list[Places] = [{}, {"home": "0", "country": "SE"}, {"home": "1", "country": "FI"}]  # where an address may be
+
+
 def written(folder: Path, *files: Path) -> Path:
     """A main configuration that includes these."""
     folder.chmod(0o700)
     path = folder / "logtrigger"
-    path.write_text("\n".join(["config logtrigger", *(f"\tlist include '{file}'" for file in files), MAIN]))
+    own = [f"\tlist include '{file}'" for file in files]
+    if any(" home" in file.read_text() for file in files):
+        own += [f"\tlist geoip '{geodata.write(folder / 'places.mmdb')}'", "\tlist home_country 'FI'"]
+    path.write_text("\n".join(["config logtrigger", *own, MAIN]))
     path.chmod(0o600)
     return path
 
@@ -131,21 +139,27 @@ def test_held_to_programs_and_places() -> None:
 @pytest.mark.parametrize("matcher", MATCHERS)
 def test_samples_among_all_rules(settings: Settings, matcher: MatcherFactory) -> None:
     """With every rule at work, either matcher shows each sample to the rule it is for, which takes from it what it should."""
-    engine = Engine(settings, every_source=True, build=matcher)
+    rules = tuple(replace(rule, maxfail=1, time=None, distinct=None) for rule in settings.rules)
+    engines = [Engine(replace(settings, rules=rules), every_source=True, build=matcher, look=always(it)) for it in PLACES]
     names = {rule.name: rule.fields for rule in settings.rules}
     for section in rule_sections():
         name = texts(section, "name")[0]
         for text in texts(section, "expect"):
             line, wanted = samples._split(text, names[name])
-            found = events(engine, line)
+            found = events(engines, line)
             assert name in found, line
             assert {field: found[name][field] for field in wanted} == wanted
         for line in texts(section, "reject"):
-            assert name not in events(engine, line), line
+            assert name not in events(engines, line), line
 
 
-def events(engine: Engine, line: str) -> dict[str, Mapping[str, str]]:
-    """The rules that recognise a line, and the fields that each takes from it."""
+def always(place: Places) -> Look:
+    """Every address is there."""
+    return lambda _: place
+
+
+def events(engines: Sequence[Engine], line: str) -> dict[str, Mapping[str, str]]:
+    """The rules that recognise a line wherever its addresses may be, and the fields that each takes from it."""
     data = f"{line}\n".encode()
-    triggers = engine.feed(Chunk(SYSTEM_LOG, "log", "log", 0, len(data), data), NOW)
-    return {trigger.rule: trigger.fields for trigger in triggers}
+    chunk = Chunk(SYSTEM_LOG, "log", "log", 0, len(data), data)
+    return {trigger.rule: trigger.fields for engine in engines for trigger in engine.feed(chunk, NOW)}
