@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import ipaddress
 import random
+import shlex
 import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from math import inf
 
-from logtrigger import hostaddresses
+from logtrigger import hostaddresses, places, sessions
 from logtrigger.addresses import Address, Network, canonical, parse_network, unmapped, widened
 from logtrigger.bans import LINE, WIDEST, Bans, Decision, Outcome
 from logtrigger.commits import Commits
@@ -26,10 +27,14 @@ from logtrigger.model import Ban, Trigger, Unban
 from logtrigger.rule import BanOptions, Escalation, FirewallOptions, Rule, Settings
 from logtrigger.store import Store
 from logtrigger.text import cut
+from logtrigger.trusts import ON_TRIAL, Trusts
 
 _FIRST_RETRY, _LAST_RETRY = 1.0, 60.0  # seconds
 _SETTLE = 0.2  # seconds between a flush and the restoring: whoever flushes may not be done yet
 _REFRESH = 30.0  # seconds after which this machine's addresses and gateways are looked up again
+_DAY = 86_400.0  # seconds between two bans that are short as somebody is logged in
+_HAIR = 0.001  # seconds by which the same end may come out later
+_SESSIONS = 2.0  # seconds that what is known of sessions is good for
 _FORGIVE = 3600.0  # seconds between two looks for earlier bans that do not count any more
 _SET = 2.0  # seconds by which a clock is off that somebody has set
 _LAST_COMMANDS = 30.0  # seconds that commands have to lift the bans of a firewall that is left
@@ -67,9 +72,12 @@ class Banning:
         self.loop, self.report = loop, report
         self.bans = Bans(settings.firewall.max_bans)
         self.offenders = Offenders()
+        self.trusts = Trusts()
         self.fault = ""  # why the firewall does not do what it should; empty: it does
         self._settings, self._store, self._commits, self._clock = settings, store, commits, clock
         self._dry_run, self._monotonic, self._make = dry_run, monotonic, make or _make
+        self._live: dict[str, str] = {}  # who is logged in: by address, the user
+        self._looked = -inf  # when that was looked up, monotonic
         self._chance = random.random  # nothing to guard a secret with, but nobody outside can foresee it
         self._offset = clock() - monotonic()
         self._firewall: Firewall | None = None
@@ -94,6 +102,7 @@ class Banning:
         del bans  # of 100,000 this is some memory, which what follows can use
         self._prepare()
         self.offenders.restore(self._store.load_offenders())
+        self.trusts.restore(self._store.load_trusts())
         self._forgive()
         self._owed.update(over)  # ended while nobody was there, perhaps, to tell a firewall without a clock
         if len(self.bans):
@@ -149,6 +158,8 @@ class Banning:
         entries: dict[str, Entry] = {}
         now = 0.0
         for trigger, rule in triggers:
+            if rule.trust:
+                notes[trigger.id] = self._trust(trigger, rule)
             if rule.ban is not None:
                 now = now or self._now()
                 notes[trigger.id] = self._meet(trigger, rule, rule.ban, now, entries)
@@ -173,6 +184,7 @@ class Banning:
             return f"not banned: {network} {why}"
         name = rule.of or trigger.rule
         seconds, nth = self._lasting(network, trigger, name, options)
+        whole, seconds = seconds, self._guarded(network, trigger, seconds, now)
         until = None if seconds is None else trigger.time + seconds
         if until is not None and until <= now:
             return f"not banned: {spoken(round(seconds or 0))} for {address} would be over by now"
@@ -180,7 +192,7 @@ class Banning:
         wish = Ban(network, trigger.time, until, name, trigger=trigger.id, lines=(line,), nth=nth)
         decision = self._decide(wish, now)
         ban = decision.ban
-        if options.escalation is not None:
+        if options.escalation is not None and seconds == whole:
             self._note_offender(decision, name, options.escalation)
         left = None if ban.until is None else max(ban.until - now, 0.0)
         if decision.outcome is Outcome.FULL:
@@ -193,6 +205,65 @@ class Banning:
         again = f" (ban number {ban.nth})" if ban.nth > 1 else ""
         folded = self._fold(network, now) if options.widened else ""
         return f"banning {network} {_for(left)}{again}{folded}{dry}"
+
+    # Those who are let in
+
+    def _trust(self, trigger: Trigger, rule: Rule) -> str:
+        """A good login: remember from where, and whose it was."""
+        address, user = trigger.fields.get(places.first(rule.types), ""), trigger.fields.get("user", "")
+        if not address or not user:
+            return "nobody to trust: the line has no address or no user"
+        if trigger.time + rule.trust > self._now():
+            self.trusts.note(address, user, trigger.time + rule.trust)
+            self._record_trusts()
+        return f"trusting {address} with failures of {shlex.quote(user)} for {spoken(round(rule.trust))}"
+
+    def _guarded(self, network: str, trigger: Trigger, seconds: float | None, now: float) -> float | None:
+        """How long a ban is to last; of somebody who is logged in, or was lately, a short while at first: once a day."""
+        trial = self._settings.firewall.trial
+        if not self._settings.firewall.guard or (seconds is not None and seconds <= trial):
+            return seconds
+        over = self.trusts.until(network, ON_TRIAL)
+        if over > now:  # what comes in while the first ban lasts is no second offence
+            began = over - _DAY
+            return began + trial - _HAIR - trigger.time if trigger.time < began + trial - _HAIR else seconds
+        held = self.bans.get(network)
+        if held is not None and (held.until is None or held.until > now):
+            return seconds
+        why = self._is_in(network, trigger.fields.get("user", ""), now)
+        if not why:
+            return seconds
+        self.trusts.note(network, ON_TRIAL, trigger.time + _DAY)
+        self._record_trusts()
+        self.report(
+            0,
+            f"{network}: {why}, and fails by rule {trigger.rule}: banned for {spoken(round(trial))} only, this once today; "
+            f"to lift that now: logtrigger unban {network}",
+        )
+        return trial
+
+    def _is_in(self, network: str, user: str, now: float) -> str:
+        """What speaks for a network: that somebody is logged in from there, or that this very user was lately."""
+        if session := self._session(ipaddress.ip_network(network)):
+            return f"{shlex.quote(session)} is logged in from there over SSH"
+        if user and user in self.trusts.users(network, now):
+            return f"{shlex.quote(user)} has logged in from there lately"
+        return ""
+
+    def _session(self, network: Network) -> str:
+        """Who is logged in from a network over SSH; empty: nobody."""
+        if self._monotonic() - self._looked > _SESSIONS:
+            self._looked = self._monotonic()
+            try:
+                self._live = sessions.live()
+            except OSError:
+                self._live = {}
+        return next((user for address, user in self._live.items() if ipaddress.ip_address(address) in network), "")
+
+    def _record_trusts(self) -> None:
+        if self.trusts.changed:
+            changed, self.trusts.changed = self.trusts.changed, []
+            self._commits.trusts(changed)
 
     def _fold(self, network: str, now: float) -> str:
         """A prefix is banned: the bans within it that end no later are a part of it now."""
@@ -226,7 +297,9 @@ class Banning:
     def _forgive(self) -> None:
         """Now and then: earlier bans that do not count any more need not be remembered."""
         self.offenders.expire(self._now())
+        self.trusts.expire(self._now())
         self._record_offenders()
+        self._record_trusts()
         self.loop.call_later(_FORGIVE, self._forgive)
 
     def _record_offenders(self) -> None:
@@ -243,10 +316,17 @@ class Banning:
             return address, why
         network = widened(address, options.prefix4, options.prefix6)
         if options.widened:
-            return network, self._against(ipaddress.ip_network(network))
+            return network, self._against(ipaddress.ip_network(network)) or self._against_wide(network)
         if network != address and self._against(ipaddress.ip_network(network)):
             return address, ""
         return network, ""
+
+    def _against_wide(self, network: str) -> str:
+        """Why a whole prefix must not be banned for some of its addresses; empty: it may be."""
+        if not self._settings.firewall.guard:
+            return ""
+        is_in = self._session(ipaddress.ip_network(network)) or self.trusts.users(network, self._now())
+        return "holds an address from which somebody has logged in" if is_in else ""
 
     def why_never(self, network: Network) -> str:
         """Why rules do not ban an address or network; empty: they may."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from logtrigger.counters import WindowState
 from logtrigger.errors import StoreError
 from logtrigger.loop import Loop
-from logtrigger.model import Ban, Offender, Position, Trigger, Unban
+from logtrigger.model import Ban, Offender, Position, Trigger, Trust, Unban
 from logtrigger.store import Batch, Done, Store
 from logtrigger.windowrows import to_row
 
@@ -45,6 +45,7 @@ class Commits:
         self._bans: dict[str, list[Ban | Unban]] = {}  # of each network, in their order
         self._handed: dict[str, Position] = {}  # as the store was given them last, by stream
         self._offenders: dict[tuple[str, str], Offender] = {}
+        self._trusts: dict[tuple[str, str], Trust] = {}
         self._newest = 0  # number of the last trigger handed over
         self._changed = self._scheduled = self._writing = False
         self._error = ""
@@ -95,6 +96,11 @@ class Commits:
     def offenders(self, changed: Iterable[Offender]) -> None:
         """What is known of networks that were banned before."""
         self._offenders.update({(one.network, one.scope): one for one in changed})
+        self.changed()
+
+    def trusts(self, changed: Iterable[Trust]) -> None:
+        """What is known of good logins."""
+        self._trusts.update({(one.address, one.user): one for one in changed})
         self.changed()
 
     def leave(self, positions: Iterable[Position]) -> None:
@@ -166,8 +172,9 @@ class Commits:
             results=tuple(self._results),
             bans=tuple(change for changes in self._bans.values() for change in changes),
             offenders=tuple(self._offenders.values()),
+            trusts=tuple(self._trusts.values()),
         )
         self._triggers, self._results, self._forgotten, self._dropped, self._left = [], [], [], [], []
-        self._bans, self._offenders = {}, {}
+        self._bans, self._offenders, self._trusts = {}, {}, {}
         self._changed = False
         return batch

@@ -114,6 +114,15 @@ class Offender:
 
 
 @dataclass(frozen=True, slots=True)
+class Trust:
+    """An address from which somebody has logged in."""
+
+    address: str
+    user: str  # empty: the network was spared until then
+    until: float  # epoch seconds; 0.0: forget it
+
+
+@dataclass(frozen=True, slots=True)
 class Unban:
     """The end of a ban."""
 

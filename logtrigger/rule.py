@@ -82,6 +82,7 @@ class Rule:
     ignore: AddressSet = field(default_factory=AddressSet)
     senders: tuple[SenderIs, ...] = ()  # empty: anybody
     ban: BanOptions | None = None
+    trust: float = 0.0  # seconds that an event makes its address trusted, a good login
     script: Path | None = None
     env: tuple[tuple[str, str], ...] = ()
     actions: tuple[str, ...] = ()  # names of `config action` sections
@@ -155,6 +156,8 @@ class FirewallOptions:
     cut: bool = False  # end established connections too
     restore: bool = True  # bring the bans back when somebody flushes them
     max_bans: int = 1_000_000
+    guard: bool = True  # spare those who are logged in, at first
+    trial: float = 60.0  # seconds that they are banned then
     ban: tuple[str, ...] = ()  # argument lists of the script backend
     unban: tuple[str, ...] = ()
     flush: tuple[str, ...] = ()

@@ -21,12 +21,12 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from logtrigger.errors import StoreError
-from logtrigger.model import Ban, Offender, Position, Trigger, Unban
+from logtrigger.model import Ban, Offender, Position, Trigger, Trust, Unban
 
 T = TypeVar("T")
 Undone = tuple[int, Trigger, tuple[str, ...]]  # seq, trigger, names of the actions that are still to be done
 
-VERSION = 4  # PRAGMA user_version
+VERSION = 5  # PRAGMA user_version
 KEEP = 10_000  # triggers kept as history
 PRUNE_EVERY = 1_000  # new triggers
 PAGE = 100  # triggers of the history given at once
@@ -64,6 +64,9 @@ CREATE TABLE offender (
 """,
     4: """
 ALTER TABLE "action" ADD COLUMN output TEXT;
+""",
+    5: """
+CREATE TABLE trust (address TEXT, user TEXT, until REAL, PRIMARY KEY (address, user)) WITHOUT ROWID;
 """,
 }
 _REGISTER = """
@@ -159,6 +162,7 @@ class Batch:
     results: Sequence[Done] = ()
     bans: Sequence[Ban | Unban] = ()  # in the order in which they came about
     offenders: Sequence[Offender] = ()  # likewise
+    trusts: Sequence[Trust] = ()  # likewise
 
     def then(self, later: Batch) -> Batch:
         """Both as one: of each stream and window the later word counts."""
@@ -177,6 +181,7 @@ class Batch:
             results=(*self.results, *later.results),
             bans=_bounded((*self.bans, *later.bans)),
             offenders=tuple({(o.network, o.scope): o for o in (*self.offenders, *later.offenders)}.values()),
+            trusts=tuple({(t.address, t.user): t for t in (*self.trusts, *later.trusts)}.values()),
         )
 
 
@@ -269,6 +274,11 @@ class Store:
         """Every network that was banned before, as far as that counts; the one banned longest ago first."""
         question = "SELECT network, scope, count, until, decay FROM offender ORDER BY until"
         return self._call(lambda: [Offender(*row) for row in self._db.execute(question)])
+
+    def load_trusts(self) -> list[Trust]:
+        """Every address with a good login; what ends first at first."""
+        question = "SELECT address, user, until FROM trust ORDER BY until"
+        return self._call(lambda: [Trust(*row) for row in self._db.execute(question)])
 
     def next_seq(self) -> int:
         """The number for the next trigger: one more than the highest written so far."""
@@ -434,6 +444,9 @@ class Store:
                     db.executemany(_UNBAN, ((c.ended, c.how, c.network) for c in changes if isinstance(c, Unban)))
                 else:
                     db.executemany(_BAN, (_ban_row(c) for c in changes if isinstance(c, Ban)))
+            db.executemany("DELETE FROM trust WHERE address = ? AND user = ?", [(t.address, t.user) for t in batch.trusts])
+            trusts = [(t.address, t.user, t.until) for t in batch.trusts if t.until]
+            db.executemany("INSERT INTO trust VALUES (?, ?, ?)", trusts)
             for one in batch.offenders:
                 db.execute("DELETE FROM offender WHERE network = ? AND scope = ?", (one.network, one.scope))
                 if one.count:

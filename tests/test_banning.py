@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from logtrigger import banning as module
-from logtrigger import bans, hostaddresses
+from logtrigger import bans, hostaddresses, sessions
 from logtrigger.addresses import AddressSet
 from logtrigger.banning import Banning
 from logtrigger.commits import Commits
@@ -154,6 +154,7 @@ def this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """One with addresses of its own."""
     own, gateways = AddressSet(["127.0.0.0/8", "::1", "10.9.9.2", "fd00:9::2", "fe80::9"]), AddressSet(["10.9.9.1", "fe80::1"])
     monkeypatch.setattr(hostaddresses, "read", lambda: HostAddresses(own, gateways))
+    monkeypatch.setattr(sessions, "live", dict)
     monkeypatch.setattr(module, "_FIRST_RETRY", 0.02)
     monkeypatch.setattr(module, "_SETTLE", 0.01)
 
@@ -690,3 +691,89 @@ def test_folding_among_100_000_bans_is_quick(bench: Make) -> None:
         made.meet(f"192.{number}.0.1", made=widening(16))
         took.append(time.perf_counter() - began)
     assert min(took) < 0.005
+
+
+# Those who are let in
+
+LOGIN = replace(rule("login of %s from %s", "user ip", name="in"), trust=7 * 86_400.0)
+
+
+def one_of(made: Bench, address: str, user: str, by: Rule = BANS, number: int = 0) -> str:
+    """What is said of an event with a user."""
+    event = replace(trigger(address, made.now, number, by.name), fields={"user": user, "ip": address})
+    return made.banning.meet([(event, by)]).get(event.id, "")
+
+
+def test_live_session_is_tried_first(bench: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once a day, whoever it is that fails; the second ban is a full one."""
+    monkeypatch.setattr(sessions, "live", lambda: {"192.0.2.7": "bob"})
+    made = bench()
+    assert one_of(made, "192.0.2.7", "root") == "banning 192.0.2.7 for 1m"
+    assert made.told(0) == [
+        "192.0.2.7: bob is logged in from there over SSH, and fails by rule r: banned for 1m only, this once today; "
+        "to lift that now: logtrigger unban 192.0.2.7"
+    ]
+    made.pass_time(30.0)
+    assert one_of(made, "192.0.2.7", "root", number=1) == "192.0.2.7 is banned already, for 30s more"
+    made.pass_time(31.0)
+    assert one_of(made, "192.0.2.7", "root", number=2) == "banning 192.0.2.7 for 1h"
+    assert one_of(made, "192.0.2.8", "root") == "banning 192.0.2.8 for 1h"
+    made.pass_time(90_000.0)
+    assert one_of(made, "192.0.2.7", "root", number=3) == "banning 192.0.2.7 for 1m"
+    assert len(made.told(0)) == 2
+
+
+def test_login_excuses_failures_of_its_user_only(bench: Make) -> None:
+    made = bench()
+    assert one_of(made, "192.0.2.7", "bob", LOGIN) == "trusting 192.0.2.7 with failures of bob for 7d"
+    assert one_of(made, "192.0.2.7", "root") == "banning 192.0.2.7 for 1h"
+    one_of(made, "2001:db8::7", "bob", LOGIN)
+    assert one_of(made, "2001:db8::8", "bob") == "banning 2001:db8::/64 for 1m", "of one /64, as they are banned"
+    made.pass_time(8 * 86_400.0)
+    assert one_of(made, "2001:db8::8", "bob", number=1) == "banning 2001:db8::/64 for 1h", "that was long ago"
+
+
+def test_trust_and_trial_outlast_the_daemon(bench: Make) -> None:
+    first = bench()
+    for address in ("192.0.2.7", "192.0.2.8"):
+        one_of(first, address, "bob", LOGIN)
+    one_of(first, "192.0.2.7", "bob")
+    first.commits.last()
+    second = bench()
+    second.pass_time(61.0)
+    assert one_of(second, "192.0.2.7", "bob") == "banning 192.0.2.7 for 1h", "its trial was today"
+    assert one_of(second, "192.0.2.8", "bob") == "banning 192.0.2.8 for 1m"
+
+
+def test_guard_can_be_switched_off(bench: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "live", lambda: {"192.0.2.7": "bob"})
+    made = bench(settings(guard=False))
+    assert one_of(made, "192.0.2.7", "bob") == "banning 192.0.2.7 for 1h"
+    assert made.meet("192.0.2.9", made=widening()) == ["banning 192.0.2.0/24 for 1h in place of 1 ban within"]
+
+
+def test_trial_is_no_ban_that_counts(bench: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "live", lambda: {"192.0.2.7": "bob"})
+    made = bench()
+    growing = banner(HOUR, escalation=Escalation(factor=2.0))
+    assert one_of(made, "192.0.2.7", "bob", growing) == "banning 192.0.2.7 for 1m"
+    made.pass_time(61.0)
+    assert one_of(made, "192.0.2.7", "bob", growing, 1) == "banning 192.0.2.7 for 1h"
+
+
+def test_prefix_of_who_is_logged_in_is_not_banned(bench: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = bench()
+    one_of(made, "192.0.2.200", "bob", LOGIN)
+    assert made.meet("192.0.2.1", made=widening()) == [
+        "not banned: 192.0.2.0/24 holds an address from which somebody has logged in"
+    ]
+    monkeypatch.setattr(sessions, "live", lambda: {"198.51.100.7": "bob"})
+    made.pass_time(10.0)
+    assert made.meet("198.51.100.1", made=widening())[0].startswith("not banned: 198.51.100.0/24 holds")
+
+
+def test_short_bans_are_as_they_are(bench: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "live", lambda: {"192.0.2.7": "bob"})
+    made = bench()
+    assert one_of(made, "192.0.2.7", "bob", banner(30.0)) == "banning 192.0.2.7 for 30s"
+    assert made.told(0) == []

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from logtrigger import store as store_module
 from logtrigger.errors import StoreError
-from logtrigger.model import Ban, Offender, Position, Trigger, Unban
+from logtrigger.model import Ban, Offender, Position, Trigger, Trust, Unban
 from logtrigger.store import PRUNE_EVERY, About, Batch, Done, Recorded, Store, WindowRow
 
 StoreAt = Callable[[], Store]
@@ -267,7 +267,7 @@ def make_database(path: Path, script: str) -> None:
     ("content", "fault"),
     [
         (b"This is no database. " * 100, "damaged, or no logtrigger store .*: move the file away"),
-        ("PRAGMA user_version = 99; CREATE TABLE t (x)", "written by a newer logtrigger .*99, ours 4.*: install"),
+        ("PRAGMA user_version = 99; CREATE TABLE t (x)", "written by a newer logtrigger .*99, ours 5.*: install"),
         ("CREATE TABLE t (x)", "not logtrigger's: name another file"),
     ],
     ids=["text", "newer", "foreign"],
@@ -418,14 +418,17 @@ def test_store_of_the_first_version_is_changed_in_place(path: Path) -> None:
     with closing(Store(path)) as store:
         store.commit_now(Batch(positions=[a_position()], windows=[row]))
     with closing(sqlite3.connect(path)) as db:
-        db.executescript("DROP TABLE ban; DROP TABLE offender; ALTER TABLE action DROP COLUMN output; PRAGMA user_version = 1;")
+        db.executescript(
+            "DROP TABLE ban; DROP TABLE offender; DROP TABLE trust; ALTER TABLE action DROP COLUMN output;"
+            "PRAGMA user_version = 1;"
+        )
     with closing(Store(path)) as store:
         assert (store.load_positions(), store.load_windows(), store.load_bans(0.0)[0]) == ([a_position()], [row], [])
         store.commit_now(Batch(bans=[a_ban()]))
     with closing(Store(path)) as store:
         assert store.load_bans(1_500.0)[0] == [a_ban()]
     with closing(sqlite3.connect(path)) as db:
-        assert db.execute("PRAGMA user_version").fetchone() == (4,)
+        assert db.execute("PRAGMA user_version").fetchone() == (5,)
 
 
 def test_what_is_known_of_an_address(path: Path) -> None:
@@ -452,6 +455,16 @@ def test_who_was_banned_before(path: Path) -> None:
         assert store.load_offenders() == [first, replace(second, count=2)]
         store.commit_now(Batch(offenders=[replace(second, count=0)]))
         assert store.load_offenders() == [first]
+
+
+def test_good_logins(path: Path) -> None:
+    first, second = Trust("192.0.2.7", "bob", 1_000.0), Trust("192.0.2.7", "", 2_000.0)
+    with closing(Store(path)) as store:
+        store.commit_now(Batch(trusts=[second, first]).then(Batch(trusts=[replace(second, until=3_000.0)])))
+    with closing(Store(path)) as store:
+        assert store.load_trusts() == [first, replace(second, until=3_000.0)]
+        store.commit_now(Batch(trusts=[replace(first, until=0.0)]))
+        assert store.load_trusts() == [replace(second, until=3_000.0)]
 
 
 def test_very_many_changes_that_wait_come_to_what_holds(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,6 +60,8 @@ def _address(row: Facts, now: float) -> Told:
     for one in row["earlier"]:
         scope = f" by rule {one['scope']}" if one["scope"] else ""
         yield 2, f"{amount(one['bans'], 'ban')}{scope} of {one['network']} counted against it: the next one lasts longer"
+    if row["trusted"]:
+        yield 2, f"a login from there excuses the next failure of {shlex.join(row['trusted'])}, once a day"
     if row["place"]:
         yield 2, ", ".join(f"{name} {value}" for name, value in row["place"].items())
 

@@ -31,6 +31,8 @@ def settle(sections: Iterable[Section], report: Report) -> FirewallOptions:
         ports=tuple(dict.fromkeys(table.ports)),
         cut=table.cut,
         restore=table.on_flush == "restore",
+        guard=table.guard,
+        trial=table.trial,
         max_bans=table.max_bans,
         ban=table.ban or (),
         unban=table.unban or (),
@@ -91,6 +93,19 @@ def ban_of(draft: Draft, options: RuleOptions, types: Mapping[str, str], report:
         escalation=_escalation(draft, options, report),
         widen=widening.check(draft, options, report),
     )
+
+
+def trust_of(draft: Draft, options: RuleOptions, types: Mapping[str, str], report: Report) -> float:
+    """For how long a rule's events make their address trusted, in seconds; 0.0: not at all."""
+    if options.trust is None:
+        return 0.0
+    place = draft.given["trust"].place
+    if "ip" not in types.values() or "user" not in types:
+        remedy = "name the fields in option fields: a login excuses failures of its own user only"
+        report.error(place, "'trust' needs a field of type ip and a field 'user'", remedy)
+    if options.maxfail != 1:
+        report.error(place, "'trust' with maxfail above 1: one good login is enough", "remove one of the two")
+    return options.trust
 
 
 def _escalation(draft: Draft, options: RuleOptions, report: Report) -> Escalation | None:

@@ -103,6 +103,9 @@ class RuleOptions:
     ban_max: float | None = option(kinds.DURATION, "how long a ban may grow; by default a year")
     ban_random: tuple[float, float] = option(kinds.PART, "how much longer a ban may last at random: 10% or a time", "0")
     ban_decay: float = option(kinds.DURATION, "how much time without a ban halves the number of earlier ones", "7d")
+    trust: float | None = option(
+        kinds.DURATION, "how long an event, a good login, makes its address trusted with its user's failures"
+    )
     widen: tuple[tuple[int, int], ...] = option(
         kinds.WIDEN, "PREFIX/NUMBER: so many addresses of one prefix have all of it banned"
     )
@@ -155,6 +158,8 @@ class FirewallTable:
     ports: tuple[int, ...] = option(kinds.PORTS, "block these ports of ours only")
     cut: bool = option(kinds.FLAG, "end established connections too", "0")
     on_flush: str = option(kinds.ON_FLUSH, "when somebody removes the bans: restore them, or forget them", "restore")
+    guard: bool = option(kinds.FLAG, "ban those who are logged in, or were lately, for a short while at first", "1")
+    trial: float = option(kinds.DURATION, "how long they are banned at first", "1m")
     max_bans: int = option(kinds.COUNT, "how many bans there may be", "1000000")
     ban: tuple[str, ...] | None = option(kinds.COMMAND, "for backend script: the command that bans")
     unban: tuple[str, ...] | None = option(kinds.COMMAND, "for backend script: the command that lifts a ban")
@@ -338,7 +343,7 @@ ACTIONS: dict[str, type[Any]] = {
 ACTION = table(ActionTable) | {name: spec for of in ACTIONS.values() for name, spec in table(of).items()}
 # What only a rule itself can say, and why.
 NOT_IN_DEFAULTS = dict.fromkeys(
-    ("name", "pattern", "fields", "expect", "reject"), "every rule has its own: write it into 'config rule'"
+    ("name", "pattern", "fields", "expect", "reject", "trust"), "every rule has its own: write it into 'config rule'"
 )
 NOT_IN_OVERRIDE = {"name": "a name stays: the rule is found by it"}
 

@@ -151,7 +151,7 @@ def idle(built: Sequence[Built], running: Sequence[Rule]) -> list[Rule]:
 
 def _acts(built: Built, rule: Rule) -> bool:
     bans = "ban" in built.draft.given and built.options.ban != 0.0  # wrongly, perhaps, as is said elsewhere
-    return rule.script is not None or bans or bool(rule.actions)
+    return rule.script is not None or bans or bool(rule.actions) or rule.trust > 0
 
 
 def check_uses(built: Sequence[Built], running: Sequence[Rule], main: str, report: Report) -> list[Rule]:

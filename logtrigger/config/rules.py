@@ -82,6 +82,7 @@ def compile_rule(draft: Draft, options: RuleOptions, report: Report, scripts: Sc
         ignore=AddressSet(options.ignore),
         senders=options.sender,
         ban=firewall.ban_of(draft, options, types, report),
+        trust=firewall.trust_of(draft, options, types, report),
         script=options.script,
         env=options.env,
         actions=tuple(dict.fromkeys(options.action)),

@@ -62,6 +62,7 @@ def _wide(rule: Rule) -> Iterator[Rule]:
             group="",
             weight=1,
             suppress=0.0,
+            trust=0.0,
             when=(*rule.when, conditions.compile(f"{ban.field} in {everybody}", {ban.field: "ip"})),
             ban=_ban(ban, prefix),
             script=None,

@@ -76,6 +76,7 @@ def _address(daemon: Daemon, asked: Network) -> Row:
             for name in _names(daemon, asked)
             for scope, count in banning.offenders.counts(name, now)
         ],
+        "trusted": sorted(banning.trusts.users(canonical(asked), now)),
         "place": dict(daemon.look(address)) if address else {},
     }
 

@@ -87,6 +87,33 @@ def test_rule_that_cannot_ban(complaints: Complaints, text: str, said: str) -> N
     assert [complaint.partition(":")[2] for complaint in complaints(text)] == [said]
 
 
+def test_good_login(write: Write) -> None:
+    settings, said = config.load(write("rules.conf", rule("trust 7d")))
+    assert (settings.rules[0].trust, settings.rules[0].ban, said) == (7 * 86_400.0, None, ())
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            rule("trust 7d", fields="who ip"),
+            "5: error: 'trust' needs a field of type ip and a field 'user'"
+            " (name the fields in option fields: a login excuses failures of its own user only)",
+        ),
+        (
+            rule("trust 7d", "maxfail 2"),
+            "5: error: 'trust' with maxfail above 1: one good login is enough (remove one of the two)",
+        ),
+        (
+            "config defaults\n option trust 7d\n" + rule("ban 1h"),
+            "2: error: 'trust' cannot stand in 'config defaults' (every rule has its own: write it into 'config rule')",
+        ),
+    ],
+)
+def test_login_that_cannot_be_trusted(complaints: Complaints, text: str, said: str) -> None:
+    assert [complaint.partition(":")[2] for complaint in complaints(text)] == [said]
+
+
 def test_defaults_may_ban_and_a_rule_refuse(write: Write) -> None:
     text = "config defaults\n option ban 1h\n" + rule() + rule("ban no", "script /bin/sh").replace("name a", "name b")
     settings, _ = config.load(write("rules.conf", text))

@@ -16,7 +16,7 @@ import pytest
 
 from tests.e2e.box import BOUND, PASSWORD, ROOT, Box, box, wait_for
 from tests.e2e.test_blocking import PORT, log_in, sshd
-from tests.scripts.netns import HOST, PEER, Namespace, answers, family_of, pair
+from tests.scripts.netns import HOST, PATH, PEER, Namespace, answers, family_of, pair
 
 pytestmark = [
     pytest.mark.root,
@@ -81,7 +81,7 @@ class Guard:
             "config logtrigger\n"
             f"\toption state '{machine.files}/state.db'\n"
             f"\toption control '{machine.files}/control'\n\n"
-            f"config firewall\n\toption backend '{backend}'\n\n" + RULES.format(log=log, short=short)
+            f"config firewall\n\toption backend '{backend}'\n\toption trial '3s'\n\n" + RULES.format(log=log, short=short)
         )
         self.configuration.chmod(0o600)
 
@@ -311,3 +311,51 @@ def connects(peer: Namespace, source: str) -> bool:
         except TimeoutError:
             return False
         return True
+
+
+@contextmanager
+def session(peer: Namespace) -> Iterator[subprocess.Popen[bytes]]:
+    """Somebody logged in over SSH, where `cat` runs."""
+    options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "PubkeyAuthentication=no"]
+    command = ["sshpass", "-p", PASSWORD, "ssh", "-F", "none", *(f"-o{option}" for option in options), f"root@{HOST[4]}", "cat"]
+    environment = {"PATH": PATH}
+    process = subprocess.Popen(
+        peer.command(*command), env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def says(process: subprocess.Popen[bytes], word: str) -> bool:
+    """Whether what is said in a session comes back."""
+    assert process.stdin is not None and process.stdout is not None
+    process.stdin.write(f"{word}\n".encode())
+    process.stdin.flush()
+    return process.stdout.readline() == f"{word}\n".encode()
+
+
+@pytest.mark.tool("rsyslogd", "ssh", "sshd", "sshpass")
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_live_session_outlasts_the_first_ban(two: tuple[Namespace, Namespace, Box], backend: str) -> None:
+    """Whoever is logged in is banned for a moment only, and is told how to undo it; the second ban is a full one."""
+    host, peer, machine = two
+    with machine.system_log() as log, sshd(machine), guard(machine, backend, log) as daemon:
+        wait_for(lambda: answers(host, 4, PORT), "the server listens")
+        with session(peer) as inside:
+            assert says(inside, "before")
+            daemon.fail(PEER[4])
+            daemon.wait_until_said(f"banning {PEER[4]} for 3s")
+            assert (
+                daemon.said(f"{PEER[4]}: root is logged in from there over SSH, and fails by rule SSH: banned for 3s only") == 1
+            )
+            assert not answers(peer, 4, PORT, 0.3)
+            wait_for(lambda: answers(peer, 4, PORT, 0.3), "the trial is over")
+            assert says(inside, "after")
+            daemon.fail(PEER[4])
+            daemon.wait_until_said(f"banning {PEER[4]} for 1h")
+            assert not answers(peer, 4, PORT, 0.3)
+            assert daemon.ask("unban", PEER[4])
+            assert says(inside, "in the end")
