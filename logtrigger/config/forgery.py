@@ -130,12 +130,18 @@ def _read(recogniser: Recogniser, field: str, line: bytes) -> bytes:
 
 
 def _of_form(rule: Rule, judge: _Judge, index: int) -> Forgery | None:
-    """How a line that pattern number `index` writes can be read by it, or by an alternative that is tried before it."""
+    """How a line that pattern number `index` writes can be read by it, or by an alternative.
+
+    One that is tried behind it reads the line only where the pattern does not, as with free text that was left empty: what is
+    merely possible there is no doubt, but a line that was found counts.
+    """
     written, doubt = rule.patterns[index], None
     if not isinstance(written, Form) or not any(map(is_gap, written.elements)):
         return None
     program = min(rule.programs, default="daemon").encode()
-    for read in (pattern for pattern in rule.patterns[: index + 1] if isinstance(pattern, Form)):
+    for number, read in enumerate(rule.patterns):
+        if not isinstance(read, Form):
+            continue
         for name in protected(rule, read):
             pair = _Pair(written, read, name)
             if not pair.has_other_readings():
@@ -145,6 +151,8 @@ def _of_form(rule: Rule, judge: _Judge, index: int) -> Forgery | None:
                 if found and found.whole:
                     return found
                 doubt = found or doubt
+            if number > index:
+                continue
             works = any(judge.reads(name, line, true) for true, line in pair.plain_lines(program))
             if doubt is None and works and not rule.excepts:
                 doubt = Forgery(index, name)
@@ -159,6 +167,7 @@ class _Attempt:
     other: bytes
     gap: int
     may_be_empty: bool = False
+    empty: int = -1  # the free text that is
     beside: Mapping[int, tuple[bytes, bytes]] = field(default_factory=dict)
 
 
@@ -215,7 +224,10 @@ class _Pair:
         for broken in self._gaps if self._anywhere else ():
             if _touches_token(self._written.elements, broken):
                 for beside in (pair for text in _BREAKERS for pair in ((text, b""), (b"", text))):
-                    yield from (_Attempt(*pair, gap, True, {broken: beside}) for pair in pairs[:1] for gap in gaps)
+                    yield from (_Attempt(*pair, gap, True, beside={broken: beside}) for pair in pairs[:1] for gap in gaps)
+        if self._read is not self._written:  # which fails where free text is empty
+            apart = [(gap, empty) for empty in gaps for gap in gaps if gap != empty]
+            yield from (_Attempt(*pair, gap, True, empty) for pair in pairs[:1] for gap, empty in apart)
 
     def _made(self) -> Iterator[tuple[bytes, bytes]]:
         """True texts, and what they become together with free text that nothing parts from them."""
@@ -241,6 +253,7 @@ class _Pair:
         }
         for elements in self._writings():
             tokens = {i: attempt.true if i in self._true else sample(kind) for i, kind in _tokens(elements)}
+            tokens[attempt.empty] = b""
             row = readings.row(
                 elements, tokens, nocase=self._written.nocase, may_be_empty=attempt.may_be_empty, beside=attempt.beside
             )

@@ -81,7 +81,7 @@ def row(
 
     Args:
         elements: of the pattern.
-        tokens: what to put for a token, by its element; others are any text of their alphabet.
+        tokens: what to put for a token or free text, by its element; other tokens are any text of their alphabet.
         nocase: ASCII letters of literal text match in either case.
         may_be_empty: free text may be missing.
         bracketed: the element that stands in square brackets.
@@ -91,13 +91,13 @@ def row(
     for index, element in enumerate(elements):
         if isinstance(element, Literal):
             cells += [Cell(_either_case(byte) if nocase else 1 << byte, index) for byte in element.text]
+        elif tokens is not None and index in tokens:
+            cells += _text(tokens[index], index)
         elif element.kind.is_gap:
             before, behind = (beside or {}).get(index, (b"", b""))
             cells += _text(before, index)
             cells.append(Cell(free_text(element.kind), index, loops=True, optional=may_be_empty))
             cells += _text(behind, index)
-        elif tokens is not None and index in tokens:
-            cells += _text(tokens[index], index)
         else:
             token = Cell(alphabet(element.kind), index, loops=True)
             cells += [*_text(b"[", index), token, *_text(b"]", index)] if index == bracketed else [token]

@@ -109,6 +109,17 @@ def test_what_is_shown_is_read(text: tuple[str, str]) -> None:
             assert found.read in (addresses(tried, found.line) or [])
 
 
+def test_alternative_behind_one_that_fails() -> None:
+    """Where free text is left empty the pattern of the line fails, and the next one reads what a stranger wrote elsewhere."""
+    first, second = ("sshd[%d]: login from %s as %s: %s", "- ip user why"), ("bad %s from %s", "user ip")
+    assert not any(forgery.find(rule(first)))
+    tried = rule(first, second)
+    found = next(forgery.find(tried))
+    assert (found.pattern, addresses(tried, found.line)) == (0, [EVIL])
+    tagged = rule(first, ("sshd[%d]: bad %s from %s", "- user ip"))
+    assert not any(forgery.find(tagged))
+
+
 def test_lines_of_an_expression() -> None:
     line = regexlines.template(r"^Failed \w+ for (?P<user>.*) from (?P<ip>\S+)(?: port \d+)? (?:ssh2|x)$", {"ip": b"192.0.2.1"})
     assert line is not None
