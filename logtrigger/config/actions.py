@@ -118,7 +118,7 @@ def _check(section: Section, type: str, own: Any, report: Report) -> None:
     if type == "script" and own.script is not None:
         for fault, remedy in trust.script_doubts(own.script):
             report.error(section.options["script"].place, fault, remedy)
-    if type == "ecs" and bool(own.path) == bool(own.url):
+    if type == "ecs" and ("path" in section.options) == ("url" in section.options):
         report.error(section.place, "an action of type ecs has a 'path' or a 'url'", "write one of the two")
     if type == "ecs" and own.user and not own.password_file:
         report.error(section.place, "logging in takes 'user' and 'password_file'", "write both, or none")

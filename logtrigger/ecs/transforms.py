@@ -37,7 +37,7 @@ def _parts(text: str) -> Iterator[tuple[str, str]]:
         found = _PART.match(part)
         if found is None:
             return
-        parts.append((found[1].upper(), part[found.end() :].strip(" \0").replace("\0", " ")))
+        parts.append((found[1].upper(), part[found.end() :].strip(" ").replace("\0", " ")))
     yield from parts
 
 
