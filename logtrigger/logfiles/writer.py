@@ -62,6 +62,7 @@ class LogFiles:
         self._rests: dict[Names, bytes] = {}  # ends of lines of which a beginning was written, before the disk was full
         self._day = (0, 0, 0)
         self._dropped = 0
+        self._tidied = -CHECK_EVERY  # monotonic
         self._faults: dict[Names, str] = {}
         self._reads_pri = not {"facility", "severity"}.isdisjoint(template.fields)
         self._has_date = not {"year", "month", "day"}.isdisjoint(template.fields)
@@ -169,6 +170,16 @@ class LogFiles:
             self._report(0, f"{where}: cannot be written: {fault}; matching goes on, such lines are not kept")
         if len(self._faults) < self._most_known:
             self._faults[names] = fault
+        self._let_go_of_deleted()
+
+    def _let_go_of_deleted(self) -> None:
+        """A file that somebody has deleted, to make room perhaps, takes up room as long as it is open."""
+        if (now := time.monotonic()) - self._tidied < CHECK_EVERY:
+            return
+        self._tidied = now
+        for names in [names for names, file in self._files.items() if not os.fstat(file.fd).st_nlink]:
+            self._close(names)
+            self._rests.pop(names, None)
 
     def _recovered(self, names: Names) -> None:
         if not self._faults or (fault := self._faults.get(names)) is None:

@@ -169,3 +169,18 @@ def test_full_disk_is_told_and_writing_goes_on_later(small_disk: Path, reports: 
     assert "No space left" in reports[0]
     assert reports[1].endswith(f"written again; {files.dropped} lines could not be kept since the start")
     assert len(reports) == 2
+
+
+@pytest.mark.root
+@pytest.mark.tool("mount")
+def test_deleted_files_make_room(small_disk: Path, reports: Reports, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also those of hosts that send nothing any more."""
+    monkeypatch.setattr(writer, "CHECK_EVERY", 0.0)
+    files = make(small_disk, "{host}.log", reports)
+    while not reports:
+        files.write(chunk(line("silent", "p", "x" * 1000)), NOW)
+    (small_disk / "silent.log").unlink()
+    files.write(chunk(line("other", "p")), NOW)
+    files.write(chunk(line("other", "p", "kept")), NOW)
+    files.close()
+    assert contents(small_disk) == {"other.log": "Nov 21 10:00:00 other p[7]: kept\n"}
