@@ -37,6 +37,7 @@ _HAIR = 0.001  # seconds by which the same end may come out later
 _SESSIONS = 2.0  # seconds that what is known of sessions is good for
 _FORGIVE = 3600.0  # seconds between two looks for earlier bans that do not count any more
 _SET = 2.0  # seconds by which a clock is off that somebody has set
+_NAMED = 10  # networks that are named one by one
 _LAST_COMMANDS = 30.0  # seconds that commands have to lift the bans of a firewall that is left
 _AGAIN = 2.0  # seconds after which lines of a banned address mean that the firewall may have lost it
 
@@ -118,9 +119,11 @@ class Banning:
         self._prepare()
         if settings.ignore != older.ignore:
             ignored = [n for n in self.bans if settings.ignore.overlaps(ipaddress.ip_network(n))]
-            self._lift([n for network in ignored for n in self.bans.unban(ipaddress.ip_network(network))], "ignored now")
-            for network in ignored:
+            self._lift(self.bans.lift(ignored), "ignored now")
+            for network in ignored[:_NAMED]:
                 self.report(1, f"{network} is on the ignore list now: no longer banned")
+            if more := len(ignored[_NAMED:]):
+                self.report(1, f"{_counted(more)} more of what is on the ignore list now: lifted")
         if settings.firewall != older.firewall and self._firewall is not None:
             older_firewall, self._firewall = self._firewall, None
             self._try(older_firewall.tear_down)
@@ -424,15 +427,13 @@ class Banning:
             ValueError: something is no address or prefix; then nothing is lifted.
         """
         wanted = [unmapped(parse_network(text.strip())) for text in networks]
-        lifted = []
         if all:
             lifted = self.bans.unban_all()
             self._record(lifted, by)
             if lifted or self._firewall is not None:
                 self._clear()
         else:
-            for network in wanted:
-                lifted += self.bans.unban(network)
+            lifted = self.bans.unban(*wanted)
             self.offenders.forget([*lifted, *map(canonical, wanted)])
             self._record_offenders()
             lifted += self.bans.unban_rule(rule) if rule is not None else []

@@ -534,6 +534,23 @@ def test_reload_lifts_what_is_ignored_now(bench: Make) -> None:
     assert list(one.fake.held) == ["198.51.100.1"]
 
 
+def test_reload_lifts_nothing_else_than_what_is_ignored(bench: Make) -> None:
+    one = bench()
+    one.meet("192.0.2.1")
+    one.banning.ban("192.0.0.0/16", 9 * HOUR, by="root")
+    one.banning.take_up(settings("192.0.3.0/24"))
+    assert list(one.fake.held) == ["192.0.2.1"]
+
+
+def test_reload_that_ignores_very_many_is_quick_and_says_so_in_few_lines(bench: Make) -> None:
+    one = bench()
+    one.meet(*(f"2001:db8:{number:x}::1" for number in range(20_000)))
+    begin, said = time.monotonic(), len(one.said)
+    one.banning.take_up(settings("2001:db8::/32"))
+    assert time.monotonic() - begin < 10.0
+    assert not one.fake.held and len(one.said) - said < 20
+
+
 def test_reload_with_the_first_rule_that_bans(bench: Make) -> None:
     one = bench(replace(settings(), rules=()))
     assert not one.fakes

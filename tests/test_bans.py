@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import math
 import random
+import time
 import tracemalloc
 from dataclasses import dataclass, field
 
@@ -78,6 +79,26 @@ def test_unban_takes_what_lies_within() -> None:
     assert "192.0.2.0/28" not in bans
     assert lifted(bans, "2001:db8::/32") == ["2001:db8::/64"]
     assert list(bans) == ["192.0.3.1"]
+
+
+def test_unban_takes_many_prefixes_at_once() -> None:
+    bans = Bans(100_000)
+    for number in range(20_000):
+        ban(bans, f"2001:db8:{number:x}::/64", 60.0)
+    ban(bans, "192.0.2.7", 60.0)
+    wanted = [parse_network(f"2001:db8:{number:x}::/64") for number in range(0, 20_000, 2)]
+    begin = time.monotonic()
+    assert len(bans.unban(*wanted, parse_network("192.0.2.7"), parse_network("192.0.2.0/24"))) == 10_001
+    assert time.monotonic() - begin < 5.0
+    assert len(bans) == 10_000
+
+
+def test_lift_takes_these_very_networks_only() -> None:
+    bans = Bans(100)
+    for network in ("192.0.2.7", "192.0.2.0/24", "192.0.3.0/24"):
+        ban(bans, network, 10.0 + len(network))
+    assert bans.lift(["192.0.2.0/24", "192.0.4.0/24"]) == ["192.0.2.0/24"]
+    assert list(bans) == ["192.0.2.7", "192.0.3.0/24"]
 
 
 def test_unban_by_rule_and_all() -> None:
