@@ -74,6 +74,7 @@ class Banning:
         self.bans = Bans(settings.firewall.max_bans)
         self.offenders = Offenders()
         self.trusts = Trusts()
+        self.on_change: Callable[[Ban | Unban], None] = lambda change: None  # is told of bans that begin and end
         self.fault = ""  # why the firewall does not do what it should; empty: it does
         self._settings, self._store, self._commits, self._clock = settings, store, commits, clock
         self._dry_run, self._monotonic, self._make = dry_run, monotonic, make or _make
@@ -106,11 +107,17 @@ class Banning:
         self.trusts.restore(self._store.load_trusts())
         self._forgive()
         self._owed.update(over)  # ended while nobody was there, perhaps, to tell a firewall without a clock
+        self.loop.call_soon(lambda: self._tell_ended(over))
         if len(self.bans):
             self.report(1, f"restoring {_counted(len(self.bans))}")
         if len(self.bans) or over or self._settings.bans:
             self._rebuild()
         self._await_expiry()
+
+    def _tell_ended(self, networks: Iterable[str]) -> None:
+        """Of what ended while nobody was there."""
+        for network in networks:
+            self.on_change(Unban(network, self._now(), "expired"))
 
     def take_up(self, settings: Settings) -> None:
         """Go by these settings from now on."""
@@ -367,11 +374,13 @@ class Banning:
             if not self._crowded:
                 self._crowded = True
                 self.report(0, f"more than {self.bans.most} bans: those that end first are given up (max_bans)")
-            self._commits.ban(unban)
+            self._ended(unban)
             self._displaced.append(unban.network)
         if decision.outcome is not Outcome.FULL:
             self._commits.ban(decision.ban)
             self._await_expiry()
+            if decision.outcome is Outcome.NEW:
+                self.on_change(decision.ban)
         return decision
 
     def _make_room(self) -> None:
@@ -588,13 +597,17 @@ class Banning:
 
     def _expire(self) -> None:
         for unban in self.bans.expire(self._now()):
-            self._commits.ban(unban)
+            self._ended(unban)
             self._crowded = False
 
     def _record(self, lifted: Iterable[str], how: str) -> None:
         now = self._now()
         for network in lifted:
-            self._commits.ban(Unban(network, now, how))
+            self._ended(Unban(network, now, how))
+
+    def _ended(self, unban: Unban) -> None:
+        self._commits.ban(unban)
+        self.on_change(unban)
 
     def _lift(self, lifted: Sequence[str], how: str) -> None:
         self._record(lifted, how)

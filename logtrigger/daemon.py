@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable, Sequence
 
+from logtrigger import __version__
 from logtrigger.banning import Banning
 from logtrigger.commits import Commits
 from logtrigger.config import Configuration
@@ -15,16 +16,17 @@ from logtrigger.control.protocol import Request, Rows
 from logtrigger.control.server import Server
 from logtrigger.counters import WindowState
 from logtrigger.dispatch import Dispatch
+from logtrigger.durations import spoken
 from logtrigger.engine import Engine
 from logtrigger.errors import ConfigError, ControlError, StoreError
 from logtrigger.feeds import Feeds
 from logtrigger.loop import Loop
 from logtrigger.matchers import fastest
 from logtrigger.memory import give_back
-from logtrigger.model import Chunk, Event, Position, Trigger
+from logtrigger.model import Ban, Chunk, Event, Position, Trigger, Unban
 from logtrigger.overdue import Overdue
 from logtrigger.places import Look, nowhere
-from logtrigger.rule import Settings
+from logtrigger.rule import FED, Settings
 from logtrigger.store import Store
 from logtrigger.windowrows import from_row
 
@@ -32,6 +34,8 @@ _LAGGING, _CAUGHT_UP = 20_000, 5_000  # triggers waiting for a commit: where sou
 _TIDY_EVERY = 60.0  # seconds
 _FAULT_EVERY = 60.0  # seconds between reports of one fault
 _PATIENCE = 5.0  # seconds, beyond the time limit of scripts
+_FAREWELL = 5.0  # seconds to be told of a stop
+_LAST_SENDS = 35.0  # seconds for what is being sent when we stop: more than senders wait for an answer
 _LOOK_EVERY = 0.02  # seconds, for the end of the last action after the input's end
 
 Load = Callable[[], Configuration]
@@ -72,11 +76,13 @@ class Daemon:
         self.commits = Commits(self.loop, self.store, self._snapshot, self._on_committed, self._on_store_error)
         self.feeds = Feeds(self, self.store.load_positions(), self._wind_up)
         self._paused = False
-        self._stopping = False
+        self._stopping = self._ending = self._finished = False
         self._faults: dict[str, float] = {}  # where something has failed, and when it was said last
         self._evictions: dict[str, int] = {}  # reported so far
         self.dispatch = Dispatch(self.loop, settings, self.store, self.commits, console, clock, dry_run=dry_run)
+        self.dispatch.on_output = self._feed_back
         self.banning = Banning(self.loop, settings, self.store, self.commits, console.report, clock, dry_run=dry_run)
+        self.banning.on_change = self._tell_of_ban
         self.engine = self._engine_for(settings)
         self.commits.drop(self.engine.counters.restore(self._stored_windows()))
         self.engine.begin(clock())
@@ -98,6 +104,8 @@ class Daemon:
             self._overdue.look_ahead()
             self.report(1, "ready")
             give_back()
+            rules = len(self.settings.rules)
+            self.dispatch.notice("start", f"logtrigger {__version__} has started; {rules} rule{'s' * (rules != 1)}")
             self.loop.run()
         finally:
             if self._control is not None:
@@ -147,17 +155,28 @@ class Daemon:
         return lambda _number, _frame: self.loop.call_soon(act)
 
     def stop(self) -> None:
-        """End in order: read nothing more, wait for running scripts, store everything. A second time: end scripts now."""
+        """End in order: read nothing more, wait for running scripts, store everything. A second time: end scripts now.
+
+        Who is told of the stop has some seconds for it, and so has what is being sent; else they are told after the next start.
+        """
         if self._stopping:
             self.dispatch.scripts.terminate()
+            self._end_work()
+            self._leave_what_is_sent()
             return
         self._stopping = True
         try:
             self.feeds.pause()
         finally:
-            self._end_work()
+            self.dispatch.notice("stop", "logtrigger is stopping")
+            self.dispatch.when_told(self._end_work)
+            self.loop.call_later(_FAREWELL, self._end_work)
 
     def _end_work(self) -> None:
+        if self._ending:
+            return
+        self._ending = True
+        self.loop.call_later(_LAST_SENDS, self._leave_what_is_sent)
         if running := self.dispatch.work.running:
             self.report(1, f"stopping; waiting for scripts, {running} running (Ctrl-C or SIGTERM again ends them)")
         self.dispatch.drain(self._finish)
@@ -179,7 +198,20 @@ class Daemon:
             self.report(1, "the input has ended")
             self.stop()
 
+    def _leave_what_is_sent(self) -> None:
+        """Wait no longer for what does not come to an end by itself in a reasonable time; scripts do, by their own limit."""
+        if self._finished:
+            return
+        if self.dispatch.scripts.pids:
+            self.loop.call_later(1.0, self._leave_what_is_sent)
+            return
+        self.report(1, "what is being sent still is left for the next start")
+        self._finish()
+
     def _finish(self) -> None:
+        if self._finished:
+            return
+        self._finished = True
         try:
             self.commits.last()
         except StoreError as error:
@@ -275,6 +307,18 @@ class Daemon:
         self._act_on(triggers)
         self._note_changes()
 
+    def _feed_back(self, name: str, trigger: Trigger, lines: Sequence[str]) -> None:
+        """Lines that a script of an action has printed are lines of a source of their own.
+
+        The stream's name comes from the trigger's: where a script runs again after a crash, the same lines cause the same.
+        """
+        source = f"{FED}{name}"
+        if source in self.engine.sources:
+            stream = f"{source} {trigger.id}"
+            data = "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
+            self.deliver(Chunk(source, source, stream, 0, len(data), data))
+            self.engine.forget(stream)
+
     def _is_reading(self) -> bool:
         return not (self._paused or self._stopping)
 
@@ -316,6 +360,18 @@ class Daemon:
         self._paused = False
         self.report(0, "the store has caught up; reading goes on")
         self.feeds.resume()
+
+    def _tell_of_ban(self, change: Ban | Unban) -> None:
+        if not (self.settings.notices.get("ban") or self.settings.notices.get("unban")):
+            return
+        network = change.network
+        fields = {"ip": network.partition("/")[0], "network": network}
+        if isinstance(change, Unban):
+            self.dispatch.notice("unban", f"{network} is no longer banned: {change.how}", fields)
+            return
+        whose = f"rule {change.rule}" if change.rule else change.by
+        span = "for ever" if change.until is None else f"for {spoken(max(1, round(change.until - change.since)))}"
+        self.dispatch.notice("ban", f"{network} is banned {span} by {whose}", fields)
 
     def _on_event(self, event: Event) -> None:
         self._console.event(event, self.dispatch.rules[event.rule])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
@@ -10,7 +11,6 @@ from logtrigger import places
 from logtrigger.actions.base import Action, Left, Result
 from logtrigger.actions.configured import Configured
 from logtrigger.actions.environment import environment
-from logtrigger.actions.lanes import MOST as MOST_OWED
 from logtrigger.actions.lanes import Lanes
 from logtrigger.actions.queue import Undone
 from logtrigger.actions.script import Scripts
@@ -21,9 +21,10 @@ from logtrigger.errors import StoreError
 from logtrigger.loop import Loop, Timer
 from logtrigger.loopguard import MOST, PAUSE, SPAN, LoopGuard, Pause, Verdict
 from logtrigger.model import Trigger
-from logtrigger.rule import BanOptions, Rule, Settings
+from logtrigger.rule import FED, BanOptions, Rule, Settings
 from logtrigger.store import Done, Store
 from logtrigger.text import cut
+from logtrigger.watch import OWN_PROGRAM
 
 _NOTHING = "nothing to run"
 _SHOWN = 200  # bytes of a message that is paused
@@ -76,6 +77,9 @@ class Dispatch:
         self.scripts = Scripts(loop, settings.script_timeout)
         self.actions = Configured(loop, self.scripts, console.report, clock)
         self.work = Lanes(self._action, self._refill, self._on_done)
+        self.on_output: Callable[[str, Trigger, Sequence[str]], None] = _nobody  # action, trigger, lines to be fed back
+        self._awaited: set[tuple[int, str]] = set()  # numbers and actions that the notice of a stop has still to reach
+        self._on_told: Callable[[], None] | None = None
         self._full: set[str] = set()  # actions for which too many triggers wait
         self.take_up(settings)
 
@@ -85,7 +89,7 @@ class Dispatch:
         self.rules = {rule.name: rule for rule in settings.rules}
         self.scripts.timeout = settings.script_timeout
         self.actions.take_up(settings)
-        self.work.set_parallel(self.actions.parallel())
+        self.work.set_limits(self.actions.parallel(), self.actions.most())
 
     def start(self) -> None:
         """Go on with what the last run left undone."""
@@ -121,12 +125,56 @@ class Dispatch:
             self._tell_full(full)
         self._commits.trigger(seq, trigger, tuple(name for name in names if name not in full))
 
+    def notice(self, state: str, text: str, fields: Mapping[str, str] | None = None) -> None:
+        """Tell those who want to know of the daemon itself or of bans. `state`: start, stop, ban or unban."""
+        now, fields = self._clock(), fields or {}
+        notice = Trigger(
+            id=f"{OWN_PROGRAM}@{state}:{self._seq}:{now:.6f}",
+            rule=OWN_PROGRAM,
+            time=now,
+            count=1,
+            key=tuple(list(fields.values())[-1:]),
+            fields=fields,
+            message=text,
+            body=text,
+            source=OWN_PROGRAM,
+            host=os.uname().nodename,
+            program=OWN_PROGRAM,
+            pid=str(os.getpid()),
+            state=state,
+        )
+        names = () if self._dry_run else self.actions.told_of(notice)
+        if not names:
+            return
+        self._console.report(2, f"{text}; telling {', '.join(names)}")
+        seq, self._seq = self._seq, self._seq + 1
+        for follower in self.followers:
+            follower(seq, notice)
+        if state == "stop":
+            self._awaited = {(seq, name) for name in names if self.actions.can_take(name)}
+        full = self.work.add(seq, notice, names)
+        self._awaited -= {(seq, name) for name in full}
+        if full or self._full:
+            self._tell_full(full)
+        self._commits.trigger(seq, notice, tuple(name for name in names if name not in full))
+
+    def when_told(self, told: Callable[[], None]) -> None:
+        """Call once, when the notice of the stop has been told to all who can take it now."""
+        self._on_told = told
+        self._told()
+
+    def _told(self) -> None:
+        if not self._awaited and self._on_told is not None:
+            told, self._on_told = self._on_told, None
+            told()
+
     def _tell_full(self, full: Sequence[str]) -> None:
         for name in full:
             if name not in self._full:
                 self._full.add(name)
-                self._console.report(0, f"{name}: {MOST_OWED} triggers wait for it already; further ones are not told to it")
-        for name in [name for name in self._full if self.work.owed[name] < MOST_OWED // 2]:
+                most = self.work.most(name)
+                self._console.report(0, f"{name}: {most} triggers wait for it already; further ones are not told to it")
+        for name in [name for name in self._full if self.work.owed[name] <= self.work.most(name) // 2]:
             self._full.remove(name)
             self._console.report(0, f"{name}: takes triggers again")
 
@@ -211,3 +259,12 @@ class Dispatch:
         self._console.result(trigger, label, result)
         said = tuple(cut(line, _OUTPUT_LINE) for line in result.output[-_OUTPUT:])
         self._commits.result(Done(seq, name, result.text, result.seconds, said))
+        if result.whole and self.actions.feeds(name) and not trigger.source.startswith(FED):  # one level deep
+            self.on_output(name, trigger, result.whole)
+        if (seq, name) in self._awaited:
+            self._awaited.remove((seq, name))
+            self._told()
+
+
+def _nobody(name: str, trigger: Trigger, lines: Sequence[str]) -> None:
+    """What is fed back is not wanted."""

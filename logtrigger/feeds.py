@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from logtrigger import headers
 from logtrigger.errors import Place, SourceError
 from logtrigger.model import Chunk, Position
-from logtrigger.rule import SYSTEM_LOG, Settings, SourceOptions
+from logtrigger.rule import FED, SYSTEM_LOG, Settings, SourceOptions
 from logtrigger.sources.base import Host, Source
 
 SKEW_EVERY = 60.0  # seconds between looks at the time a line says
@@ -215,8 +215,9 @@ class Feeds:
 
 
 def _wanted(names: Iterable[str], settings: Settings) -> list[str]:
-    """The sources that rules read, and those whose lines are written to files."""
-    return list(dict.fromkeys([*names, *(source.name for source in settings.sources if source.write)]))
+    """The sources that rules read, and those whose lines are written to files. What actions feed back comes by itself."""
+    open_ones = (name for name in names if not name.startswith(FED))
+    return list(dict.fromkeys([*open_ones, *(source.name for source in settings.sources if source.write)]))
 
 
 def _options(name: str, settings: Settings) -> SourceOptions | None:

@@ -44,7 +44,7 @@ class Loop:
         self._calls: deque[Callback] = deque()
         self._thread = threading.get_ident()
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        self._running = False
+        self._running = self._closed = False
         self._resting: dict[int, list[tuple[Callback | None, Callback | None]]] = {}  # descriptors, and what they call
         self.on_fault: Callable[[Exception], None] | None = None  # is told when a callback fails; without it, `turn` raises
         self.watch(self._wake_read, self._drain)
@@ -89,6 +89,8 @@ class Loop:
 
     def wake(self) -> None:
         """End the current wait."""
+        if self._closed:
+            return  # a thread that comes to its end later than the loop
         try:
             os.write(self._wake_write, b"\0")
         except BlockingIOError:
@@ -122,6 +124,7 @@ class Loop:
             self._call(self._calls.popleft())
 
     def close(self) -> None:
+        self._closed = True
         self._selector.close()
         os.close(self._wake_read)
         os.close(self._wake_write)

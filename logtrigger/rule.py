@@ -13,6 +13,7 @@ from logtrigger.errors import Place
 from logtrigger.patterns.pattern import Pattern
 
 SYSTEM_LOG = "system log"  # the source of every rule that names none
+FED = "action:"  # and the name of an action: the source of the lines that its scripts print
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +131,12 @@ class SourceOptions:
     idle: float = 600.0  # seconds until a silent connection is closed
 
 
+NOTICE = ""  # what is told of the daemon itself and of bans, where a rule's name stands else
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionOptions:
-    """A `config action` that rules name."""
+    """A `config action` that rules name, or who is told of the daemon itself."""
 
     name: str
     place: Place
@@ -140,7 +144,8 @@ class ActionOptions:
     own: Any  # the options of its type, a table of config/options.py
     every: float = 0.0  # seconds between two deliveries, at least
     give_up: float = 86_400.0  # seconds
-    when: Mapping[str, tuple[Condition, ...]] = field(default_factory=dict)  # rule -> what must hold
+    max_waiting: int = 100_000  # triggers
+    when: Mapping[str, tuple[Condition, ...]] = field(default_factory=dict)  # rule, or NOTICE -> what must hold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +183,7 @@ class Settings:
     late: float = 86_400.0  # seconds
     sources: tuple[SourceOptions, ...] = ()
     actions: tuple[ActionOptions, ...] = ()
+    notices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # start, stop, ban, unban -> actions told of it
     geoip: tuple[Path, ...] = ()  # databases, the best one first
     home: frozenset[str] = frozenset()  # the countries that are expected
     firewall: FirewallOptions = FirewallOptions()

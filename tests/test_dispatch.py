@@ -69,7 +69,7 @@ def test_a_message_that_triggers_its_rule_without_end_is_not_acted_on_for_a_whil
     commits = Commits(loop, store, lambda: ((), ()), lambda seq: None, lambda error: None)
     commits.trigger = lambda seq, trigger, names: seen.append((trigger.body, names))  # type: ignore[method-assign]
     dispatch = Dispatch(loop, settings, store, commits, Console(told, 0, lambda: now), lambda: now, dry_run=False)
-    dispatch.work.set_parallel({"script": 0})  # nothing is really run
+    dispatch.work.set_limits({"script": 0}, {})  # nothing is really run
     for number in range(105):
         dispatch.trigger(Trigger(f"r@s:{number}", "r", now, 1, (), {}, "m", "again", "log"))
     dispatch.trigger(Trigger("r@s:200", "r", now, 1, (), {}, "m", "another", "log"))

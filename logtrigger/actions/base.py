@@ -16,7 +16,8 @@ class Result:
     ok: bool
     text: str  # such as "exit 0"
     seconds: float = 0.0
-    output: tuple[str, ...] = ()  # lines, made safe
+    output: tuple[str, ...] = ()  # lines, made safe; a last one may say that there were more
+    whole: tuple[str, ...] = ()  # those lines of it that came whole
 
 
 class Action(Protocol):

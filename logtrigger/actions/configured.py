@@ -13,7 +13,7 @@ from logtrigger.actions.queue import HEAD
 from logtrigger.actions.script import ScriptAction, Scripts
 from logtrigger.loop import Loop
 from logtrigger.model import Trigger
-from logtrigger.rule import ActionOptions, Rule, Settings
+from logtrigger.rule import NOTICE, ActionOptions, Rule, Settings
 
 SCRIPT = "script"  # the name of a rule's own script among its actions
 BAN = "ban"  # the type of action that is not queued: a ban is done at once
@@ -37,10 +37,12 @@ class Configured:
         self._of_rules: dict[str, ScriptAction] = {}
         self._of_type_script: dict[str, ScriptAction] = {}
         self.outboxes: dict[str, Outbox] = {}
+        self._notices: Mapping[str, tuple[str, ...]] = {}
         self._script_parallel = 1
 
     def take_up(self, settings: Settings) -> None:
         """Go by these settings from now on. What waits in an outbox whose options changed goes on in its successor."""
+        self._notices = settings.notices
         before, self._options = self._options, {action.name: action for action in settings.actions}
         self._script_parallel = settings.script_parallel
         self._of_rules = {
@@ -71,6 +73,26 @@ class Configured:
         """How many of each may run at once."""
         scripts = dict.fromkeys((SCRIPT, *self._of_type_script), self._script_parallel)
         return scripts | {name: min(box.parallel, HEAD) for name, box in self.outboxes.items()}
+
+    def most(self) -> Mapping[str, int]:
+        """How many triggers may wait for each."""
+        return {name: action.max_waiting for name, action in self._options.items()}
+
+    def feeds(self, name: str) -> bool:
+        """Whether rules are to see what an action's scripts print."""
+        action = self._options.get(name)
+        return action is not None and getattr(action.own, "feed", False)
+
+    def told_of(self, notice: Trigger) -> tuple[str, ...]:
+        """What a notice of the daemon itself or of bans is to be queued for."""
+        names = [name for name in self._notices.get(notice.state, ()) if name in self._options]
+        known = values_of(notice)
+        return tuple(n for n in names if all(one.holds(known) for one in self._options[n].when.get(NOTICE, ())))
+
+    def can_take(self, name: str) -> bool:
+        """Whether an action may well be done at once: its far end was there when it was last told something."""
+        box = self.outboxes.get(name)
+        return box is None or not box.fails
 
     def find(self, trigger: Trigger, name: str) -> Action | None:
         """What is to be started for a trigger; None: it is configured no more."""
@@ -115,4 +137,4 @@ class Configured:
 
 def _plain(action: ActionOptions) -> ActionOptions:
     """What an outbox depends on."""
-    return replace(action, when={}, place=None)  # type: ignore[arg-type]
+    return replace(action, when={}, max_waiting=0, place=None)  # type: ignore[arg-type]

@@ -25,15 +25,20 @@ class Lanes:
         refill: asks the table for what one action has still to do.
         finished: is told how each ended.
         parallel: of each action how many may run at once; of others one.
-        most: how many triggers may wait for one action.
+        most: of each action how many triggers may wait for it; of others MOST.
     """
 
     def __init__(
-        self, find: Find, refill: Refill, finished: Finished, parallel: Mapping[str, int] | None = None, most: int = MOST
+        self,
+        find: Find,
+        refill: Refill,
+        finished: Finished,
+        parallel: Mapping[str, int] | None = None,
+        most: Mapping[str, int] | None = None,
     ) -> None:
         self._find, self._refill, self._finished = find, refill, finished
         self._parallel = dict(parallel or {})
-        self._most = most
+        self._most = dict(most or {})
         self._lanes: dict[str, Work] = {}
         self._owed: dict[str, int] = {}  # triggers that wait or run
         self._drained: Callable[[], None] | None = None
@@ -59,9 +64,13 @@ class Lanes:
         """For each action how many triggers wait for it, those that run included."""
         return self._owed
 
-    def set_parallel(self, parallel: Mapping[str, int]) -> None:
-        """From now on so many of each action may run at once."""
-        self._parallel = dict(parallel)
+    def most(self, name: str) -> int:
+        """How many triggers may wait for an action."""
+        return self._most.get(name, MOST)
+
+    def set_limits(self, parallel: Mapping[str, int], most: Mapping[str, int]) -> None:
+        """From now on so many of each action may run at once, and so many triggers may wait for it."""
+        self._parallel, self._most = dict(parallel), dict(most)
         for name, lane in self._lanes.items():
             lane.parallel = self._parallel.get(name, 1)
 
@@ -84,7 +93,7 @@ class Lanes:
         """
         full = []
         for name in names:
-            if self._owed.get(name, 0) >= self._most:
+            if self._owed.get(name, 0) >= self.most(name):
                 full.append(name)
                 continue
             self._owed[name] = self._owed.get(name, 0) + 1

@@ -77,6 +77,11 @@ class Outbox:
         """How many triggers may wait here at once: as many as the sender can make use of."""
         return self._sender.most
 
+    @property
+    def fails(self) -> bool:
+        """Whether the last try failed."""
+        return self._is_failing
+
     def start(self, trigger: Trigger, done: Done) -> None:
         """Send it as soon as it is its turn."""
         with self._news:

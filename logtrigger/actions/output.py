@@ -30,6 +30,13 @@ class Output:
         self._size += len(data)
         self._lines += data.count(b"\n")
 
+    def whole(self) -> tuple[str, ...]:
+        """The lines that were kept whole, made safe; a last one without an end only where nothing is missing."""
+        lines = bytes(self._kept).split(b"\n")
+        if self._size > len(self._kept) or not lines[-1]:
+            del lines[-1]
+        return tuple(safe(line.removesuffix(b"\r")) for line in lines[:MAX_LINES])
+
     def lines(self) -> tuple[str, ...]:
         """The lines, made safe, without their ends; a last one tells how much is missing, if any is."""
         lines = bytes(self._kept).removesuffix(b"\n").split(b"\n") if self._kept else []

@@ -178,7 +178,7 @@ class _Run:
         if self.over:
             text = f"{self.fault}, {text}"
         ok = code == 0 and not self.over
-        return Result(ok, text, time.monotonic() - self.started, self.output.lines())
+        return Result(ok, text, time.monotonic() - self.started, self.output.lines(), self.output.whole())
 
 
 def spawn(path: str, env: dict[str, str]) -> tuple[int, int]:

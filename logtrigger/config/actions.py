@@ -15,9 +15,9 @@ from logtrigger.config.options import ACTION, ACTIONS, ActionTable, read, table
 from logtrigger.config.relations import Built
 from logtrigger.config.uci import Section
 from logtrigger.config.words import Report, listed, suggestion
-from logtrigger.errors import PatternError
+from logtrigger.errors import PatternError, Place
 from logtrigger.logfiles.names import Template as PathTemplate
-from logtrigger.rule import ActionOptions
+from logtrigger.rule import FED, NOTICE, ActionOptions
 from logtrigger.templates import Template
 
 # What every trigger knows besides its rule's fields.
@@ -55,16 +55,21 @@ def settle(sections: Iterable[Section], report: Report) -> dict[str, Named]:
     return named
 
 
-def use(rules: Sequence[Built], named: Mapping[str, Named], report: Report) -> tuple[ActionOptions, ...]:
-    """The actions that rules name, ready to be made; reports those that do not fit, and those that nobody names."""
+def use(
+    rules: Sequence[Built], named: Mapping[str, Named], notices: Sequence[tuple[Place, str]], report: Report
+) -> tuple[ActionOptions, ...]:
+    """The actions that are named, ready to be made; reports those that do not fit, and those that nobody names.
+
+    `notices` are the names of those that are told of the daemon itself, and where they are named.
+    """
     when: dict[str, dict[str, tuple[Condition, ...]]] = {name: {} for name in named}
     for built in rules:
         for name in built.options.action:
-            if name not in named:
-                remedy = suggestion(name, named) or f"write: config action '{name}', and below it what it does"
-                report.error(built.place("action"), f"no action is called '{name}'", remedy)
-            elif built.rule is not None:
+            if _is_known(name, built.place("action"), named, report) and built.rule is not None:
                 when[name][built.rule.name] = tuple(_fit(named[name], built, report))
+    for place, name in notices:
+        if _is_known(name, place, named, report) and NOTICE not in when[name]:
+            when[name][NOTICE] = tuple(_fit_notices(named[name], place, report))
     for name, one in named.items():
         if not when[name]:
             remedy = f"write list action '{name}' into a rule, or remove the section"
@@ -77,11 +82,24 @@ def use(rules: Sequence[Built], named: Mapping[str, Named], report: Report) -> t
             own=one.own,
             every=one.common.every,
             give_up=one.common.give_up,
+            max_waiting=one.common.max_waiting,
             when=when[name],
         )
         for name, one in named.items()
         if when[name] and one.own is not None
     )
+
+
+def feeding(named: Mapping[str, Named]) -> dict[str, bool]:
+    """Of each action, by the name that its lines would have as a source, whether it feeds them back."""
+    return {f"{FED}{name}": getattr(one.own, "feed", False) for name, one in named.items()}
+
+
+def _is_known(name: str, place: Place, named: Mapping[str, Named], report: Report) -> bool:
+    if name not in named:
+        remedy = suggestion(name, named) or f"write: config action '{name}', and below it what it does"
+        report.error(place, f"no action is called '{name}'", remedy)
+    return name in named
 
 
 def _named(section: Section, report: Report) -> Named:
@@ -167,16 +185,31 @@ def _fit(one: Named, built: Built, report: Report) -> Iterator[Condition]:
         report.error(built.place("action"), f"rule '{rule}' has no address to ban", "give a field the type ip")
     if one.common.type == "ban" and built.rule.absent is not None:
         report.error(built.place("action"), f"rule '{rule}' waits for events (absent): there is nobody to ban", "remove it")
+    yield from _fit_fields(one, f"rule '{rule}'", built.rule.fields, types, report)
+
+
+# What stands in the texts that tell of bans, besides what every trigger knows.
+_OF_BANS = {"ip": "ip", "network": "net"}
+
+
+def _fit_notices(one: Named, place: Place, report: Report) -> Iterator[Condition]:
+    """The same where an action is told of starts, stops and bans."""
+    if one.common.type == "ban":
+        report.error(place, f"'{one.section.name}' is an action of type ban: there is nobody to ban", "name another action")
+    yield from _fit_fields(one, "what is told of logtrigger itself", tuple(_OF_BANS), {**_OF_BANS, "state": "text"}, report)
+
+
+def _fit_fields(one: Named, whose: str, shown: Sequence[str], types: Mapping[str, str], report: Report) -> Iterator[Condition]:
     for name, template in _templates(one.own):
         for missing in sorted(template - {*KNOWN, *types}):
-            near = suggestion(missing, [*KNOWN, *types]) or f"the rule has {listed(built.rule.fields)}"
+            near = suggestion(missing, [*KNOWN, *types]) or f"there are {listed(shown)}"
             where = one.section.options[name].place if name in one.section.options else one.section.place
-            report.error(where, f"'{name}': rule '{rule}' has no field '{missing}'", near)
+            report.error(where, f"'{name}': {whose} has no field '{missing}'", near)
     for value in one.common.when:
         try:
             yield conditions.compile(value.text, types)
         except PatternError as error:
-            report.error(value.place, f"'when', for rule '{rule}': {error.fault}", error.remedy)
+            report.error(value.place, f"'when', for {whose}: {error.fault}", error.remedy)
 
 
 def _templates(own: Any) -> Iterator[tuple[str, frozenset[str]]]:

@@ -57,10 +57,13 @@ def read(path: Path, *, trust: bool = False, keep: bool = False) -> Configuratio
     running = relations.settle(built, report)
     asking = relations.check_uses(built, running, str(path), report)
     named = sources.settle(sections, report)
-    sources.check_rules(built, running, named, report)
-    used = actions.use([one for one in built if one.options.enabled], actions.settle(sections, report), report)
+    acting = actions.settle(sections, report)
+    sources.check_rules(built, running, named, actions.feeding(acting), report)
     own = merge.together("logtrigger", sections, report)
     daemon = options.read(options.DaemonOptions, own, report)
+    notices = {"start": daemon.on_start, "stop": daemon.on_stop, "ban": daemon.on_ban, "unban": daemon.on_unban}
+    told = [(own[f"on_{event}"].place, name) for event, names in notices.items() for name in names]
+    used = actions.use([one for one in built if one.options.enabled], acting, told, report)
     datasets, used, doubtful = _documents(sections, used, daemon.geoip, report, trust=trust)
     _check_files({"state": daemon.state, "control": daemon.control}, own, report)
     blocking = firewall.settle(sections, report)
@@ -84,6 +87,7 @@ def read(path: Path, *, trust: bool = False, keep: bool = False) -> Configuratio
         max_line=daemon.max_line,
         late=daemon.late,
         actions=used,
+        notices={event: tuple(dict.fromkeys(names)) for event, names in notices.items()},
         geoip=daemon.geoip,
         home=frozenset(daemon.home_country),
         sources=tuple(one.options for one in named.values() if one.options is not None),

@@ -17,7 +17,7 @@ from logtrigger.bans import WIDEST
 from logtrigger.config.uci import Value
 from logtrigger.config.words import listed, suggestion
 from logtrigger.distinct import MOST_VALUES
-from logtrigger.rule import SenderIs
+from logtrigger.rule import FED, SenderIs
 
 _FLAGS = {"1": True, "yes": True, "on": True, "true": True, "enabled": True}
 _FLAGS |= {"0": False, "no": False, "off": False, "false": False, "disabled": False}  # as libuci and LuCI read them
@@ -154,6 +154,12 @@ def _addresses(value: Value) -> tuple[str, ...]:
 def _name(value: Value) -> str:
     if not _SECTION_NAME.fullmatch(value.text):
         raise ValueError("write the name of a config section: letters, digits and underscores")
+    return value.text
+
+
+def _source_name(value: Value) -> str:
+    """A `config source`, or what an action feeds back."""
+    _name(Value(value.text.removeprefix(FED), value.place))
     return value.text
 
 
@@ -319,6 +325,7 @@ ADDRESSES = Kind("list of addresses", _addresses, many=True)
 COUNTRIES = Kind("list of countries", _countries, many=True)
 VARIABLES = Kind("list of NAME=value", _variable, many=True, one_line=False)
 NAME = Kind("name of a section", _name)
+SOURCE_NAME = Kind("name of a source", _source_name)
 LINE = Kind("text", _line)
 FILES = Kind("list of absolute paths", _absolute_list, many=True)
 COMMAND = Kind("program and arguments", _arguments)

@@ -63,6 +63,10 @@ class DaemonOptions:
     max_keys: int = option(kinds.COUNT, "how many keys a rule counts at most", "100000")
     max_line: int = option(kinds.SIZE, "how long a line may be before it is cut", "1M")
     late: float = option(kinds.DURATION, "triggers older than this are recorded, not acted on", "1d")
+    on_start: tuple[str, ...] = option(kinds.WORD_LIST, "names of `config action` sections that are told of each start")
+    on_stop: tuple[str, ...] = option(kinds.WORD_LIST, "those that are told of each stop")
+    on_ban: tuple[str, ...] = option(kinds.WORD_LIST, "those that are told of each ban that begins")
+    on_unban: tuple[str, ...] = option(kinds.WORD_LIST, "those that are told of each ban that ends")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +85,7 @@ class RuleOptions:
     expect: tuple[Value, ...] = option(kinds.LINES, "sample lines that are events, and the fields they give: LINE -> user=bob")
     reject: tuple[Value, ...] = option(kinds.LINES, "sample lines that are no events")
     file: str | None = option(kinds.FILE, "the file or glob to follow instead of the system log")
-    source: str | None = option(kinds.NAME, "the `config source` to read instead of the system log")
+    source: str | None = option(kinds.SOURCE_NAME, "the `config source`, or the action that feeds back, to read instead")
     sender: tuple[SenderIs, ...] = option(kinds.SENDERS, "only lines of these users, or of their processes of one name")
     maxfail: int = option(kinds.COUNT, "how many events make a trigger", "1")
     time: float | None = option(kinds.DURATION, "within how long; by default without limit")
@@ -174,6 +178,7 @@ class ActionTable:
     when: tuple[Value, ...] = option(kinds.LINES, "conditions, all of which must hold")
     every: float = option(kinds.DURATION_OR_NONE, "how much time passes between two deliveries, at least", "0")
     give_up: float = option(kinds.DURATION, "how long a delivery is tried", "1d")
+    max_waiting: int = option(kinds.COUNT, "how many triggers may wait for it", "100000")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +187,7 @@ class ScriptAction:
 
     script: Path | None = option(kinds.PATH, "the script to run", required=True)
     env: tuple[tuple[str, str], ...] = option(kinds.VARIABLES, "further variables for the script")
+    feed: bool = option(kinds.FLAG, "whether rules see what it prints, as the source action:NAME", "0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

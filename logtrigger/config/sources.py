@@ -13,7 +13,7 @@ from logtrigger.config.relations import Built
 from logtrigger.config.uci import Section, Value
 from logtrigger.config.words import Report, listed, shown, suggestion
 from logtrigger.errors import Place
-from logtrigger.rule import Rule, SourceOptions
+from logtrigger.rule import FED, Rule, SourceOptions
 
 KINDS = ("file", "command", "stdin", "journal", "logread", "listen")
 # Option -> the kinds of source it belongs to.
@@ -73,10 +73,15 @@ def _check_stdin(sources: Iterable[Named], report: Report) -> None:
         report.error(section.options["stdin"].place, fault, f"write option source '{readers[0].name}' into the rules")
 
 
-def check_rules(rules: Sequence[Built], running: Sequence[Rule], sources: Mapping[str, Named], report: Report) -> None:
-    """Report rules that name no source there is or cannot work with it, and sources that nobody uses."""
+def check_rules(
+    rules: Sequence[Built], running: Sequence[Rule], sources: Mapping[str, Named], fed: Mapping[str, bool], report: Report
+) -> None:
+    """Report rules that name no source there is or cannot work with it, and sources that nobody uses.
+
+    `fed` tells of the name of each action, as a source has it, whether it feeds its output back.
+    """
     for built in rules:
-        _check_rule(built, sources, report)
+        _check_rule(built, sources, fed, report)
     used = {rule.source for rule in running}
     for name, one in sources.items():
         if name not in used and one.options is not None and not one.options.write:
@@ -84,10 +89,12 @@ def check_rules(rules: Sequence[Built], running: Sequence[Rule], sources: Mappin
             report.warning(one.section.place, f"no rule reads the source '{name}'", remedy)
 
 
-def _check_rule(built: Built, sources: Mapping[str, Named], report: Report) -> None:
+def _check_rule(built: Built, sources: Mapping[str, Named], fed: Mapping[str, bool], report: Report) -> None:
     name, place = built.options.source, built.place("source")
     if name is not None and built.options.file is not None:
         report.error(place, "the rule has 'file' and 'source'", "write one of them")
+    elif name is not None and name.startswith(FED):
+        _check_fed(name, place, fed, report)
     elif name is not None and name not in sources:
         remedy = suggestion(name, sources) or f"write: config source '{name}', and below it where its lines come from"
         report.error(place, f"'source': no source is called '{name}'", remedy)
@@ -95,11 +102,23 @@ def _check_rule(built: Built, sources: Mapping[str, Named], report: Report) -> N
         _check_sender(built, sources.get(name or ""), report)
 
 
+def _check_fed(name: str, place: Place, fed: Mapping[str, bool], report: Report) -> None:
+    action = name.removeprefix(FED)
+    if name not in fed:
+        remedy = suggestion(name, fed) or f"write: config action '{action}', and below it type 'script' and feed '1'"
+        report.error(place, f"'source': no action is called '{action}'", remedy)
+    elif not fed[name]:
+        remedy = "an action of type script does, with option feed '1'"
+        report.error(place, f"'source': the action '{action}' feeds nothing back", remedy)
+
+
 def _check_sender(built: Built, source: Named | None, report: Report) -> None:
     """Who wrote a line is known from the journal and from sockets of this machine alone."""
     network = [value.text for value in _given(source.section, "listen") if not value.text.startswith("unix:")] if source else []
     if built.options.file is not None:
         where = "a file does"
+    elif (built.options.source or "").startswith(FED):
+        where = "an action does"
     elif source is not None and source.kind in _BLIND:
         where = f"source '{source.section.name}' does"
     elif network:

@@ -40,7 +40,7 @@ class Stage:
         self.actions = {name: Slow(name) for name in ("mail", "log")}
         self.rows: dict[str, list[Undone]] = {}
         self.ended: list[tuple[int, str, bool]] = []
-        self.lanes = Lanes(self.find, self.refill, self.finished, {"log": 2}, most)
+        self.lanes = Lanes(self.find, self.refill, self.finished, {"log": 2}, dict.fromkeys(("script", "log", "mail"), most))
 
     def find(self, trigger: Trigger, name: str) -> Action | None:
         return self.actions.get(name)
