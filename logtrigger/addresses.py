@@ -58,6 +58,11 @@ class AddressSet:
                 found = text
         return found
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The entries, as they were written."""
+        return self._texts
+
     def covers(self, address: Address) -> bool:
         """Whether an address, which is not IPv4 written as IPv6, is covered."""
         number = int(address)

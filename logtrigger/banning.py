@@ -22,6 +22,7 @@ from logtrigger.durations import spoken
 from logtrigger.errors import FirewallError, StoreError
 from logtrigger.escalation import Offenders, lasting
 from logtrigger.firewall.base import Entry, Firewall, Host
+from logtrigger.ignoring import Ignoring
 from logtrigger.loop import Loop, Timer
 from logtrigger.model import Ban, Trigger, Unban
 from logtrigger.rule import BanOptions, Escalation, FirewallOptions, Rule, Settings
@@ -74,6 +75,8 @@ class Banning:
         self.bans = Bans(settings.firewall.max_bans)
         self.offenders = Offenders()
         self.trusts = Trusts()
+        self.ignoring = Ignoring(loop, settings, report, self._ignore_changed, self._spared)
+        self.on_ignore: Callable[[], None] = lambda: None  # hears that the ignore list has changed
         self.on_change: Callable[[Ban | Unban], None] = lambda change: None  # is told of bans that begin and end
         self.fault = ""  # why the firewall does not do what it should; empty: it does
         self._settings, self._store, self._commits, self._clock = settings, store, commits, clock
@@ -98,6 +101,7 @@ class Banning:
     def start(self) -> None:
         """Put the bans of earlier runs back. Raises StoreError."""
         self._watch_addresses()
+        self.ignoring.start()
         now = self._now()
         bans, over = self._store.load_bans(now)
         self.bans.restore(bans)
@@ -124,13 +128,7 @@ class Banning:
         older, self._settings = self._settings, settings
         self.bans.most = settings.firewall.max_bans
         self._prepare()
-        if settings.ignore != older.ignore:
-            ignored = [n for n in self.bans if settings.ignore.overlaps(ipaddress.ip_network(n))]
-            self._lift(self.bans.lift(ignored), "ignored now")
-            for network in ignored[:_NAMED]:
-                self.report(1, f"{network} is on the ignore list now: no longer banned")
-            if more := len(ignored[_NAMED:]):
-                self.report(1, f"{_counted(more)} more of what is on the ignore list now: lifted")
+        self.ignoring.take_up(settings)
         if settings.firewall != older.firewall and self._firewall is not None:
             older_firewall, self._firewall = self._firewall, None
             self._try(older_firewall.tear_down)
@@ -143,6 +141,23 @@ class Banning:
         elif self._firewall is None and settings.bans:
             self._rebuild()
 
+    def _ignore_changed(self) -> None:
+        ignored = [n for n in self.bans if self.ignoring.addresses.overlaps(ipaddress.ip_network(n))]
+        self._lift([n for network in ignored for n in self.bans.unban(ipaddress.ip_network(network))], "ignored now")
+        for network in ignored:
+            self.report(1, f"{network} is on the ignore list now: no longer banned")
+        self.on_ignore()
+
+    def _spared(self, address: str) -> None:
+        """The command wants this address not to be banned: lift what rules have banned of it."""
+        held = [ban.network for ban in self.bans.covering(ipaddress.ip_network(address)) if not ban.by]
+        lifted = [one for network in held for one in self.bans.unban(ipaddress.ip_network(network))]
+        self._lift(lifted, "spared by ignore_command")
+        self.offenders.forget(lifted)
+        self._record_offenders()
+        for network in held:
+            self.report(1, f"{network} is spared by ignore_command: no longer banned")
+
     def _prepare(self) -> None:
         if any(rule.ban is not None and rule.ban.widened for rule in self._settings.rules):
             self.bans.prepare_to_fold()
@@ -154,6 +169,7 @@ class Banning:
 
     def close(self) -> None:
         """Release what the firewall holds open; what is blocked stays blocked."""
+        self.ignoring.close()
         if self._firewall is not None:
             self._firewall.close()
         if self._news is not None:
@@ -209,6 +225,8 @@ class Banning:
             return f"not banned: {_counted(len(self.bans))} for ever, which is all that max_bans allows"
         if decision.outcome is not Outcome.COVERED or now - ban.since > _AGAIN:
             entries[ban.network] = Entry(ban.network, left)
+        if not self._dry_run:
+            self.ignoring.ask(address)
         if decision.outcome is Outcome.COVERED:
             return f"{ban.network} is banned already, {_for(left)}{' more' * (left is not None)}"
         dry = " (dry run)" * self._dry_run
@@ -344,8 +362,10 @@ class Banning:
 
     def _against_address(self, address: Address) -> str:
         """Why an address must not be banned; empty: it may be."""
-        if self._settings.ignore.covers(address):
+        if self.ignoring.addresses.covers(address):
             return "is on the ignore list"
+        if self.ignoring.spares(str(address)):
+            return "is spared by ignore_command"
         if self._host.own.covers(address):
             return "is an address of this machine"
         if self._host.gateways.covers(address):
@@ -358,7 +378,7 @@ class Banning:
         """Why a network must not be banned; empty: it may be."""
         if network.num_addresses == 1:
             return self._against_address(network.network_address)
-        if self._settings.ignore.overlaps(network):
+        if self.ignoring.addresses.overlaps(network):
             return "holds addresses of the ignore list"
         if self._host.own.overlaps(network):
             return "holds an address of this machine"
@@ -415,7 +435,7 @@ class Banning:
     def _check(self, network: Network, text: str, force: bool) -> None:
         if network.prefixlen == 0:
             raise ValueError(f"{text} is every address there is")
-        if self._settings.ignore.overlaps(network):
+        if self.ignoring.addresses.overlaps(network):
             raise ValueError(f"{text} {self._against(network)}: take it from there first")
         if force:
             return

@@ -84,6 +84,7 @@ class Daemon:
         self.banning = Banning(self.loop, settings, self.store, self.commits, console.report, clock, dry_run=dry_run)
         self.banning.on_change = self._tell_of_ban
         self.engine = self._engine_for(settings)
+        self.banning.on_ignore = self._set_ignore
         self.commits.drop(self.engine.counters.restore(self._stored_windows()))
         self.engine.begin(clock())
         self._overdue = Overdue(self.loop, lambda: self.engine, self._tell_missing, self._is_reading, clock)
@@ -242,6 +243,7 @@ class Daemon:
         self.engine.take_over(older)
         self.dispatch.take_up(settings)
         self.banning.take_up(settings)
+        self._set_ignore()
         self.commits.drop(self.engine.counters.adopt(older.counters))
         self.engine.begin(self._clock())
         self.commits.leave(self.feeds.change(self.engine.sources, settings))
@@ -251,6 +253,9 @@ class Daemon:
         except ControlError as error:
             self.report(0, str(error))
         self.report(1, f"reloaded; {settings.number_of_rules} rule{'s' * (settings.number_of_rules != 1)}")
+
+    def _set_ignore(self) -> None:
+        self.engine.ignore = self.banning.ignoring.addresses
 
     def _engine_for(self, settings: Settings) -> Engine:
         build = fastest(None if self._dry_run else settings.state.parent, self.report)

@@ -72,6 +72,7 @@ class Engine:
     ) -> None:
         self.bulk_from = _BULK_FROM
         self._settings = settings
+        self.ignore = settings.ignore  # whom nobody bans; may change
         self._every_source = every_source
         self._log_time = 0.0  # the latest time that a line of an old log had
         self._is_behind = False  # has read old lines since counters were last looked over
@@ -109,7 +110,7 @@ class Engine:
         found = list[Trigger]()
         for watch, absences in self._waiting:
             source = watch.rule.source
-            reading = Reading(Chunk(source, source, "", 0, 0, b""), now, self._every_source, self._settings.ignore)
+            reading = Reading(Chunk(source, source, "", 0, 0, b""), now, self._every_source, self.ignore)
             found += [Absence(watch.recogniser, reading, one, 0, now).trigger() for one in absences.missing(now)]
         return found
 
@@ -130,7 +131,7 @@ class Engine:
         self._is_behind |= chunk.catching_up
         self._stamps.known.now = now
         guarded = not self._every_source and (chunk.own or lane.asks_for_senders)  # old logs do not tell
-        reading = Reading(chunk, now, self._every_source, self._settings.ignore)
+        reading = Reading(chunk, now, self._every_source, self.ignore)
         fills = list[Fill]()
         for data, begin, _, times in self._repeats.pieces(chunk):
             piece = _Piece(reading, data, begin, times)

@@ -176,6 +176,9 @@ class Settings:
     rules: tuple[Rule, ...]  # the enabled ones, in the order of the configuration
     state: Path
     ignore: AddressSet = field(default_factory=AddressSet)
+    ignore_names: tuple[str, ...] = ()  # whose addresses are ignored, too
+    ignore_files: tuple[Path, ...] = ()  # that hold further addresses
+    ignore_command: tuple[str, ...] = ()  # an argument list; asked about who is banned
     script_timeout: float = 60.0  # seconds
     script_parallel: int = 8
     max_keys: int = 100_000

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from logtrigger import banning as module
-from logtrigger import bans, hostaddresses, sessions
+from logtrigger import bans, hostaddresses, ignoring, sessions
 from logtrigger.addresses import AddressSet
 from logtrigger.banning import Banning
 from logtrigger.commits import Commits
@@ -794,3 +794,29 @@ def test_short_bans_are_as_they_are(bench: Make, monkeypatch: pytest.MonkeyPatch
     made = bench()
     assert one_of(made, "192.0.2.7", "bob", banner(30.0)) == "banning 192.0.2.7 for 30s"
     assert made.told(0) == []
+
+
+# Whom a command, a name or a file spares
+
+
+def test_whoever_the_command_spares_is_let_through(bench: Make, tmp_path: Path) -> None:
+    ask = tmp_path / "ask.sh"
+    ask.write_text('#!/bin/sh\n[ "$LT_ip" = 192.0.2.7 ]\n')
+    ask.chmod(0o700)
+    made = bench(replace(settings(), ignore_command=(str(ask),)))
+    assert made.meet("192.0.2.7", "192.0.2.8") == ["banning 192.0.2.7 for 1h", "banning 192.0.2.8 for 1h"]
+    made.turn_until(lambda: "192.0.2.7" not in made.fake.held)
+    assert made.told(1)[-1] == "192.0.2.7 is spared by ignore_command: no longer banned"
+    assert made.meet("192.0.2.7") == ["not banned: 192.0.2.7 is spared by ignore_command"]
+    assert list(made.banning.bans) == ["192.0.2.8"]
+
+
+def test_file_that_changes_lifts_bans(bench: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ignoring, "_FILES_EVERY", 0.01)
+    path = tmp_path / "friends"
+    path.write_text("")
+    made = bench(replace(settings(), ignore_files=(path,)))
+    made.meet("192.0.2.7")
+    path.write_text("192.0.2.0/24\n")
+    made.turn_until(lambda: not made.fake.held)
+    assert made.meet("192.0.2.7") == ["not banned: 192.0.2.7 is on the ignore list"]

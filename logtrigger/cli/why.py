@@ -52,7 +52,7 @@ def _address(row: Facts, now: float) -> Told:
     else:
         yield 0, f"{network} is not banned"
     if row["ignore"]:
-        yield 2, f"no rule bans it: '{row['ignore']}' is on the ignore list"
+        yield 2, f"no rule bans it: '{row['ignore']}' is on the ignore list{row['ignore_from']}"
     elif row["never"]:
         yield 2, f"no rule bans it: it {row['never']}"
     for one in row["ignored_by"]:

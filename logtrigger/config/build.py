@@ -8,7 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from logtrigger.addresses import AddressSet
-from logtrigger.config import actions, databases, files, firewall, merge, options, relations, rules, samples, sources, widening
+from logtrigger.config import (
+    actions,
+    databases,
+    files,
+    firewall,
+    kinds,
+    merge,
+    options,
+    relations,
+    rules,
+    samples,
+    sources,
+    widening,
+)
 from logtrigger.config.merge import Draft
 from logtrigger.config.places import default_control, default_state
 from logtrigger.config.relations import Built
@@ -67,6 +80,7 @@ def read(path: Path, *, trust: bool = False, keep: bool = False) -> Configuratio
     datasets, used, doubtful = _documents(sections, used, daemon.geoip, report, trust=trust)
     _check_files({"state": daemon.state, "control": daemon.control}, own, report)
     blocking = firewall.settle(sections, report)
+    firewall.check_ignoring(own, daemon, report)
     databases.check(own.get("geoip"), own.get("home_country"), daemon, asking, report)
     if report.errors:
         raise ConfigError(sorted(report.errors + report.warnings))
@@ -80,7 +94,10 @@ def read(path: Path, *, trust: bool = False, keep: bool = False) -> Configuratio
         path=path,
         rules=widening.with_wide(rule for rule in running if rule.name not in off),
         state=state,
-        ignore=AddressSet(daemon.ignore),
+        ignore=AddressSet(text for text in daemon.ignore if not kinds.is_host_name(text)),
+        ignore_names=tuple(dict.fromkeys(text for text in daemon.ignore if kinds.is_host_name(text))),
+        ignore_files=daemon.ignore_file,
+        ignore_command=daemon.ignore_command or (),
         script_timeout=daemon.script_timeout,
         script_parallel=daemon.script_parallel,
         max_keys=daemon.max_keys,

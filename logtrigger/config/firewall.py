@@ -8,7 +8,7 @@ from pathlib import Path
 
 from logtrigger.config import merge, trust, widening
 from logtrigger.config.merge import Draft
-from logtrigger.config.options import FirewallTable, RuleOptions, read
+from logtrigger.config.options import DaemonOptions, FirewallTable, RuleOptions, read
 from logtrigger.config.uci import Option, Section
 from logtrigger.config.words import Report, listed, shown, suggestion
 from logtrigger.rule import BanOptions, Escalation, FirewallOptions
@@ -56,6 +56,21 @@ def _check(table: FirewallTable, given: Mapping[str, Option], report: Report) ->
                 report.error(
                     given["backend"].place, f"backend 'script' needs '{name}'", f"write: option {name} 'COMMAND {{ip}}'"
                 )
+
+
+def check_ignoring(given: Mapping[str, Option], options: DaemonOptions, report: Report) -> None:
+    """Report a command or files for the ignore list that are not there, or that others can change."""
+    if options.ignore_command:
+        _check_command("ignore_command", options.ignore_command, given["ignore_command"], report)
+    for path in options.ignore_file:
+        place = given["ignore_file"].place
+        if not path.exists():
+            report.warning(place, f"there is no file {path}", "create it; until then it spares nobody")
+        elif path.is_dir():
+            report.error(place, f"'ignore_file' is a folder: {path}", "name a file in it")
+        else:
+            for fault, remedy in trust.doubts(path, path.stat()):
+                report.error(place, f"'ignore_file': {fault}", remedy)
 
 
 def _check_command(name: str, command: Sequence[str], given: Option, report: Report) -> None:

@@ -8,7 +8,7 @@ import pwd
 import re
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,9 @@ _BYTES = {"": 1, "k": 1 << 10, "m": 1 << 20}
 # At most nine digits: more would mean nothing here, and int() and float() stay harmless.
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _DURATION = re.compile(r"([0-9]{1,9})([smhd]?)")
+# RFC 1123 2.1, with a domain whose last part is no number.
+_HOST_NAME = re.compile(r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9])?\.)+[A-Za-z](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.?")
+_HOST_NAME_MOST = 253
 _FACTOR = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3})?")
 _PERCENT = re.compile(r"([0-9]{1,3})%")
 _SIGNED = re.compile(r"-?[0-9]{1,4}")
@@ -148,6 +151,18 @@ def _addresses(value: Value) -> tuple[str, ...]:
             parse_network(text)
         except ValueError as error:
             raise ValueError(str(error).partition("; ")[2]) from None
+    return tuple(value.text.split())
+
+
+def is_host_name(text: str) -> bool:
+    """Whether a text is the name of a host with its domain, rather than an address gone wrong."""
+    return _HOST_NAME.fullmatch(text) is not None and len(text) <= _HOST_NAME_MOST
+
+
+def _hosts(value: Value) -> tuple[str, ...]:
+    for text in value.text.split():
+        if not is_host_name(text):
+            _addresses(replace(value, text=text))
     return tuple(value.text.split())
 
 
@@ -321,6 +336,7 @@ FILE = Kind("absolute path", _absolute)
 PATHS = Kind("list of paths", _paths, many=True)
 LINES = Kind("list", _lines, many=True)
 WORD_LIST = Kind("list of names", _words, many=True)
+HOSTS = Kind("list of addresses and names", _hosts, many=True)
 ADDRESSES = Kind("list of addresses", _addresses, many=True)
 COUNTRIES = Kind("list of countries", _countries, many=True)
 VARIABLES = Kind("list of NAME=value", _variable, many=True, one_line=False)

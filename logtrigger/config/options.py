@@ -55,7 +55,11 @@ class DaemonOptions:
     control: Path | None = option(kinds.PATH, "the control socket; by default beside the store, or where sockets are kept")
     control_group: str | None = option(kinds.RULE_NAME, "the group whose members may use the control socket too")
     include: tuple[Value, ...] = option(kinds.LINES, "further files or globs, seen from this file's folder")
-    ignore: tuple[str, ...] = option(kinds.ADDRESSES, "addresses and prefixes that are never banned")
+    ignore: tuple[str, ...] = option(kinds.HOSTS, "addresses, prefixes and names of hosts that are never banned")
+    ignore_file: tuple[Path, ...] = option(kinds.PATHS, "files with further ones, read again when they change")
+    ignore_command: tuple[str, ...] | None = option(
+        kinds.COMMAND, "a command that exits with 0 for an address not to be banned"
+    )
     geoip: tuple[Path, ...] = option(kinds.PATHS, "MaxMind databases that tell where addresses are, the best one first")
     home_country: tuple[str, ...] = option(kinds.COUNTRIES, "the countries that are expected, two letters each: FI SE")
     script_timeout: float = option(kinds.DURATION, "how long a script may run", "60s")

@@ -59,13 +59,15 @@ def why(daemon: Daemon, user: int, *, network: str) -> Rows:
 def _address(daemon: Daemon, asked: Network) -> Row:
     """What holds of an address whatever it did."""
     banning, now = daemon.banning, daemon.clock()
+    entry = banning.ignoring.addresses.entry(asked)
     address = str(asked.network_address) if asked.num_addresses == 1 else ""
     return {
         "about": "address",
         "network": canonical(asked),
         "banned": [ban.network for ban in banning.bans.covering(asked)],
         "never": banning.why_never(asked),
-        "ignore": daemon.settings.ignore.entry(asked),
+        "ignore": entry,
+        "ignore_from": banning.ignoring.why(entry) if entry else "",
         "ignored_by": [
             {"rule": rule.name, "place": str(rule.place), "entry": rule.ignore.entry(asked)}
             for rule in daemon.settings.rules

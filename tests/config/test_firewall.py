@@ -87,6 +87,31 @@ def test_rule_that_cannot_ban(complaints: Complaints, text: str, said: str) -> N
     assert [complaint.partition(":")[2] for complaint in complaints(text)] == [said]
 
 
+def test_ignore_list(write: Write) -> None:
+    write("friends", "192.0.2.7")
+    text = "config logtrigger\n list ignore '10.0.0.0/8 gw.example.org'\n list ignore gw.example.org\n"
+    text += " list ignore_file friends\n option ignore_command '/bin/sh -c \"exit 1\"'\n"
+    settings, said = config.load(write("rules.conf", text + rule("ban 1h")))
+    assert (said, settings.ignore.texts, settings.ignore_names) == ((), ("10.0.0.0/8",), ("gw.example.org",))
+    assert [path.name for path in settings.ignore_files] == ["friends"]
+    assert settings.ignore_command == ("/bin/sh", "-c", "exit 1")
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("list ignore 10.0.0.300", "2: error: 'ignore' cannot be '10.0.0.300' (write one such as"),
+        ("list ignore somebody", "2: error: 'ignore' cannot be 'somebody' (write one such as"),
+        ("list ignore_file friends", "2: warning: there is no file "),
+        ("list ignore_file /", "2: error: 'ignore_file' is a folder: / (name a file in it)"),
+        ("option ignore_command /no/such", "2: error: 'ignore_command': there is no program '/no/such' (install it,"),
+    ],
+)
+def test_ignore_list_with_mistakes(complaints: Complaints, option: str, said: str) -> None:
+    [complaint] = complaints(f"config logtrigger\n {option}\n" + rule("ban 1h"))
+    assert complaint.partition(":")[2].startswith(said)
+
+
 def test_good_login(write: Write) -> None:
     settings, said = config.load(write("rules.conf", rule("trust 7d")))
     assert (settings.rules[0].trust, settings.rules[0].ban, said) == (7 * 86_400.0, None, ())
