@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import hashlib  # noqa: TID251 - no daemon
 import json
 import re
 from collections import defaultdict, deque

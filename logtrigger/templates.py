@@ -90,7 +90,7 @@ def one_line(value: str) -> str:
 def unbroken(value: str) -> str:
     """For a line of a file or a datagram: as it is, but without anything that could end the line.
 
-    >>> unbroken("a  b\nc")
+    >>> unbroken("a  b" + chr(10) + "c")
     'a  b c'
     """
     return value if value.isprintable() else "".join(c if c.isprintable() else " " for c in value)
