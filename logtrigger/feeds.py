@@ -48,7 +48,7 @@ class Feeds:
         self._files: dict[str, LogFiles] = {}  # that the lines of a source are written to
         self._ended: set[str] = set()  # of which nothing will come any more
         self._settings: Settings | None = None
-        self._moved: set[str] = set()  # delivered since their positions were last asked for
+        self._moved: set[str] = set()  # delivered, or paused, since their positions were last asked for
         self._skew: dict[str, tuple[float, float | None]] = {}  # when looked at, and the seconds that a line was ahead
         self._heard: dict[str, float] = {}  # when each delivered last, epoch seconds
         self._paused = False
@@ -91,6 +91,7 @@ class Feeds:
 
     def pause(self) -> None:
         self._paused = True
+        self._moved.update(self._open)  # before a stop: what was read to its end is known to be so without another line
         for source in self._open.values():
             source.pause()
 

@@ -57,6 +57,26 @@ def test_positions_are_asked_of_those_that_moved(tmp_path: Path) -> None:
     feeds.close()
 
 
+def test_before_a_stop_all_are_asked(tmp_path: Path) -> None:
+    """That a rotated file was read to its end is found out after its last line."""
+    log = tmp_path / "log"
+    log.write_bytes(b"")
+    host = TestHost()
+    feeds = Feeds(host, [])
+    host.on_deliver = lambda chunk: feeds.delivered(chunk, 1.0)
+    feeds.open([str(log)], SETTINGS)
+    log.write_bytes(b"one\n")
+    until(host.loop, lambda: host.lines)
+    (before,) = feeds.moved()
+    log.rename(tmp_path / "log.1")
+    for _ in range(10):
+        host.loop.turn(0.02)
+    feeds.pause()
+    (after,) = feeds.moved()
+    assert (before.tail + ".", before.offset) == (after.tail, after.offset)
+    feeds.close()
+
+
 def test_paused_sources_deliver_nothing_and_new_ones_open_paused(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_bytes(b"")

@@ -35,7 +35,9 @@ from tests.live import Live, live
 ROOT = Path(__file__).parents[1]
 SAMPLE = 100  # one line of so many runs a script
 CREW = 4  # files from the start; others appear later
-REDONE = 2.5  # seconds before a kill from which an action may run again: a commit comes each second, and takes its time
+# Seconds before a kill from which an action may run again: a commit comes each second if the one before has been written, and
+# that takes its time where each of many thousand lines triggers.
+REDONE = 5.0
 
 PACKERS: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.compress, ".xz": lzma.compress, ".bz2": bz2.compress}
 
