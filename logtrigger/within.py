@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import socket
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable
@@ -11,7 +10,6 @@ from collections.abc import Iterable
 from logtrigger.addresses import Network, canonical
 
 _BITS = {4: 32, 6: 128}
-_FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 _PACKED = 64  # bits that an array can hold
 
 
@@ -70,4 +68,5 @@ def _parts(network: str) -> tuple[tuple[int, int], int]:
     version = 6 if ":" in address else 4
     bits = _BITS[version]
     prefix = int(length) if slash else bits
-    return (version, prefix), int.from_bytes(socket.inet_pton(_FAMILIES[version], address)) >> (bits - prefix)
+    number = int(ipaddress.IPv4Address(address) if version == 4 else ipaddress.IPv6Address(address))
+    return (version, prefix), number >> (bits - prefix)
