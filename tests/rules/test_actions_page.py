@@ -20,10 +20,16 @@ def examples() -> str:
     return "\n".join(block for block in blocks if block.lstrip().startswith("config "))
 
 
+def shown_script() -> str:
+    """What is indented and begins as a script does."""
+    return PAGE[PAGE.index("    #!/bin/sh") :].partition("\n\n")[0]
+
+
 def test_examples_are_a_configuration(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "etc/logtrigger/rules.d", tmp_path / "rules.d")
     for script in (ROOT / "scripts").glob("*.sh"):
         shutil.copy(script, tmp_path)
+    (tmp_path / "where.sh").write_text("\n".join(line[4:] for line in shown_script().splitlines()))
     for secret in ("mail.password", "alerta.key"):
         (tmp_path / secret).write_text("secret\n")
     path = tmp_path / "logtrigger"

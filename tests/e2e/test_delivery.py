@@ -1,0 +1,307 @@
+"""Deliveries of the real daemon to far ends that are away, hang, refuse us or want too much of us."""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.certificates import authority, sign
+from tests.cli.asking import ask
+from tests.live import Live, live
+from tests.ports import free_port
+
+MANY, MOST = 10_000, 3_000
+MAX_VALUE = 16 << 10  # bytes of a message that is told
+
+
+@pytest.fixture
+def one(tmp_path: Path) -> Iterator[Live]:
+    with live(tmp_path) as one:
+        yield one
+
+
+class Server:
+    """A web server, and the bodies it was sent; it answers with a status."""
+
+    def __init__(self, port: int = 0, status: int = 200, context: ssl.SSLContext | None = None) -> None:
+        self.bodies: list[str] = []
+        told = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                told.bodies.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+                self.send_response(status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Silence."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        if context:
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self.port = self._server.server_port
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+@contextmanager
+def serving(port: int = 0, **options: Any) -> Iterator[Server]:
+    server = Server(port, **options)
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+def action(name: str, type: str, **options: object) -> str:
+    given = "".join(f"\toption {key} '{value}'\n" for key, value in options.items())
+    return f"config action '{name}'\n\toption type '{type}'\n{given}"
+
+
+def hook(port: int, scheme: str = "http", **options: object) -> str:
+    return action("hook", "webhook", url=f"{scheme}://127.0.0.1:{port}/", **{"body": "{message}", **options})
+
+
+def status(one: Live, name: str = "hook") -> dict[str, Any]:
+    facts = json.loads(ask(one, "status", "--json").stdout)
+    found: dict[str, Any] = next(row for row in facts["actions"] if row["action"] == name)
+    return found
+
+
+def resident(one: Live) -> int:
+    """KiB of memory."""
+    assert one.process is not None
+    text = Path(f"/proc/{one.process.pid}/status").read_text()
+    return int(text.partition("VmRSS:")[2].split()[0])
+
+
+def test_server_that_was_away_is_told_all(one: Live) -> None:
+    """In order and once each, also what came before a restart of the daemon, and what comes while it catches up."""
+    port = free_port()
+    one.configure(one.rule(script=None, action="hook"), hook(port))
+    with one.running():
+        one.write(*(f"hit {number}" for number in range(30)))
+        one.wait_for("trying again")
+    assert one.undone() == 30
+    with one.running():
+        one.write(*(f"hit {number}" for number in range(30, 60)))
+        one.wait_for("trying again")
+        with serving(port) as server:
+            one.until(lambda: server.bodies, "a first request")
+            one.write(*(f"hit {number}" for number in range(60, 70)))
+            one.until(lambda: len(server.bodies) >= 70, "all requests")
+            one.wait_for("delivers again")
+    assert server.bodies == [f"hit {number}" for number in range(70)]
+    assert one.undone() == 0
+
+
+def test_server_that_comes_and_goes(one: Live) -> None:
+    """What was answered was told; nothing else was."""
+    port, bodies = free_port(), list[str]()
+    one.configure(one.rule(script=None, action="hook"), hook(port))
+    with one.running():
+        for turn in range(3):
+            with serving(port) as server:
+                one.write(*(f"hit {number}" for number in range(10 * turn, 10 * turn + 10)))
+                one.until(lambda: len(server.bodies) >= 10, "ten requests")
+            bodies += server.bodies
+    assert bodies == [f"hit {number}" for number in range(30)]
+
+
+def test_many_triggers_for_a_hanging_server(one: Live) -> None:
+    """Memory and queue stay bounded, and whatever else the same rule does, it does at once."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        lines = action("lines", "log", path=f"{one.folder}/lines.log")
+        one.configure(
+            one.rule(script=None, action="hook lines"),
+            hook(silent.getsockname()[1], max_waiting=MOST),
+            lines,
+            control=one.folder / "socket",
+        )
+        written = one.folder / "lines.log"
+
+        def reach(count: int) -> None:
+            one.until(lambda: written.exists() and written.read_bytes().count(b"\n") >= count, f"{count} lines")
+
+        one.start(level=1)
+        one.wait_ready()
+        one.write(*(f"hit {number}" for number in range(4_000)))
+        reach(4_000)
+        before = resident(one)
+        for begin in range(4_000, MANY, 1_000):
+            one.write(*(f"hit {number}" for number in range(begin, begin + 1_000)))
+        reach(MANY)
+        assert resident(one) - before < 4096
+        assert written.read_text() == "".join(f"hit {number}\n" for number in range(MANY))
+        assert status(one)["waiting"] == MOST
+        assert f"hook: {MOST} triggers wait for it already; further ones are not told to it" in one.newest
+        began = time.monotonic()
+        one.write("hit last")
+        reach(MANY + 1)
+        assert time.monotonic() - began < 5
+        one.signal(15)
+        one.wait_for("waiting for")
+        assert one.stop() == 0, one.output  # told twice, it waits no longer
+    assert one.undone() == MOST
+
+
+def test_refusals_are_seen_in_status(one: Live) -> None:
+    """A token that is not right, and later its reason to go on once it is: nothing was lost meanwhile."""
+    token = one.folder / "token"
+    token.write_text("wrong\n")
+    token.chmod(0o600)
+    with serving(status=401) as server:
+        one.configure(
+            one.rule(script=None, action="hook"), hook(server.port, password_file=token), control=one.folder / "socket"
+        )
+        one.start()
+        one.wait_ready()
+        one.write("hit me")
+        one.wait_for("trying again")
+        facts = status(one)
+        assert "answers 401" in facts["last_error"]
+        assert (facts["waiting"], facts["sent"], facts["given_up"]) == (1, 0, 0)
+        assert "answers 401" in ask(one, "status").stdout
+        port = server.port
+    with serving(port) as server:
+        one.until(lambda: server.bodies, "a request")
+        one.until(lambda: status(one)["sent"], "a success")
+    assert one.stop() == 0
+
+
+def test_certificate_that_is_not_trusted_is_seen_in_status(one: Live) -> None:
+    signer = authority(one.folder, "authority")
+    signed = sign(signer, one.folder, "localhost", ["IP:127.0.0.1"])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(signed.certificate, signed.key)
+    with serving(context=context) as server:
+        one.configure(one.rule(script=None, action="hook"), hook(server.port, "https"), control=one.folder / "socket")
+        one.start()
+        one.wait_ready()
+        one.write("hit me")
+        one.wait_for("trying again")
+        assert "certificate" in status(one)["last_error"]
+        one.configure(
+            one.rule(script=None, action="hook"),
+            hook(server.port, "https", authority=signer.certificate),
+            control=one.folder / "socket",
+        )
+        one.signal(1)
+        one.until(lambda: server.bodies, "a request")
+        assert one.stop() == 0
+    assert server.bodies == ["hit me"]
+
+
+def test_wrong_password_for_mail_is_seen_in_status(one: Live) -> None:
+    """A login that is refused is tried again: the password may be put right."""
+    password = one.folder / "password"
+    password.write_text("sesame\n")
+    password.chmod(0o600)
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+
+        def refuse() -> None:
+            connection, _ = server.accept()
+            with connection, connection.makefile("rwb", buffering=0) as stream:
+                stream.write(b"220 mail.example.org\r\n")
+                for line in stream:
+                    word = line[:4].upper()
+                    answers = {b"EHLO": b"250-mail.example.org\r\n250 AUTH PLAIN\r\n", b"AUTH": b"535 5.7.8 who are you?\r\n"}
+                    stream.write(answers.get(word, b"250 well\r\n"))
+                    if word == b"QUIT":
+                        break
+
+        threading.Thread(target=refuse, daemon=True).start()
+        mail = action(
+            "mail",
+            "mail",
+            server="127.0.0.1",
+            port=server.getsockname()[1],
+            security="none",
+            user="w",
+            password_file=password,
+            sender="w@example.org",
+            to="a@example.org",
+        )
+        one.configure(one.rule(script=None, action="mail"), mail, control=one.folder / "socket")
+        one.start()
+        one.wait_ready()
+        one.write("hit me")
+        one.wait_for("trying again")
+        facts = status(one, "mail")
+        assert "535" in facts["last_error"]
+        assert (facts["waiting"], facts["given_up"]) == (1, 0)
+        assert "sesame" not in one.newest
+
+
+def test_very_long_message(one: Live) -> None:
+    """Ten megabytes in one line: its beginning is told, and the next line as ever."""
+    with serving() as server:
+        lines = action("lines", "log", path=f"{one.folder}/lines.log")
+        one.configure(one.rule(script=None, action="hook lines"), hook(server.port), lines, max_line="16M")
+        with one.running(level=1):
+            one.write("hit " + "x" * (10 << 20), "hit me")
+            one.until(lambda: len(server.bodies) >= 2, "two requests")
+            written = one.folder / "lines.log"
+            one.until(lambda: written.exists() and written.read_bytes().count(b"\n") >= 2, "two lines")
+            assert resident(one) < 300_000
+    assert server.bodies[1] == "hit me"
+    assert 1_000 < len(server.bodies[0]) <= MAX_VALUE + 100
+    long, short = (one.folder / "lines.log").read_text().splitlines()
+    assert (short, set(long[4:100])) == ("hit me", {"x"})
+    assert len(long) <= MAX_VALUE + 100
+
+
+PLACES = [
+    "../../out",
+    "..",
+    ".",
+    "/etc/out",
+    "a/../../out",
+    "..\\out",
+    "%2e%2e/out",
+    "x" * 300,
+    "-rf",
+    "a\0b",
+    "a b",
+    "~root",
+    "ä",
+]
+
+
+def test_nothing_is_written_elsewhere(one: Live) -> None:
+    """Whatever a line says where its text is a file's name: the file lies in the folder that was meant."""
+    folder = one.folder / "logs" / "in"
+    lines = action("lines", "log", path=f"{folder}/{{who}}/{{who}}.log", text="{who}")
+    one.configure(one.rule(script=None, action="lines"), lines)
+    before = {path for path in one.folder.rglob("*")}
+    with one.running():
+        one.write(*(f"hit {place}" for place in PLACES))
+        one.wait_for("lines: ", 1)
+        one.until(lambda: len(list(folder.rglob("*.log"))) >= 8, "files")
+        one.write("hit last")
+        one.until(lambda: (folder / "last" / "last.log").exists(), "the last file")
+    new = {path for path in one.folder.rglob("*")} - before - {one.folder / "logs", folder}
+    ours = [path for path in new if not path.name.startswith(("state.db", "said")) and path.suffix != ".hs"]
+    assert ours
+    assert [path for path in ours if folder not in path.parents or path.is_symlink()] == []
+    assert not list(one.folder.parent.glob("out*"))
