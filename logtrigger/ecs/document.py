@@ -65,8 +65,6 @@ class Shape:
         by_target = {target: [one for one in self._sets if one.target == target] for target in in_order(self._sets)}
         self._fill_columns(by_target)
         self._leaves = {target: self._parts(target, sets) for target, sets in by_target.items()}
-        self._width = 3 + len(self._encoders) + len(self._later)
-        self._full: dict[object, _Frame] = {}
         self._frames: dict[object, _Frame] = {}
 
     def text(self, time: str, message: str, values: Values, front: Front = NO_FRONT, pid: str = "", body: bytes = b"") -> str:
@@ -83,11 +81,10 @@ class Shape:
         texts = [time, message, pid if self._has_pid else "-", *[encode(values[at]) for at, encode in self._encoders]]
         for later in self._later:
             texts.append(later(texts, values, front, body))
-        if "" not in texts:
-            frame = self._full.get(front.key)
-        else:
-            frame = self._frames.get((front.key, tuple(map(bool, texts))))
-        text, order = frame or self._frame(front, tuple(map(bool, texts)))
+        key: object = (front.key, time == "", texts[2] == "")  # quicker to make than one of all columns
+        if "" in texts[3:]:
+            key = (front.key, *map(bool, texts))
+        text, order = self._frames.get(key) or self._frame(key, front, tuple(map(bool, texts)))
         return text % order(texts)
 
     # Columns
@@ -183,7 +180,7 @@ class Shape:
                 parts.append(one)
         return parts
 
-    def _frame(self, front: Front, present: tuple[bool, ...]) -> _Frame:
+    def _frame(self, key: object, front: Front, present: tuple[bool, ...]) -> _Frame:
         """The document around the columns that are not empty, and what puts these in the order in which they stand there."""
         tree: dict[str, Any] = {}
         order: list[int] = []
@@ -200,13 +197,9 @@ class Shape:
                     node = node.setdefault(part, {})
                 node[last] = text
         frame = (_written(tree), itemgetter(*order) if len(order) > 1 else lambda texts: (texts[order[0]],))
-        if len(self._frames) + len(self._full) >= _MOST_FRAMES:
+        if len(self._frames) >= _MOST_FRAMES:
             self._frames.clear()
-            self._full.clear()
-        if all(present):
-            self._full[front.key] = frame
-        else:
-            self._frames[(front.key, present)] = frame
+        self._frames[key] = frame
         return frame
 
     def _leaf(self, target: str, parts: Sequence[_Part], front: Front, present: tuple[bool, ...], order: list[int]) -> str:
