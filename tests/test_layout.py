@@ -28,6 +28,8 @@ UNTESTED = {
     "logtrigger/rule.py": "values; the tests of config and engine build them",
     "logtrigger/patterns/pattern.py": "a protocol",
     "logtrigger/sources/base.py": "protocols",
+    "logtrigger/sources/program.py": "tried by tests/sources/test_command.py, test_journal.py and test_logread.py",
+    "logtrigger/sources/receiver/datagrams.py": "tried by tests/sources/receiver/test_udp.py and test_unix.py",
     "logtrigger/actions/base.py": "protocols",
     "logtrigger/firewall/base.py": "protocols",
     "logtrigger/cli/ask.py": "every test of a command that asks the daemon tries it",
