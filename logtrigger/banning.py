@@ -143,15 +143,17 @@ class Banning:
 
     def _ignore_changed(self) -> None:
         ignored = [n for n in self.bans if self.ignoring.addresses.overlaps(ipaddress.ip_network(n))]
-        self._lift([n for network in ignored for n in self.bans.unban(ipaddress.ip_network(network))], "ignored now")
-        for network in ignored:
+        self._lift(self.bans.lift(ignored), "ignored now")
+        for network in ignored[:_NAMED]:
             self.report(1, f"{network} is on the ignore list now: no longer banned")
+        if more := len(ignored[_NAMED:]):
+            self.report(1, f"{_counted(more)} more of what is on the ignore list now: lifted")
         self.on_ignore()
 
     def _spared(self, address: str) -> None:
         """The command wants this address not to be banned: lift what rules have banned of it."""
         held = [ban.network for ban in self.bans.covering(ipaddress.ip_network(address)) if not ban.by]
-        lifted = [one for network in held for one in self.bans.unban(ipaddress.ip_network(network))]
+        lifted = self.bans.lift(held)
         self._lift(lifted, "spared by ignore_command")
         self.offenders.forget(lifted)
         self._record_offenders()
