@@ -166,7 +166,7 @@ class Dispatch:
     def _told(self) -> None:
         if not self._awaited and self._on_told is not None:
             told, self._on_told = self._on_told, None
-            told()
+            self._loop.call_soon(told)  # whose end told us so is still at it
 
     def _tell_full(self, full: Sequence[str]) -> None:
         for name in full:

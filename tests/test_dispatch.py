@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from logtrigger.commits import Commits
+from logtrigger.config.options import ScriptAction
 from logtrigger.console import Console
 from logtrigger.dispatch import Dispatch
+from logtrigger.errors import Place
 from logtrigger.loop import Loop
 from logtrigger.model import Trigger
-from logtrigger.rule import Rule, Settings
+from logtrigger.rule import NOTICE, ActionOptions, Rule, Settings
 from logtrigger.store import Store
 from tests.script import NOW, rule
 
@@ -80,3 +83,34 @@ def test_a_message_that_triggers_its_rule_without_end_is_not_acted_on_for_a_whil
     dispatch._go_on()
     assert told.getvalue().splitlines()[1].endswith("rule r: it is acted on again, after 5 triggers that were not: again")
     store.close()
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_notices(dry_run: bool) -> None:
+    """Who is told of a start or stop, and when all have been who can be; a dry run tells nobody."""
+    loop, told, store = Loop(), io.StringIO(), Store(None)
+    tell = ActionOptions(
+        name="tell", place=Place("rules", 1), type="script", own=ScriptAction(script=SCRIPT), when={NOTICE: ()}
+    )
+    settings = Settings(path=Path("rules"), rules=(), state=Path("state"), actions=(tell,), notices={"stop": ("tell",)})
+    commits = Commits(loop, store, lambda: ((), ()), lambda seq: None, lambda error: None)
+    dispatch = Dispatch(loop, settings, store, commits, Console(told, 2, lambda: NOW), lambda: NOW, dry_run=dry_run)
+    ends: list[str] = []
+    dispatch.notice("start", "it has started")
+    assert commits.waiting == []
+    dispatch.notice("stop", "it is stopping")
+    dispatch.when_told(lambda: ends.append("all told"))
+    loop.turn(0)
+    if dry_run:
+        assert (commits.waiting, ends) == ([], ["all told"])
+    else:
+        [(_, notice, names)] = commits.waiting
+        assert (notice.rule, notice.state, notice.body, names) == ("logtrigger", "stop", "it is stopping", ("tell",))
+        assert ends == []
+        end = time.monotonic() + 30
+        while not ends and time.monotonic() < end:
+            dispatch.scripts.reap()
+            loop.turn(0.01)
+        assert ends == ["all told"]
+    store.close()
+    loop.close()

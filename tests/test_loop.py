@@ -240,3 +240,17 @@ def test_without_anybody_to_tell_a_fault_is_raised(loop: Loop) -> None:
     loop.call_soon(lambda: [][0])
     with pytest.raises(IndexError):
         loop.turn(0)
+
+
+def test_thread_that_comes_too_late() -> None:
+    """Nobody is there to be called any more, and no descriptor of somebody else's is written to."""
+    read, write = os.pipe2(os.O_NONBLOCK)
+    loop = Loop()
+    descriptor = loop.wake_fd
+    loop.close()
+    os.dup2(write, descriptor)
+    loop.call_threadsafe(lambda: None)
+    with pytest.raises(BlockingIOError):
+        os.read(read, 1)
+    for one in (read, write, descriptor):
+        os.close(one)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from logtrigger.actions.base import Action, Result
-from logtrigger.actions.lanes import Lanes
+from logtrigger.actions.lanes import MOST, Lanes
 from logtrigger.actions.queue import HEAD, Undone
 from logtrigger.errors import StoreError
 from logtrigger.model import Trigger
@@ -74,6 +74,14 @@ def test_too_many_are_given_up_for_that_action_only() -> None:
     assert stage.actions["log"].running == [5]
     stage.actions["mail"].end_one()
     assert stage.add(6, names=("mail",)) == [()]
+
+
+def test_each_has_its_own_limit() -> None:
+    stage = Stage(most=1)
+    stage.lanes.set_limits({}, {"mail": 2})
+    assert stage.add(1, 2, 3) == [(), (), ("mail",)]
+    assert stage.lanes.most("mail") == 2
+    assert stage.lanes.most("log") == MOST
 
 
 def test_the_last_run_s_work_comes_first() -> None:

@@ -38,3 +38,21 @@ def test_lines_are_bounded() -> None:
 def test_bytes_are_bounded() -> None:
     lines = lines_of(*[b"x" * 1000] * 1000, b"\n")
     assert lines == ("x" * MAX_BYTES, "(cut off here; it wrote 1 lines, 1000001 bytes in all)")
+
+
+@pytest.mark.parametrize(
+    ("parts", "lines"),
+    [
+        ([], ()),
+        ([b"one\ntwo"], ("one", "two")),
+        ([b"one\r\n", b"two\x1b\n"], ("one", "two?")),
+        ([b"one\n", b"x" * MAX_BYTES, b"\nthree\n"], ("one",)),
+        ([b"x\n"] * (MAX_LINES + 1), ("x",) * MAX_LINES),
+    ],
+)
+def test_whole_lines(parts: list[bytes], lines: tuple[str, ...]) -> None:
+    """What is read as lines of a log: never our own note, nor half of one."""
+    output = Output()
+    for part in parts:
+        output.feed(part)
+    assert output.whole() == lines
