@@ -17,6 +17,7 @@ from logtrigger.sources.fingerprint import OVER, TOLD
 from logtrigger.sources.generations import Candidate, Generations
 from logtrigger.sources.inotify import Watcher
 from logtrigger.sources.openfiles import OpenFiles
+from logtrigger.sources.past import marked
 from logtrigger.sources.reading import Reading
 from logtrigger.sources.rests import Rests
 from logtrigger.sources.standing import Standing
@@ -361,8 +362,9 @@ class FileSource:
         """Deliver an unterminated last line. The stream is remembered, so that nothing reads its file again."""
         self._open.deliver(tail, tail.finish())
         if tail.registered:
-            self._past.add(tail.position(), OVER)
-            self._past.settle(tail.path, Candidate(tail.origin, tail.key, *tail.seen))
+            path = self._standing.base_of(tail.path) or tail.path
+            self._past.move(marked(tail.position(), OVER), path)
+            self._past.settle(path, Candidate(tail.origin, tail.key, *tail.seen))
         else:
             self._host.forget(tail.stream)
         self._drop(tail)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 
@@ -105,7 +106,7 @@ class Rests:
         try:
             if inode_of(content.fd) != one.inode:
                 raise FileNotFoundError
-            live = [tail for tail in self._tails.values() if tail.path == path]
+            live = [tail for tail in self._tails.values() if tail.path == path or self._has_left(tail, path)]
             verdict = self.past.judge(path, one, content, live, found)
             if verdict is None:
                 self.pending.add(path)
@@ -115,6 +116,10 @@ class Rests:
         finally:
             if tail is None:
                 content.close()
+
+    def _has_left(self, tail: Tail, path: str) -> bool:
+        """Whether a file was an earlier generation of path that a glob names, too, and is not there any more: packed, say."""
+        return self._standing.base_of(tail.path) == path and not _stands_at(tail.path, tail.key)
 
     def _act(self, path: str, one: Candidate, content: Content, verdict: Verdict) -> Tail | None:
         position, is_unread = verdict.position, verdict.is_unread
@@ -169,6 +174,15 @@ class Rests:
                     yield one, content
                 else:
                     content.close()
+
+
+def _stands_at(path: str, inode: Inode) -> bool:
+    """Whether it is this file that stands at a path."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return False
+    return (status.st_dev, status.st_ino) == inode
 
 
 def _is_own(content: Content, one: Candidate, position: Position) -> bool:

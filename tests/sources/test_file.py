@@ -744,6 +744,30 @@ def test_packed_later_is_known(host: TestHost, log: Path) -> None:
     restart(host, log)
 
 
+@pytest.mark.parametrize("copied", [True, False], ids=["copied", "renamed"])
+def test_packed_later_is_known_where_a_glob_names_what_was_packed(host: TestHost, log: Path, copied: bool) -> None:
+    """app.log* takes app.log.1 for a file of its own; that packed as app.log.2.gz is neither's news."""
+    first, second = log.with_suffix(".log.1"), log.with_suffix(".log.2")
+    log.touch()
+    with running(FileSource(host, "app", [f"{log}*"]), host):  # what was packed is still open then
+        for text in ("one", "two", "three"):
+            add(log, f"{text}\n")
+            host.settle(0.15)
+            if first.exists():
+                first.rename(second)
+            if copied:
+                copytruncate(log, first)
+            else:
+                log.rename(first)
+            host.settle(0.15)
+            if second.exists():
+                pack(second)
+                host.settle(0.5)
+        assert host.lines == [b"one", b"two", b"three"]
+    add(log, "four\n")
+    restart(host, f"{log}*", b"four")
+
+
 def test_a_half_packed_file_is_waited_for(stopped: TestHost, log: Path) -> None:
     add(log, "lf\n")
     rotated = log.with_suffix(".log.1")
