@@ -79,7 +79,7 @@ def bulk_head(programs: Iterable[str], *, with_tag: bool, longest_pid: int = 32)
 
 def _quick_tag(programs: Iterable[str], longest_pid: int = 32) -> bytes:
     names = b"|".join(re.escape(name.encode()) for name in sorted(programs)) or rb"[^\s:\[\]]{1,128}"
-    return rb"(?:" + names + rb")(?:\[[^\]\s]{0,%d}\])?: " % longest_pid
+    return rb"(?!-[:\[])(?:" + names + rb")(?:\[[^\]\s]{0,%d}\])?: " % longest_pid
 
 
 class Header(NamedTuple):

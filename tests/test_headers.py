@@ -182,6 +182,17 @@ def test_bulk_head_finds_only_what_is_there(header: str, message: str, programs:
         assert time == thorough.time(NOW) == stamps.known[quick[1]]
 
 
+@pytest.mark.parametrize("tag", ["-", "-[7]"])
+@pytest.mark.parametrize("programs", [[], ["-", "sshd"]])
+def test_a_dash_is_no_program(tag: str, programs: list[str]) -> None:
+    """It stands where there is none, and the quick ways know that, too."""
+    line = f"Nov 14 22:00:01 h {tag}: x".encode()
+    assert parse(line).program is None
+    assert not re.match(headers.quick_head(programs, with_tag=True), line)
+    assert not re.match(headers.quick_head(programs, with_tag=False), line)
+    assert not re.match(headers.bulk_head(programs, with_tag=True), line)
+
+
 def test_stamps_of_one_minute() -> None:
     stamps = Stamps().known
     stamps.now = NOW
