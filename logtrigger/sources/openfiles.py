@@ -14,7 +14,7 @@ from logtrigger.sources.fingerprint import OVER
 from logtrigger.sources.generations import Inode
 from logtrigger.sources.inotify import Watcher
 from logtrigger.sources.past import marked
-from logtrigger.sources.tail import Tail, has_writer, inode_of, new_stream
+from logtrigger.sources.tail import Tail, inode_of, new_stream
 
 
 class OpenFiles:
@@ -114,5 +114,4 @@ class OpenFiles:
 
 def _position(tail: Tail) -> Position:
     """Of a rotated file that nobody writes to it is said already that all was read: it may be deleted meanwhile."""
-    over = tail.detached and tail.at_end and tail.content is not None and has_writer(tail.content.fd) is False
-    return marked(tail.position(), OVER) if over else tail.position()
+    return marked(tail.position(), OVER) if tail.detached and tail.is_over(0.0, 0.0) else tail.position()

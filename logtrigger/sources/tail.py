@@ -136,7 +136,8 @@ class Tail:
         """The lines that fetched bytes complete. After each has been delivered, `offset` is to be set to its end."""
         start = self.read_to
         self.read_to += len(data)
-        self.at_end = not self._unproven and (not data if self._open.is_packed else self.read_to >= self.seen[0])
+        is_last = len(data) < READ if self._open.is_packed else self.read_to >= self.seen[0]
+        self.at_end = is_last and not self._unproven
         if not data:
             return []
         self._remember(data, start)
@@ -170,7 +171,7 @@ class Tail:
     def is_over(self, idle: float, linger: float) -> bool:
         """Whether nothing more will come to a file that has been read and has not grown for `idle` seconds."""
         if self.content is None or self.content.is_packed:
-            return True
+            return self.at_end
         try:
             if idle < linger or os.fstat(self.content.fd).st_size != self.read_to:
                 return False

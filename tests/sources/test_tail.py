@@ -145,3 +145,12 @@ def test_a_packed_file_is_read_from_where_the_plain_one_was_left(tmp_path: Path,
     with pytest.raises(Unlike):
         for _ in range(20):
             read(unlike)
+
+
+def test_a_packed_file_is_known_to_be_at_its_end_with_its_last_bytes(tmp_path: Path) -> None:
+    """Should the daemon stop now, and the file be deleted: nothing was missed."""
+    path = tmp_path / "log.gz"
+    path.write_bytes(gzip.compress(b"one\n"))
+    tail = tail_of(path)
+    read(tail)
+    assert tail.at_end and tail.is_over(0.0, 0.0)
