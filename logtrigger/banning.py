@@ -373,8 +373,11 @@ class Banning:
         if self._host.gateways.covers(address):
             return "is a gateway of this machine"
         number = int(address)
-        is_multicast = number >> 28 == 0xE if address.version == 4 else number >> 120 == 0xFF
-        return "is nobody's address" if is_multicast or not number else ""
+        if address.version == 4:
+            is_nobodys = number >> 28 == 0xE or number in (0, 0xFFFFFFFF)  # multicast, unspecified, broadcast
+        else:
+            is_nobodys = number >> 120 == 0xFF or not number
+        return "is nobody's address" if is_nobodys else ""
 
     def _against(self, network: Network) -> str:
         """Why a network must not be banned; empty: it may be."""

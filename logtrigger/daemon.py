@@ -120,7 +120,7 @@ class Daemon:
         try:
             return [from_row(row) for row in self.store.load_windows()]
         except ValueError as error:
-            way_out = "move the file away to start afresh (counters and reading positions begin anew)"
+            way_out = "move the file away to start afresh (counters, bans and reading positions begin anew)"
             raise StoreError(f"{self.settings.state}: damaged ({error}): {way_out}") from error
 
     def watch_signals(self) -> None:

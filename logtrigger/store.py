@@ -558,10 +558,10 @@ class Store:
 
     @property
     def _way_out(self) -> str:
-        return "move the file away to start afresh (counters and reading positions begin anew)"
+        return "move the file away to start afresh (counters, bans and reading positions begin anew)"
 
     def _explained(self, error: Exception) -> StoreError:
-        text = str(error)
+        text = (error.strerror if isinstance(error, OSError) else None) or str(error)
         if "locked" in text:
             fault = "in use, probably by another logtrigger"
             return StoreError(f"{self._name}: {fault}: stop it, set another 'option state', or add --dry-run to look on")

@@ -234,6 +234,7 @@ def test_network_that_is_banned(bench: Make, options: dict[str, int], address: s
         ("fe80::1", "is a gateway of this machine"),
         ("198.51.100.7", "is on the ignore list"),
         ("0.0.0.0", "is nobody's address"),
+        ("255.255.255.255", "is nobody's address"),
         ("224.0.0.1", "is nobody's address"),
         ("ff02::1", "is nobody's address"),
     ],
@@ -500,6 +501,13 @@ def test_what_nobody_may_ban(bench: Make, network: str, fault: str, forced: bool
     else:
         with pytest.raises(ValueError, match=fault):
             one.banning.ban(network, 60.0, by="root", force=True)
+
+
+def test_zone_of_an_address_is_left_out(bench: Make) -> None:
+    one = bench()
+    assert one.banning.ban("fe80::7%eth0", 60.0, by="root").network == "fe80::7"
+    assert list(one.fake.held) == ["fe80::7"]
+    assert one.banning.unban(["fe80::7%eth1"]) == ["fe80::7"]
 
 
 def test_unban_of_a_rule_and_of_what_is_unknown(bench: Make) -> None:

@@ -12,6 +12,8 @@ from logtrigger.config.uci import Value
 from logtrigger.control.protocol import Refused
 from logtrigger.errors import Place
 
+_LONGEST = 1_000_000_000  # seconds; the daemon takes no more
+
 
 @click.command(short_help="ban an address or prefix")
 @click.argument("network", metavar="IP|PREFIX")
@@ -48,6 +50,9 @@ def ban(
 
 def _seconds(text: str) -> int:
     try:
-        return int(duration_or_none(Value(text, Place("TIME", 1))))
+        seconds = int(duration_or_none(Value(text, Place("TIME", 1))))
     except ValueError as error:
         raise click.UsageError(f"TIME cannot be '{text}': {error}") from None
+    if seconds > _LONGEST:
+        raise click.UsageError(f"TIME cannot be '{text}': write {_LONGEST // 86_400}d at most, or 0 for ever")
+    return seconds

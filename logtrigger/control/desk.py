@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Argument = Callable[[Any], bool]
 
+_MOST = 1_000_000_000  # of rows; of seconds some 31 years
+
 
 def _text(value: object) -> bool:
     return isinstance(value, str)
@@ -32,10 +34,15 @@ def _flag(value: object) -> bool:
 
 
 def _count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 1_000_000_000
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST
 
 
-_KINDS: dict[Argument, str] = {_text: "a text", _texts: "a list of texts", _flag: "true or false", _count: "a whole number"}
+_KINDS: dict[Argument, str] = {
+    _text: "a text",
+    _texts: "a list of texts",
+    _flag: "true or false",
+    _count: f"a whole number from 0 to {_MOST}",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,15 +73,17 @@ class Sets:
         for entry in entries:
             seconds = 0 if entry.seconds is None else min(whole_seconds(entry.seconds), LONGEST)  # 0: for ever
             network = Network.of(entry.network)
-            wanted[network.version].append((network, seconds))
+            if network != MARKS[network.version]:  # it is there, and stays
+                wanted[network.version].append((network, seconds))
         for version, networks in wanted.items():
             self._change(_ADD, version, networks)
 
     def remove(self, networks: Sequence[str]) -> None:
         """Remove all of these that are there. Raises FirewallError."""
         wanted = [Network.of(network) for network in networks]
-        for version in NAMES:
-            self._change(_DEL, version, [(network, None) for network in wanted if network.version == version])
+        for version, mark in MARKS.items():
+            gone = [(network, None) for network in wanted if network.version == version and network != mark]
+            self._change(_DEL, version, gone)
 
     def intact(self) -> bool:
         """Whether nobody has emptied or destroyed a set. Some microseconds, however many entries there are."""

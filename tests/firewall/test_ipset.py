@@ -70,6 +70,14 @@ def test_a_loss_is_seen(sets: Sets, host: FakeHost, network: tuple[Namespace, Na
     assert sets.intact()
 
 
+def test_our_marks_stay_whatever_is_banned_and_lifted(sets: Sets, host: FakeHost) -> None:
+    sets.open(100)
+    marks = ["255.255.255.255", "ff02::ffff"]
+    sets.add([Entry(mark, 1.0) for mark in marks])
+    sets.remove([*marks, "192.0.2.7"])
+    assert sets.intact()
+
+
 def test_a_set_that_is_gone_cannot_be_told(sets: Sets, host: FakeHost) -> None:
     assert present(sets, host) is None
     with pytest.raises(FirewallError, match="the set is not there"):
