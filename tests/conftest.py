@@ -35,6 +35,15 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         os.environ["XDG_CACHE_HOME"] = before
 
 
+@pytest.fixture(autouse=True)
+def own_process() -> Iterator[None]:
+    """A daemon that runs in a test's own process sets umask and folder: the next test finds them as they were."""
+    umask, folder = os.umask(0o022), os.getcwd()
+    yield
+    os.umask(umask)
+    os.chdir(folder)
+
+
 def find_tool(name: str) -> str | None:
     """The path of a program, also where only root's PATH would have it."""
     return shutil.which(name, path=os.environ.get("PATH", os.defpath) + ":/usr/local/sbin:/usr/sbin:/sbin")

@@ -57,8 +57,8 @@ def _known(given: Option, paths: Sequence[Path], report: Report) -> tuple[set[st
         report.error(given.place, EXTRA.partition(": ")[0], EXTRA.partition(": ")[2])
         return set(), False
     known: set[str] = set()
-    complete = True
-    for value, path in zip(given.values, paths, strict=True):
+    complete = len(paths) == len(given.values)  # what is no path has been reported already
+    for value, path in zip(given.values, paths, strict=True) if complete else ():
         if not path.exists():
             report.warning(value.place, f"there is no database {path}", "install it there; until then addresses have no place")
             complete = False

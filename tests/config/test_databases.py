@@ -114,3 +114,8 @@ def test_names_that_are_taken(complaints: Complaints, name: str) -> None:
 def test_samples_hold_wherever_an_address_is(write: Write, city: Path) -> None:
     text = RULE + " list when 'country == SE'\n list expect 'login of bob from 192.0.2.7 -> user=bob ip=192.0.2.7'\n"
     assert config.load(write("rules.conf", text + geoip(city)))[1] == ()
+
+
+def test_what_is_no_path_is_one_mistake(complaints: Complaints) -> None:
+    (said,) = complaints(RULE + "config logtrigger\n list geoip 'a\x01b'\n list geoip '/etc/passwd'\n")
+    assert "'geoip' holds a line break or control" in said
