@@ -259,8 +259,8 @@ def _check_file(name: str, path: Path, place: Place, report: Report) -> None:
         return
     for fault, remedy in trust.doubts(path, status):
         report.error(place, f"'{name}': {fault}", remedy)
-    if name == "certificate_key" and status.st_mode & 0o004:
-        report.error(place, f"'{name}': {path} can be read by everybody", f"chmod o-r {path}")
+    if name == "certificate_key" and status.st_mode & 0o077:  # as the receiver itself wants it
+        report.error(place, f"'{name}': {path} is open to others", f"chmod 600 {path}")
 
 
 def _load(certificate: Path, key: Path, authority: Path | None, section: Section, report: Report) -> None:

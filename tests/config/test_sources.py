@@ -161,7 +161,7 @@ def test_certificates_are_loaded_and_must_be_ours(complaints: Complaints, write:
     command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=x -days 2"
     subprocess.run([*command.split(), "-keyout", "key.pem", "-out", "cert.pem"], cwd=tmp_path, check=True, capture_output=True)
     os.chmod(tmp_path / "key.pem", 0o600)
-    os.chmod(tmp_path / "cert.pem", 0o640)
+    os.chmod(tmp_path / "cert.pem", 0o600)
     tls = "option listen tls:6514; option certificate cert.pem; option certificate_key key.pem"
     assert complaints(USE + source(tls)) == []
     assert complaints(USE + source(tls + "; option peer_name x"))[0].endswith(
@@ -171,5 +171,7 @@ def test_certificates_are_loaded_and_must_be_ours(complaints: Complaints, write:
     assert "do not fit" in complaints(USE + source(tls.replace("key.pem", "cert.pem")))[0]
     assert complaints(USE + source(tls + "; option authority cert.pem")) == []
     assert "'authority' holds no certificates" in complaints(USE + source(tls + "; option authority key.pem"))[0]
-    os.chmod(tmp_path / "key.pem", 0o644)
-    assert "can be read by everybody" in complaints(USE + source(tls))[0]
+    os.chmod(tmp_path / "cert.pem", 0o644)
+    assert complaints(USE + source(tls)) == []
+    os.chmod(tmp_path / "key.pem", 0o640)
+    assert "key.pem is open to others (chmod 600 " in complaints(USE + source(tls))[0]
