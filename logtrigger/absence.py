@@ -105,6 +105,7 @@ class Absences(Windows):
         return [(self._seen[key], int(key not in self._unseen))], self._missing.get(key, 0.0)
 
     def restore(self, key: str, entry: Entry, suppressed: float) -> None:
+        self._in_store.add(key)
         for at, weight in entry[-1:]:
             self._wait_for(key, at)
             if not weight:

@@ -59,8 +59,8 @@ class Counters:
         """Every counter that changed since this was last called; one without events or suppression is to be forgotten."""
         states = []
         for namespace, windows in self._windows.items():
-            states += [self._state(namespace, windows, key) for key in windows.changed]
-            windows.changed = {}
+            signature = self._signatures[namespace]
+            states += [WindowState(namespace, signature, *changed) for changed in windows.take_changed()]
         return states
 
     def restore(self, states: Iterable[WindowState]) -> list[WindowState]:

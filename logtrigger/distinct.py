@@ -90,6 +90,8 @@ class DistinctWindows(Windows):
         if total >= self._limit:
             if suppress:
                 self._suppress(key, at, at + suppress)
+            else:
+                self._note_gone(key)
             return total, True
         if values.times:
             values.drop(len(values.times) - _SPARE * self._limit)
@@ -104,6 +106,7 @@ class DistinctWindows(Windows):
         return events, self._suppressed.get(key, 0.0)
 
     def restore(self, key: str, entry: Entry, suppressed: float) -> None:
+        self._in_store.add(key)
         if entry:
             values = _Values()
             for at, value in entry:

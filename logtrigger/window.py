@@ -77,6 +77,7 @@ class Windows:
         self._next_over = -math.inf  # no counter of _many is over before
         self.evicted = 0  # counters given up to keep the memory bounded
         self.changed: dict[str, None] = {}  # keys whose state differs from what was last taken from here
+        self._in_store: set[str] = set()  # keys of which a state was taken or restored: when they are gone, that is to be told
 
     def __len__(self) -> int:
         return len(self._single) + len(self._many)
@@ -99,10 +100,11 @@ class Windows:
         else:  # an old line, read after newer ones
             total = weight + counter.most_around(at, self._time)
         if total >= self._limit:
-            if counter is not None or suppress:
-                self._note(key)
             if suppress:
                 self._suppress(key, at, at + suppress)
+                self._note(key)
+            elif counter is not None or key in self._in_store:
+                self._note_gone(key)
             return total, True
         if counter is None and weight == 1:
             self._single[key] = at
@@ -128,6 +130,7 @@ class Windows:
         room = most - len(self)  # for at least so many more keys
         last = limit - 1  # events in a counter that the next one fills
         usual = not self._lowest  # what is not an everyday matter is left to `add`
+        evicting = False
         for index, (key, at) in enumerate(zip(keys, times, strict=True)):
             before = single.pop(key, None)
             if before is None:
@@ -137,6 +140,7 @@ class Windows:
                     room -= 1
                     if room < 0:
                         if len(self) > most:
+                            evicting = True
                             self._evict(at)
                             usual = not self._lowest
                         room = most - len(self)
@@ -162,13 +166,32 @@ class Windows:
             if filled:
                 full.append((index, total))
         if self._stored:
-            self.changed.update(dict.fromkeys(keys))
+            if not full and not evicting:
+                self.changed.update(dict.fromkeys(keys))
+            else:
+                for key in keys:
+                    self._note(key) if key in single or key in many else self._note_gone(key)
         return full
+
+    def take_changed(self) -> list[tuple[str, Entry, float]]:
+        """The changed keys, each with its `state`, to be stored now; where both parts are empty, to be forgotten."""
+        taken = []
+        for key in self.changed:
+            entry, suppressed = self.state(key)
+            if entry or suppressed:
+                self._in_store.add(key)
+            elif key in self._in_store:
+                self._in_store.remove(key)
+            else:
+                continue
+            taken.append((key, entry, suppressed))
+        self.changed = {}
+        return taken
 
     def reset(self, key: str) -> None:
         """Empty the counter of this key."""
         if self._remove(key):
-            self._note(key)
+            self._note_gone(key)
 
     def state(self, key: str) -> tuple[Entry, float]:
         """The counter of a key and until when it is suppressed (0.0: it is not), to be stored; both empty: forget it."""
@@ -178,6 +201,7 @@ class Windows:
 
     def restore(self, key: str, entry: Entry, suppressed: float) -> None:
         """Put back what `state` gave."""
+        self._in_store.add(key)
         if entry:
             self._put(key, _Counter(sorted(entry), sum(weight for _, weight in entry)))
         if suppressed:
@@ -198,7 +222,7 @@ class Windows:
     def _forget(self, table: dict[str, float], keys: Iterable[str]) -> None:
         for key in keys:
             del table[key]
-            self._note(key)
+            self._note_gone(key)
 
     def _suppress(self, key: str, at: float, until: float) -> None:
         self._suppressed.pop(key, None)
@@ -218,6 +242,13 @@ class Windows:
     def _note(self, key: str) -> None:
         if self._stored:
             self.changed[key] = None
+
+    def _note_gone(self, key: str) -> None:
+        """A part of a key's state is gone. What was never stored need not be told: in a flood that would fill the memory."""
+        if key in self._in_store or any(self.state(key)):
+            self._note(key)
+        else:
+            self.changed.pop(key, None)
 
     def _sum(self, key: str, at: float) -> int:
         """What still counts."""

@@ -117,10 +117,19 @@ def test_counters_survive_a_restart_and_a_reload() -> None:
         assert Counters([other], 10).restore(states) == states
 
 
+def test_flood_of_keys_leaves_nothing_to_be_told_of_what_nobody_stored() -> None:
+    windows = DistinctWindows(3, 100.0, 10)
+    windows.restore("first", [(0.0, 1)], 0.0)
+    for number in range(1_000):
+        windows.see(f"key {number}", b"a", 1.0)
+        assert len(windows.changed) <= 11
+    assert ("first", [], 0.0) in windows.take_changed()
+
+
 def test_change_is_told_also_where_nothing_is_left() -> None:
     windows = DistinctWindows(3, 10.0, 10)
     windows.see("k", b"a", 1.0)
-    windows.changed = {}
+    windows.take_changed()
     windows.see("k", b"", 100.0)
     assert list(windows.changed) == ["k"] and windows.state("k") == ([], 0.0)
 

@@ -335,6 +335,7 @@ def test_old_lines_count_in_their_own_time() -> None:
 def test_expiry_forgets_when_nothing_old_is_read_any_more() -> None:
     script = Script(rule(SSHD, FIELDS, maxfail=2, time=10.0))
     script.feed(iso(0), old=True)
+    assert len(script.engine.counters.changes()) == 1
     script.engine.expire(NOW)
     script.engine.expire(NOW)
     assert [(s.key, s.events) for s in script.engine.counters.changes()] == [("192.0.2.7", [])]

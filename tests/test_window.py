@@ -114,7 +114,7 @@ def test_restored_counters_go_on_where_they_stopped(
         old.add(key, at, weight, suppress=3.0)
         if seconds == 5:  # a commit now and then
             stored.update({key: old.state(key) for key in old.changed})
-            old.changed = {}
+            old.take_changed()
     stored.update({key: old.state(key) for key in old.changed})
     new = Windows(limit, time, 100)
     for key, (events, suppressed) in stored.items():
@@ -128,7 +128,7 @@ def test_counter_that_filled_and_emptied_leaves_nothing() -> None:
     """What is to be forgotten is said: it changed, and its state is empty."""
     windows = Windows(2, 10.0, 100)
     windows.add("a", 1.0)
-    windows.changed = {}
+    windows.take_changed()
     assert windows.add("a", 2.0) == (2, True)
     assert list(windows.changed) == ["a"]
     assert windows.state("a") == ([], 0.0)
@@ -172,10 +172,23 @@ def test_counter_of_no_key_goes_in_its_turn() -> None:
     assert kept(windows) == ["b", "c"]
 
 
+@pytest.mark.parametrize("at_once", [1, 50])
+def test_flood_of_keys_leaves_nothing_to_be_told_of_what_nobody_stored(at_once: int) -> None:
+    windows = Windows(3, 100.0, 10)
+    windows.add("first", 0.0)
+    assert windows.take_changed() == [("first", [(0.0, 1)], 0.0)]
+    for begin in range(0, 1_000, at_once):
+        keys = [f"key {number}" for number in range(begin, begin + at_once)]
+        windows.add_all(keys, [1.0] * at_once) if at_once > 1 else windows.add(keys[0], 1.0)
+        assert len(windows.changed) <= 11
+    taken = windows.take_changed()
+    assert ("first", [], 0.0) in taken and len(taken) == 11 and not windows.changed
+
+
 def test_evicted_counter_is_to_be_forgotten() -> None:
     windows = Windows(9, 100.0, 1)
     windows.add("a", 1.0)
-    windows.changed = {}
+    windows.take_changed()
     windows.add("b", 2.0)
     assert sorted(windows.changed) == ["a", "b"]
     assert windows.state("a") == ([], 0.0)
@@ -228,6 +241,7 @@ def test_expiry_forgets_what_no_event_can_need() -> None:
     windows.add("two", 0.0)
     windows.add("two", 1.0)
     windows.add("quiet", 0.0, 3, suppress=10.0)
+    windows.take_changed()
     windows.expire(10.0)
     assert kept(windows) == ["one", "two"]
     windows.expire(10.5)
