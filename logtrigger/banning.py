@@ -86,6 +86,7 @@ class Banning:
         self._chance = random.random  # nothing to guard a secret with, but nobody outside can foresee it
         self._offset = clock() - monotonic()
         self._firewall: Firewall | None = None
+        self._leaving: Firewall | None = None  # the one before, whose commands may run yet
         self._folded: list[str] = []  # part of wider ones, still to be let through by themselves
         self._displaced: list[str] = []  # given up for others, still to be let through
         self._owed: set[str] = set()  # networks to let through as soon as the firewall works again
@@ -133,7 +134,7 @@ class Banning:
             older_firewall, self._firewall = self._firewall, None
             self._try(older_firewall.tear_down)
             if older_firewall.name == "script":  # its commands have only been started
-                self.loop.call_later(_LAST_COMMANDS, older_firewall.close)
+                self._leaving = older_firewall
             else:
                 older_firewall.close()
             self.fault, self._retry_in = "", _FIRST_RETRY
@@ -555,6 +556,11 @@ class Banning:
             options = FirewallOptions(backend="null") if self._dry_run else self._settings.firewall
             self._firewall = self._make(options, self)
         firewall = self._firewall
+        if self._leaving is not None:
+            leaving, self._leaving = self._leaving, None
+            follow: Callable[[Firewall], bool] = getattr(firewall, "follow", lambda older: False)  # only script's has it
+            if not follow(leaving):
+                self.loop.call_later(_LAST_COMMANDS, leaving.close)
         if self._owes_all:
             firewall.tear_down()
         firewall.open()

@@ -45,6 +45,7 @@ class Loop:
         self._thread = threading.get_ident()
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._running = self._closed = False
+        self._closing = threading.Lock()
         self._resting: dict[int, list[tuple[Callback | None, Callback | None]]] = {}  # descriptors, and what they call
         self.on_fault: Callable[[Exception], None] | None = None  # is told when a callback fails; without it, `turn` raises
         self.watch(self._wake_read, self._drain)
@@ -89,12 +90,13 @@ class Loop:
 
     def wake(self) -> None:
         """End the current wait."""
-        if self._closed:
-            return  # a thread that comes to its end later than the loop
-        try:
-            os.write(self._wake_write, b"\0")
-        except BlockingIOError:
-            pass  # the pipe is full of wake-ups already
+        with self._closing:  # a thread may come to its end later than the loop, whose descriptor is another's by then
+            if self._closed:
+                return
+            try:
+                os.write(self._wake_write, b"\0")
+            except BlockingIOError:
+                pass  # the pipe is full of wake-ups already
 
     def run(self) -> None:
         """Run until `stop`."""
@@ -124,10 +126,11 @@ class Loop:
             self._call(self._calls.popleft())
 
     def close(self) -> None:
-        self._closed = True
+        with self._closing:
+            self._closed = True
+            os.close(self._wake_write)
         self._selector.close()
         os.close(self._wake_read)
-        os.close(self._wake_write)
 
     def _call(self, callback: Callback, fd: int | None = None) -> None:
         """The outer edge of all that the loop calls: a fault ends one callback and nothing else."""

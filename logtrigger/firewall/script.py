@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from logtrigger.errors import FirewallError
-from logtrigger.firewall.base import Entry, Host
+from logtrigger.firewall.base import Entry, Firewall, Host
 from logtrigger.firewall.children import Children, Ended, find_program
 from logtrigger.firewall.networks import Network, whole_seconds
 from logtrigger.loop import Timer
@@ -87,6 +87,13 @@ class Script:
             self.remove(list(self._ends))
         self._ends.clear()
         self._due.clear()
+
+    def follow(self, older: Firewall) -> bool:
+        """Run our commands after those that another of our kind has still to run; whether it is of our kind."""
+        if isinstance(older, Script):
+            self._children = older._children
+            return True
+        return False
 
     def _run(self, command: Sequence[str], entry: Entry, fault: str) -> None:
         self._children.run(command, lambda ended: self._told(ended, fault), variables(entry))
