@@ -45,7 +45,7 @@ Loaded = tuple[Built, Rule]
 def warnings(built: Sequence[Built], running: Sequence[Rule], sources: Sequence[SourceOptions] = ()) -> list[Complaint]:
     """All there is to say of the rules that run, sorted by place."""
     made = {one.options.name: one for one in built}
-    rules = [(made[rule.name], rule) for rule in running]
+    rules = [(made[rule.name], rule) for rule in running if rule.name in made]
     found = [
         warning for one in rules for check in (_forgeable, _wide, _untyped, _foreign, _backtracking) for warning in check(one)
     ]
