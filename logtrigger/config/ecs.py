@@ -243,7 +243,7 @@ def _target(option: str, value: Value, dataset: str, remedy: str, report: Report
     if target in _OURS:
         report.error(value.place, f"'{option}': every document has its own {target}", "name another field")
     elif target in fields.OBJECTS:
-        below = [name for name in fields.TYPES if name.startswith(f"{target}.")]
+        below = [*(name for name in fields.TYPES if name.startswith(f"{target}.")), f"{target}.name"]
         report.error(value.place, f"'{option}': {target} holds other fields", f"write one of those, such as {below[0]}=…")
     elif kind in _NO_VALUE:
         report.error(value.place, f"'{option}': {target} is of type {kind}, which no text fills", "name another field")
