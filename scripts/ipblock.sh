@@ -4,19 +4,19 @@
 #     option script '/etc/logtrigger/ipblock.sh'
 #
 # The address is dropped by nft (table inet logtrigger_block, sets blocked4 and blocked6) or, where there is no nft, by iptables
-# and ip6tables (chain LOGTRIGGER). Nothing is kept anywhere else, so a restart of the firewall unblocks everybody; so does any
-# one of these, and the next address to be blocked starts afresh:
+# and ip6tables (chain LOGTRIGGER_BLOCK). Nothing is kept anywhere else, so a restart of the firewall unblocks everybody; so does
+# any one of these, and the next address to be blocked starts afresh:
 #
 #     nft delete table inet logtrigger_block
-#     iptables -F LOGTRIGGER; ip6tables -F LOGTRIGGER
+#     iptables -F LOGTRIGGER_BLOCK; ip6tables -F LOGTRIGGER_BLOCK
 #
 # To unblock one address:
 #
 #     nft delete element inet logtrigger_block blocked4 '{ 192.0.2.7 }'
-#     iptables -D LOGTRIGGER -s 192.0.2.7 -j DROP
+#     iptables -D LOGTRIGGER_BLOCK -s 192.0.2.7 -j DROP
 #
 # OpenWrt's fw4 leaves tables of others alone when it restarts; it is told to take this one along by a file among its includes.
-# (Its predecessor fw3 wants "iptables -F LOGTRIGGER; ip6tables -F LOGTRIGGER" in /etc/firewall.user.)
+# (Its predecessor fw3 wants "iptables -F LOGTRIGGER_BLOCK; ip6tables -F LOGTRIGGER_BLOCK" in /etc/firewall.user.)
 #
 # A rule's own "option ban" needs no script at all: it is a hundred times as fast as one, and what it bans is listed, ends and
 # comes back after a flush. Where it has to be this script, the daemon can be asked to ban in its place:
@@ -25,7 +25,8 @@
 #     list env 'LOGTRIGGER_BANTIME=86400'          (seconds; without it: until "logtrigger unban")
 #
 # This goes through socat or OpenBSD's nc, if one is installed, else through "logtrigger ban", which takes a tenth of a second
-# to start. Where no daemon answers, or its firewall does not work, the address is blocked as above.
+# to start. Where no daemon answers, or its firewall does not work, the address is blocked as above; where the daemon never
+# bans it, as it is on its ignore list or a gateway, say, it is not.
 #
 # Each new block is written to blockedIPs.log, each message that led to one to failed_logins.log, both in /var/log or in the
 # folder that "list env 'LOGTRIGGER_LOGDIR=...'" names. Addresses on the ignore list come with LT_ignored=1 and are left alone.
@@ -35,7 +36,7 @@ export LC_ALL
 umask 077
 
 table=logtrigger_block
-chain=LOGTRIGGER
+chain=LOGTRIGGER_BLOCK
 logdir=${LOGTRIGGER_LOGDIR:-/var/log}
 fw4_includes=/usr/share/nftables.d
 
@@ -172,15 +173,19 @@ ask_daemon() {
     answer=$(printf '%s\n' "$request" | socat -t 5 - "UNIX-CONNECT:$LOGTRIGGER_CONTROL" 2>/dev/null)
     [ -n "$answer" ] || answer=$(printf '%s\n' "$request" | nc -N -w 5 -U "$LOGTRIGGER_CONTROL" 2>/dev/null)
     if [ -z "$answer" ]; then
-        answer=$(logtrigger ban --json --socket "$LOGTRIGGER_CONTROL" "$ip" "${LOGTRIGGER_BANTIME:-0}" 2>/dev/null) || return 1
-        answer="$answer\"end\":\"done\""
+        answer=$(logtrigger ban --json --socket "$LOGTRIGGER_CONTROL" "$ip" "${LOGTRIGGER_BANTIME:-0}" 2>&1) &&
+            answer="$answer\"end\":\"done\""
     fi
     case $answer in
     *'"end":"done"'*) ;;
+    *" is on the ignore list"* | *" of this machine"* | *" is nobody's address"*)
+        say "the daemon never bans $ip: not blocked"
+        exit 0
+        ;;
     *) return 1 ;;
     esac
     case $answer in
-    *'"times":1}'*) new=yes ;;
+    *'"times":1}'* | *'"times":1,'*) new=yes ;;
     esac
 }
 
@@ -211,6 +216,7 @@ case $ip in
 esac
 case $ip in
 0.*) fail "$ip is nobody's address: nothing is blocked" ;;
+127.* | ::1) fail "$ip is this machine itself: nothing is blocked" ;;
 esac
 
 # One at a time from here on. The log is the lock, since nobody else may open it; where it cannot be, blocking matters more.

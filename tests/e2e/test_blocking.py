@@ -59,8 +59,8 @@ FIREWALLS = [
     ),
     pytest.param(
         ("nft",),
-        "{iptables} -S LOGTRIGGER",
-        "{iptables} -F LOGTRIGGER",
+        "{iptables} -S LOGTRIGGER_BLOCK",
+        "{iptables} -F LOGTRIGGER_BLOCK",
         id="iptables",
         marks=pytest.mark.tool("iptables", "ip6tables"),
     ),
