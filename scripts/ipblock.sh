@@ -4,8 +4,8 @@
 #     option script '/etc/logtrigger/ipblock.sh'
 #
 # The address is dropped by nft (table inet logtrigger_block, sets blocked4 and blocked6) or, where there is no nft, by iptables
-# and ip6tables (chain LOGTRIGGER_BLOCK). Nothing is kept anywhere else, so a restart of the firewall unblocks everybody; so does
-# any one of these, and the next address to be blocked starts afresh:
+# and ip6tables (chain LOGTRIGGER_BLOCK). Nothing is kept anywhere else, so a restart of the firewall unblocks everybody; so
+# does any one of these, and the next address to be blocked starts afresh:
 #
 #     nft delete table inet logtrigger_block
 #     iptables -F LOGTRIGGER_BLOCK; ip6tables -F LOGTRIGGER_BLOCK
