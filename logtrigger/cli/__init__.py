@@ -6,6 +6,7 @@ A start of the daemon is to cost little, so the parser of the commands is not lo
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
@@ -22,12 +23,21 @@ def main() -> None:
     if asked is None:
         from logtrigger.cli import commands
 
-        commands.main(prog_name="logtrigger")
+        try:
+            commands.main(prog_name="logtrigger")
+        except OSError as error:  # of standard output: the disk behind it is full, say
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what Python still wants to write there at its end
+            sys.exit(_failed(error))
     else:
         gc.disable()  # `run` says when there may be garbage
         from logtrigger.cli.run import run
 
         sys.exit(run(*asked))
+
+
+def _failed(error: OSError) -> int:
+    print(f"logtrigger: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", file=sys.stderr)
+    return 2
 
 
 def plain_daemon(words: Sequence[str]) -> Daemon | None:

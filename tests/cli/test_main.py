@@ -44,3 +44,13 @@ def test_command_as_a_process(words: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "logtrigger", *words.split()]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert (done.returncode, done.stdout) == ((2, "") if "-D" in words else (0, "rules: 1 rule, no mistakes\n"))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_full_disk_behind_standard_output_is_said_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / "rules").write_text("config rule\n option name r\n option pattern line\n option script /bin/sh\n")
+    (tmp_path / "rules").chmod(0o600)
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "logtrigger", "check", "-c", "rules"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (2, "logtrigger: No space left on device\n")
