@@ -80,7 +80,7 @@ class _Case:
     def _matches(self, elements: Sequence[Element], *, nocase: bool) -> bool:
         if any(_is_gap(left) and _is_gap(right) for left, right in zip(elements, elements[1:], strict=False)):
             return False
-        form = Form(self.form.text, elements, nocase=nocase or self.form.nocase, tagged=self.form.tagged)
+        form = Form(self.form.text, elements, nocase=nocase or self.form.nocase, anchor=self.form.anchor)
         return form.match(self.line, self.begin, len(self.line)) is not None
 
 
@@ -100,8 +100,10 @@ def advice(form: Form, line: bytes, begin: int, stop: Stop, writing: Writing) ->
 
 def _not_at_tag(case: _Case) -> str:
     form = case.form
-    if not form.tagged or Form(form.text, form.elements, nocase=form.nocase).match(case.line, 0, len(case.line)) is None:
+    if not form.anchor or Form(form.text, form.elements, nocase=form.nocase).match(case.line, 0, len(case.line)) is None:
         return ""
+    if form.anchor != "tag":
+        return "with option anchored a pattern begins where the message does, and the message does not begin so"
     return "a pattern that begins with a program's tag matches at the line's own tag only, and that is another one"
 
 

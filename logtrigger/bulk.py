@@ -126,16 +126,16 @@ class Bulks:
         Lines of `own_program` are never found where the rule is not for them.
         """
         pattern, kept = reading.pattern, sorted({index for index, _ in reading.key_parts})
-        if len(rule.patterns) > 1 or rule.excepts or rule.when or rule.ignore or not (rule.programs or pattern.tagged):
+        if len(rule.patterns) > 1 or rule.excepts or rule.when or rule.ignore or not (rule.programs or pattern.anchor == "tag"):
             return None
         tag = pattern.tag.decode("latin-1")
-        if pattern.tagged and (not tag or tag not in (rule.programs or {tag} - {own_program})):
+        if pattern.anchor == "tag" and (not tag or tag not in (rule.programs or {tag} - {own_program})):
             return None
-        head = headers.bulk_head(rule.programs, with_tag=not pattern.tagged)
+        head = headers.bulk_head(rule.programs, with_tag=pattern.anchor != "tag")
         found = pattern.bulk(head, kept)
         if found is None:
             return None
         expression, checks = found
         shape = tuple((kept.index(index), checks[kept.index(index)], normalise) for index, normalise in reading.key_parts)
-        told = re.compile(headers.bulk_head((), with_tag=True, longest_pid=PID_WIDTH), re.MULTILINE) if pattern.tagged else None
+        told = re.compile(headers.bulk_head((), with_tag=True, longest_pid=PID_WIDTH), re.MULTILINE) if pattern.anchor else None
         return Bulk(expression, self._keys.setdefault(shape, Keys(shape)) if shape else None, told)

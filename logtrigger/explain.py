@@ -281,7 +281,8 @@ class Misses:
         return sorted(near or others, key=lambda miss: (-miss.stop.found, -miss.stop.fits, -miss.count))
 
     def _explain(self, place: Place, line: bytes) -> None:
-        begin = headers.parse(line).tag if self.form.tagged else 0
+        anchor = self.form.anchor
+        begin = headers.begin(anchor, headers.parse(line), line, 0, len(line)) or 0 if anchor else 0
         stop = self.explainer.explain(line, begin, len(line))
         if stop is None:
             return
@@ -312,7 +313,7 @@ def _parts(form: Form) -> Iterator[_Part]:
             continue
         follower = form.elements[index + 1] if index + 1 < len(form.elements) else None
         source = expression(element, follower, after_free_text=fresh) if element else r"\Z"
-        may_begin = index == 0 and not form.tagged
+        may_begin = index == 0 and not form.anchor
         compiled = re.compile(source.encode("latin-1"), flags)
         yield _Part(index, element, compiled, may_begin or gap is not None, int(gap is not None), _run(gap))
         gap, fresh = None, False

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from logtrigger import timestamps
+from logtrigger.patterns.pattern import Anchor
 
 _LEVEL = (
     rb"(?:kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|security|console|local[0-7])"
@@ -42,6 +43,9 @@ _RFC5424 = re.compile(
     rb"<[0-9]{1,3}>1 (?P<time>\S{1,40}) (?P<host>\S{1,255}) (?P<tag>(?P<program>\S{1,48}) (?P<pid>\S{1,128})) \S{1,32} "
     rb'(?:-|(?:\[[^\s="\]]{1,64}(?: [^\s="\]]{1,64}="(?:[^"\\\]]|\\.)*")*\])+)(?: (?:\xef\xbb\xbf)?|\Z)'
 )
+# A time, and where what it belongs to begins.
+_BEHIND_TIME = rb"(?>(?:<[0-9]{1,3}>)?\[?" + _TIME + rb"\]? +)"
+_STAMPED = re.compile(_BEHIND_TIME)
 _BRACKETS = re.compile(rb"[^\[]{0,300}\[(?:(?P<common>" + timestamps.COMMON + rb")|(?P<apache>" + timestamps.BSD + rb"))\]")
 
 # A time of RFC 3164 and what follows it, up to where a year or fraction of a second would have ended.
@@ -66,6 +70,11 @@ def quick_head(programs: Iterable[str], *, with_tag: bool) -> bytes:
     )
     tag = _quick_tag(programs)
     return head + tag if with_tag else head + rb"(?=" + tag + rb")"
+
+
+def quick_head_for(anchor: Anchor, programs: Iterable[str]) -> bytes:
+    """As `quick_head`, up to where a pattern with this anchor begins; without an anchor, up to the message."""
+    return _BEHIND_TIME if anchor == "time" else quick_head(programs, with_tag=anchor != "tag")
 
 
 def bulk_head(programs: Iterable[str], *, with_tag: bool, longest_pid: int = 32) -> bytes:
@@ -98,6 +107,19 @@ class Header(NamedTuple):
     def time(self, now: float) -> float | None:
         """The time in epoch seconds; `now` settles a year that the line leaves out. None: it says none, or one that is not."""
         return None if self.stamp is None else timestamps.epoch(self.stamp.strip(b"[]"), now)
+
+
+def begin(anchor: Anchor, header: Header, data: bytes, start: int, end: int) -> int | None:
+    """Where in the line data[start:end], whose header this is, a pattern with this anchor must begin; None: nowhere.
+
+    What begins behind the time begins with a line that has none.
+    """
+    if anchor == "time":
+        found = _STAMPED.match(data, start, end)
+        return found.end() if found else start
+    if header.program is None:
+        return None
+    return start + (header.tag if anchor == "tag" else header.body)
 
 
 def parse(line: bytes) -> Header:

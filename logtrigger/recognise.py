@@ -166,9 +166,9 @@ class Recogniser:
         rule, pattern = self.rule, self.rule.patterns[0]
         if len(rule.patterns) > 1 or rule.excepts or rule.when or rule.ignore:
             return None
-        if not rule.programs and not pattern.tagged:
+        if not rule.programs and not pattern.anchor:
             return pattern.captures
-        expression = pattern.quick(headers.quick_head(rule.programs, with_tag=not pattern.tagged))
+        expression = pattern.quick(headers.quick_head_for(pattern.anchor, rule.programs))
         return None if expression is None else _groups_of(expression.match)
 
     def recognise(self, line: Line) -> Match | None:
@@ -242,7 +242,7 @@ def _groups_of(match: Callable[[bytes, int, int], re.Match[bytes] | None]) -> Ca
 
 
 def _match(pattern: Pattern, line: Line) -> Sequence[bytes] | None:
-    if not pattern.tagged:
+    if not pattern.anchor:
         return pattern.match(line.data, line.begin, line.end)
-    header = line.header
-    return pattern.match(line.data, line.begin + header.tag, line.end) if header.program else None
+    begin = headers.begin(pattern.anchor, line.header, line.data, line.begin, line.end)
+    return None if begin is None else pattern.match(line.data, begin, line.end)

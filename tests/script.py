@@ -12,16 +12,21 @@ from logtrigger.engine import Engine
 from logtrigger.errors import Place
 from logtrigger.model import Chunk, Trigger
 from logtrigger.patterns import scanf
+from logtrigger.patterns.pattern import Anchor
 from logtrigger.rule import SYSTEM_LOG, Rule, Settings
 
 NOW = 1_700_000_000.0
 SSHD = "Failed password for %s from %s port %d ssh2"
 
 
-def rule(pattern: str, fields: str = "", *, name: str = "r", excepts: Iterable[str] = (), **options: Any) -> Rule:
+def rule(
+    pattern: str, fields: str = "", *, name: str = "r", excepts: Iterable[str] = (), anchor: Anchor = "", **options: Any
+) -> Rule:
     """A rule as the configuration would make it; `|` stands between alternatives of the pattern, and between their fields."""
     texts, names = pattern.split("|"), fields.split("|")
-    patterns = tuple(scanf.compile(text, (names[i] if len(names) > 1 else names[0]).split()) for i, text in enumerate(texts))
+    patterns = tuple(
+        scanf.compile(text, (names[i] if len(names) > 1 else names[0]).split(), anchor=anchor) for i, text in enumerate(texts)
+    )
     if "key" not in options:
         addresses = [n for p in patterns for n, kind in zip(p.fields, p.types, strict=True) if kind == "ip"]
         options["key"] = tuple(addresses[:1])
@@ -33,7 +38,7 @@ def rule(pattern: str, fields: str = "", *, name: str = "r", excepts: Iterable[s
         name=name,
         place=Place("rules.conf", 1),
         patterns=patterns,
-        excepts=tuple(scanf.compile(text) for text in excepts),
+        excepts=tuple(scanf.compile(text, anchor=anchor) for text in excepts),
         **options,
     )
 

@@ -23,6 +23,8 @@ RULES = [
     rule("sshd[%d]: Failed password for %s", "pid user", key=("user",)),
     rule("Failed password for %s port %d %s", "who port rest", programs=["sshd"], key=("rest", "who")),
     rule("sshd[%d]: " + SSHD, "- user net:net", key=("net",)),
+    rule(SSHD, "user ip", programs=["sshd", "a"], anchor="message"),
+    rule("Failed password for %s from %s: %d", "user ip n", programs=["sshd"], anchor="message", key=("user", "ip")),
 ]
 HEADERS = [
     "Nov 14 22:00:00 h sshd[7]: ",
@@ -104,6 +106,7 @@ def test_other_lines_of_the_program_need_no_look() -> None:
         rule("sshd[%d]: a", excepts=["b"]),
         rule("sshd[%d]: a %s", "- x", when=["x == b"]),
         rule("logtrigger[%d]: a"),  # lines of our own, for which it does not ask
+        rule(SSHD, FIELDS, anchor="time"),  # with any header, or none
         rule("a %c b", programs=["sshd"]),  # a character may be a line feed
     ],
     ids=lambda made: f"{made.patterns[0].text}, {sorted(made.programs)}",

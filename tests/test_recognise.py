@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from logtrigger.patterns import format, regex, scanf
+from logtrigger.patterns.pattern import Anchor, Pattern
 from logtrigger.recognise import KEY_JOINT, Line, Recogniser
 from logtrigger.rule import BanOptions, Rule
 from tests.script import SSHD, failed, rule
@@ -40,13 +44,16 @@ def test_key_is_made_of_the_fields_in_its_order() -> None:
         rule("d password for %s from %s port %d%s", "user ip", programs=["sshd"]),
         rule("%s port %d ssh2", "ip", programs=["sshd"]),
         rule(" port %d ssh2|from %s", "port|x", key=()),
+        rule(SSHD, "user ip port", programs=["sshd"], anchor="message"),
+        rule("h %s Failed %s", "tag rest", anchor="time", key=("tag",)),
+        rule("h sshd[7]: " + SSHD, "user ip port", anchor="time"),
         rule(SSHD, "user ip port", when=["user == root"]),
         rule(SSHD, "user ip port", ignore=["10.0.0.0/8"]),
         rule(SSHD, "user ip port", ban=BanOptions(field="ip", seconds=1.0)),
         rule(SSHD, "user ip port", ban=BanOptions(field="ip", seconds=1.0, prefix4=24, prefix6=48)),
         rule(SSHD, "user ip port", ban=BanOptions(field="ip", seconds=1.0, prefix4=24), key=("user", "ip")),
     ],
-    ids=lambda made: made.patterns[0].text,
+    ids=lambda made: f"{made.patterns[0].text} {made.patterns[0].anchor}",
 )
 def test_quick_key_is_the_key(made: Rule) -> None:
     recogniser = Recogniser(made)
@@ -62,6 +69,45 @@ def test_quick_key_is_the_key(made: Rule) -> None:
                     assert found is not None
                     assert recogniser.first.raw_key(captures) == found.reading.key(found.values)
                     assert list(recogniser.first.normal(captures)) == list(found.values)
+
+
+@pytest.mark.parametrize(
+    ("anchor", "text", "is_event"),
+    [
+        ("message", "Nov 14 22:00:00 h sshd[7]: Failed 1.2.3.4", True),
+        ("message", "Nov 14 22:00:00 h sshd: Failed 1.2.3.4 ", True),
+        ("message", "<38>1 2023-11-14T22:00:00Z h sshd 7 - - Failed 1.2.3.4", True),
+        ("message", "sshd[7]: Failed 1.2.3.4", True),
+        ("message", "Nov 14 22:00:00 h sshd[7]: x Failed 1.2.3.4", False),
+        ("message", "Nov 14 22:00:00 h sshd[7]: sshd[7]: Failed 1.2.3.4", False),
+        ("message", "Nov 14 22:00:00 h root: Failed 1.2.3.4", False),
+        ("message", "Failed 1.2.3.4", False),
+        ("time", "Nov 14 22:00:00 Failed 1.2.3.4", True),
+        ("time", "2023-11-14 22:00:00 Failed 1.2.3.4", True),
+        ("time", "[2023-11-14T22:00:00.5Z] Failed 1.2.3.4", True),
+        ("time", "Failed 1.2.3.4", True),
+        ("time", "Nov 14 22:00:00 h sshd[7]: Failed 1.2.3.4", False),
+        ("time", "Nov 14 22:00:00 x: Failed 1.2.3.4", False),
+        ("time", "x Failed 1.2.3.4", False),
+    ],
+)
+@pytest.mark.parametrize("pattern", [scanf.compile, format.compile, regex.compile])
+def test_anchored_pattern_begins_where_the_message_does(
+    anchor: Anchor, text: str, is_event: bool, pattern: Callable[..., Pattern]
+) -> None:
+    written = {scanf: "Failed %s", format: "Failed {ip}", regex: r"(?i)failed (?P<ip>\S+)|nothing"}
+    compiled = {m.compile: m.compile(w, ["ip"] if m is scanf else (), anchor=anchor) for m, w in written.items()}[pattern]
+    made = replace(rule("a"), patterns=(compiled,), programs=frozenset({"sshd"} if anchor == "message" else ()), key=("ip",))
+    recogniser, line = Recogniser(made), line_of(text)
+    assert (recogniser.recognise(line) is not None) is is_event
+    if recogniser.quick is not None and recogniser.quick(line.data, line.begin, len(line.data.rstrip())):
+        assert is_event
+
+
+def test_exceptions_are_anchored_with_the_patterns() -> None:
+    made = Recogniser(rule("Failed %s for %s", "ip user", programs=["sshd"], anchor="message", excepts=["Failed 10.%s for %s"]))
+    assert made.recognise(line_of("Nov 14 22:00:00 h sshd[7]: Failed 10.0.0.1 for x")) is None
+    assert made.recognise(line_of("Nov 14 22:00:00 h sshd[7]: Failed 1.2.3.4 for Failed 10.0.0.1 for x")) is not None
 
 
 @pytest.mark.parametrize(

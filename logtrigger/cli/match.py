@@ -116,7 +116,7 @@ def _compile(text: str, fields: Sequence[str], syntax: str, nocase: bool) -> Pat
         raise PatternError("the pattern is not UTF-8", "write such characters as %s", error.start + 1) from None
     pattern = patterns.compile(text, fields, syntax=syntax, nocase=nocase)
     if syntax == "scanf" and isinstance(pattern, Form):
-        return Form(text, list(_numbered(pattern.elements, len(fields))), nocase=nocase, tagged=pattern.tagged)
+        return Form(text, list(_numbered(pattern.elements, len(fields))), nocase=nocase, anchor=pattern.anchor)
     return pattern
 
 
@@ -255,10 +255,10 @@ def _blocks(stream: IO[bytes]) -> Iterator[bytes]:
 
 def _values(pattern: Pattern, data: bytes, begin: int, end: int) -> Sequence[bytes] | None:
     """What the conversions take of a line; a pattern that begins with a program's tag matches there only."""
-    if not pattern.tagged:
+    if not pattern.anchor:
         return pattern.match(data, begin, end)
-    header = headers.parse(data[begin:end])
-    return pattern.match(data, begin + header.tag, end) if header.program else None
+    start = headers.begin(pattern.anchor, headers.parse(data[begin:end]), data, begin, end)
+    return None if start is None else pattern.match(data, start, end)
 
 
 def _json_of(pattern: Pattern, several: bool) -> TextOf:

@@ -34,7 +34,7 @@ from logtrigger.addresses import AddressSet
 from logtrigger.config import readings, regexlines
 from logtrigger.config.readings import alphabet, is_gap, neighbours, parts
 from logtrigger.patterns.form import Conversion, Element, Form, Literal
-from logtrigger.patterns.pattern import Pattern
+from logtrigger.patterns.pattern import Anchor, Pattern
 from logtrigger.patterns.regex import RegexPattern
 from logtrigger.patterns.scanf import without_trailing_blanks
 from logtrigger.patterns.types import FIELD_TYPES, FieldType
@@ -43,7 +43,8 @@ from logtrigger.rule import Rule
 
 ADDRESS_TYPES = ("ip", "net", "host")
 _FREE = ("text", "word")
-HEADER = b"Nov 29 17:20:00 gate "
+TIME = b"Nov 29 17:20:00 "
+HEADER = TIME + b"gate "
 _PID = b"4273"
 # What the daemon writes, and what is read instead.
 _PAIRS = (
@@ -182,7 +183,7 @@ class _Pair:
         self._true = frozenset([same] if same >= 0 else addresses if self._kind.address else [])
         self._gaps = [index for index, element in enumerate(written.elements) if is_gap(element)]
         begins_alike = written is read and _begins_where_written(read.elements)
-        self._anywhere = not (read.tagged or begins_alike)  # the reading may begin elsewhere than what was written
+        self._anywhere = not (read.anchor or begins_alike)  # the reading may begin elsewhere than what was written
 
     def has_other_readings(self) -> bool:
         """Whether any line can be read with another text for the field than the daemon wrote for it."""
@@ -199,7 +200,7 @@ class _Pair:
 
     def plain_lines(self, program: bytes) -> Iterator[tuple[bytes, bytes]]:
         """The same for lines in which free text is but a letter."""
-        head = header(program, tagged=self._written.tagged)
+        head = header(program, self._written.anchor)
         for true in _TRUE:
             yield self._normal(true), head + rendered(self._written, {i: true for i in self._true})
 
@@ -207,7 +208,7 @@ class _Pair:
         return self._kind.normalise(true) if self._kind.normalise and _is_one(self._kind, true) else true
 
     def _head(self, program: bytes) -> bytes:
-        return header(program, tagged=self._written.tagged or self._read.tagged)
+        return header(program, self._written.anchor or self._read.anchor)
 
     def _writings(self) -> list[Sequence[Element]]:
         """The elements of a line: all of them, or without free text at the end that is but white space."""
@@ -268,16 +269,18 @@ class _Pair:
                         yield line
 
     def _astray(self, row: readings.Row, read: readings.Row, within: int | None = None) -> bytes | None:
-        if self._read.tagged and not self._written.tagged:
+        if self._read.anchor == "tag" and not self._written.anchor:
             first = self._read.elements[0]
             assert isinstance(first, Literal)  # of a tag: its name and a bracket
             row = [*readings.text(first.text + _PID + b"]: "), *row]
         return readings.astray(row, read, self._target, self._true, anywhere=self._anywhere, within=within)
 
 
-def header(program: bytes, *, tagged: bool) -> bytes:
-    """What stands before a pattern."""
-    return HEADER if tagged else HEADER + program + b"[" + _PID + b"]: "
+def header(program: bytes, anchor: Anchor) -> bytes:
+    """What stands before a pattern with this anchor."""
+    if anchor == "time":
+        return TIME
+    return HEADER if anchor == "tag" else HEADER + program + b"[" + _PID + b"]: "
 
 
 def rendered(pattern: Form, tokens: Mapping[int, bytes], free: bytes = b"x") -> bytes:
@@ -353,7 +356,7 @@ def _of_regex(rule: Rule, judge: _Judge, index: int) -> Forgery | None:
         line = regexlines.template(pattern.text, values | {name: true})
         if line is None or not true:
             continue
-        head = next((h for h in (header(program, tagged=False), b"") if judge.reads(name, h + line.text(), true)), None)
+        head = next((h for h in (header(program, ""), b"") if judge.reads(name, h + line.text(), true)), None)
         for forged in regexlines.forged(line, name, other) if head is not None else ():
             found = judge.verdict(index, name, (head or b"") + forged, true)
             if found and found.whole:

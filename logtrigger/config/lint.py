@@ -47,7 +47,10 @@ def warnings(built: Sequence[Built], running: Sequence[Rule], sources: Sequence[
     made = {one.options.name: one for one in built}
     rules = [(made[rule.name], rule) for rule in running if rule.name in made]
     found = [
-        warning for one in rules for check in (_forgeable, _wide, _untyped, _foreign, _backtracking) for warning in check(one)
+        warning
+        for one in rules
+        for check in (_forgeable, _wide, _untyped, _foreign, _unnamed, _backtracking)
+        for warning in check(one)
     ]
     named = {source.name: source for source in sources}
     spoofed = [warning for one in rules for warning in _spoofable(one, named.get(one[1].source))]
@@ -112,7 +115,7 @@ def _forged(found: Forgery) -> str:
 def _way_out(pattern: Pattern) -> str:
     if isinstance(pattern, RegexPattern):
         return r"let free text hold no blanks, as \S+ does, or end the expression behind the address, with $"
-    tag = "" if pattern.tagged else "begin the pattern with the program's tag as in sshd[%d]: and "
+    tag = "" if pattern.anchor else "begin the pattern with the program's tag as in sshd[%d]: and "
     return f"{tag}give free text that never holds blanks the type word, or end the pattern with the address"
 
 
@@ -139,7 +142,7 @@ def _untyped(one: Loaded) -> Iterator[Complaint]:
 
 def _foreign(one: Loaded) -> Iterator[Complaint]:
     built, rule = one
-    untagged = [place for _, place, pattern in _patterns(one) if not pattern.tagged]
+    untagged = [place for _, place, pattern in _patterns(one) if pattern.anchor != "tag"]
     has_address = any(kind in ADDRESS_TYPES for kind in rule.types.values())
     if (rule.script is None and rule.ban is None) or rule.programs or rule.senders or not untagged or not has_address:
         return
@@ -152,6 +155,14 @@ def _foreign(one: Loaded) -> Iterator[Complaint]:
         deed = "bans an address" if rule.ban is not None else "runs a script for an address"
         fault = f"root {deed} of rule '{rule.name}', and {what}"
         yield _warning(untagged[0], fault, "add option program, or begin the pattern with the program's tag as in sshd[%d]:")
+
+
+def _unnamed(one: Loaded) -> Iterator[Complaint]:
+    """Whether an anchored rule on the system log looks for its message where the host stands."""
+    built, rule = one
+    if built.options.anchored and not rule.programs and rule.source == SYSTEM_LOG:
+        fault = "the message begins behind the time, with the host, as the rule names no program"
+        yield _warning(built.place("anchored"), fault, "add option program 'NAME'")
 
 
 def _spoofable(one: Loaded, source: SourceOptions | None) -> Iterator[Complaint]:
@@ -248,7 +259,7 @@ def _takes_all(recogniser: Recogniser, pattern: Pattern, rule: Rule) -> bool:
 
 
 def _renderings(pattern: Form, program: bytes) -> Iterator[bytes]:
-    head = forgery.header(program, tagged=pattern.tagged)
+    head = forgery.header(program, pattern.anchor)
     kinds = {index: e.kind for index, e in enumerate(pattern.elements) if isinstance(e, Conversion)}
     for values in _TOKENS:
         tokens = {index: values.get(kind.name, b"") for index, kind in kinds.items()}

@@ -83,6 +83,7 @@ class RuleOptions:
     format: tuple[Value, ...] = option(kinds.LINES, "the same in the syntax of format strings, with {name} and {name:type}")
     regex: tuple[Value, ...] = option(kinds.LINES, "the same as regular expressions with named groups")
     nocase: bool = option(kinds.FLAG, "whether upper and lower case are the same", "0")
+    anchored: bool = option(kinds.FLAG, "whether patterns must begin where the message does, behind the header", "0")
     excepts: tuple[Value, ...] = option(kinds.LINES, "patterns of lines that are no event all the same")
     fields: tuple[Value, ...] = option(kinds.LINES, "names for the conversions in order: name, name:type, or - to skip")
     program: tuple[str, ...] = option(kinds.WORD_LIST, "only lines of these programs")

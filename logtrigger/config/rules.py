@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from logtrigger import conditions, patterns, places
@@ -16,7 +17,7 @@ from logtrigger.config.uci import Value
 from logtrigger.config.words import Report, listed, suggestion
 from logtrigger.errors import PatternError
 from logtrigger.patterns import SYNTAXES
-from logtrigger.patterns.pattern import Pattern
+from logtrigger.patterns.pattern import Anchor, Pattern
 from logtrigger.rule import SYSTEM_LOG, Rule
 
 # Scripts get these as LT_name and so on, whatever the rule.
@@ -46,8 +47,9 @@ def compile_rule(draft: Draft, options: RuleOptions, report: Report, scripts: Sc
     """The rule, or None where the report says why there is none. Other rules' names are left to relations.py."""
     options = counting.spelled_out(draft, options, report)
     syntax, texts = _syntax(draft, options, report)
-    excepts = _compiled("except", syntax, [(value, None) for value in options.excepts], options.nocase, report)
-    compiled = _compiled(OPTION_OF[syntax], syntax, _with_fields(texts, options.fields, report), options.nocase, report)
+    how = _How(syntax, options.nocase, _anchor(options))
+    excepts = _compiled("except", how, [(value, None) for value in options.excepts], report)
+    compiled = _compiled(OPTION_OF[syntax], how, _with_fields(texts, options.fields, report), report)
     _check_env(draft, options, report)
     absence.check(draft, options, report)
     if options.enabled:
@@ -131,21 +133,35 @@ def _check_places(names: Sequence[str], types: Types, draft: Draft, report: Repo
         report.error(given.place if given else draft.place, fault, remedy)
 
 
-def _compiled(
-    option: str, syntax: str, texts: Sequence[tuple[Value, Value | None]], nocase: bool, report: Report
-) -> tuple[Pattern, ...]:
+@dataclass(frozen=True, slots=True)
+class _How:
+    """How all patterns of a rule are to be read."""
+
+    syntax: str
+    nocase: bool
+    anchor: Anchor
+
+
+def _anchor(options: RuleOptions) -> Anchor:
+    """Where the message of a rule begins: a program that it does not name may be text that a stranger wrote."""
+    if not options.anchored:
+        return ""
+    return "message" if options.program else "time"
+
+
+def _compiled(option: str, how: _How, texts: Sequence[tuple[Value, Value | None]], report: Report) -> tuple[Pattern, ...]:
     """All patterns of an option, or none of them where one is wrong."""
-    found = [_pattern(option, syntax, text, fields, nocase, report) for text, fields in texts]
+    found = [_pattern(option, how, text, fields, report) for text, fields in texts]
     good = tuple(pattern for pattern in found if pattern is not None)
     return good if len(good) == len(found) else ()
 
 
-def _pattern(option: str, syntax: str, text: Value, fields: Value | None, nocase: bool, report: Report) -> Pattern | None:
+def _pattern(option: str, how: _How, text: Value, fields: Value | None, report: Report) -> Pattern | None:
     names = fields.text.split() if fields else ()
     try:
-        return patterns.compile(text.text, names, syntax, nocase=nocase)
+        return patterns.compile(text.text, names, how.syntax, nocase=how.nocase, anchor=how.anchor)
     except PatternError as error:
-        alone = _mistake_alone(text, syntax)
+        alone = _mistake_alone(text, how)
         if alone is None and fields is not None:
             complain("fields", fields, error, report)
         else:
@@ -153,10 +169,10 @@ def _pattern(option: str, syntax: str, text: Value, fields: Value | None, nocase
         return None
 
 
-def _mistake_alone(text: Value, syntax: str) -> PatternError | None:
+def _mistake_alone(text: Value, how: _How) -> PatternError | None:
     """What is wrong with a pattern whatever its fields; None where the mistake lies in these."""
     try:
-        patterns.compile(text.text, (), syntax)
+        patterns.compile(text.text, (), how.syntax, anchor=how.anchor)
     except PatternError as error:
         return error
     return None

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from logtrigger import patterns
-from logtrigger.errors import PatternError
-from logtrigger.patterns.form import Form
 from logtrigger.patterns.pattern import Pattern
-
-_FLAGS = re.compile(r"\(\?[a-zA-Z]+\)")  # stand at the beginning of an expression, or nowhere
 
 
 def compile(text: str, names: Sequence[str] = (), syntax: str = "scanf", *, nocase: bool = False) -> Pattern:
@@ -22,10 +17,9 @@ def compile(text: str, names: Sequence[str] = (), syntax: str = "scanf", *, noca
     Raises:
         PatternError: what is wrong with it, where, and what to write.
     """
-    pattern = patterns.compile(text, names, syntax, nocase=nocase)
-    if pattern.tagged:
-        raise PatternError("the pattern begins with a program's tag", "leave it out: a message begins behind it", 1)
-    if isinstance(pattern, Form):
-        return Form(text, pattern.elements, nocase=nocase, tagged=True)
-    flags = found[0] if (found := _FLAGS.match(text)) else ""
-    return patterns.compile(f"{flags}^(?:{text[len(flags) :]})$", names, syntax, nocase=nocase)
+    pattern = patterns.compile(text, names, syntax, nocase=nocase, anchor="message")
+    if syntax != "regex":
+        return pattern  # ends with the line anyway
+    from logtrigger.patterns.regex import from_beginning
+
+    return patterns.compile(f"{from_beginning(text)}$", names, syntax, nocase=nocase, anchor="message")

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from logtrigger.patterns import layout
+from logtrigger.patterns.pattern import Anchor
 from logtrigger.patterns.types import ADDRESS_LETTER, WIDEST_TOKEN, FieldType
 from logtrigger.text import WHITE
 
@@ -136,13 +137,13 @@ class Form:
         text: the pattern as written.
         elements: what it consists of; two gaps never stand side by side.
         nocase: ASCII letters match in either case.
-        tagged: the pattern begins with a program's tag and matches only where the line it is given begins.
+        anchor: what the pattern must begin at; where it is any, it matches only where the line it is given begins.
     """
 
-    def __init__(self, text: str, elements: Sequence[Element], *, nocase: bool = False, tagged: bool = False) -> None:
+    def __init__(self, text: str, elements: Sequence[Element], *, nocase: bool = False, anchor: Anchor = "") -> None:
         self.text = text
         self.nocase = nocase
-        self.tagged = tagged
+        self.anchor = anchor
         self.elements = tuple(elements)
         kept = [e for e in elements if isinstance(e, Conversion) and e.name]
         self.fields = tuple(c.name for c in kept)
@@ -152,7 +153,7 @@ class Form:
         self._normalise = [(i, normalise) for i, normalise in enumerate(self.normalisers) if normalise]
         self._blocks, self._gaps = _cut(elements)
         self._flags = re.DOTALL | (re.IGNORECASE if nocase else 0)
-        self.tag = _tag(self.elements) if tagged else b""
+        self.tag = _tag(self.elements) if anchor == "tag" else b""
         self._prepare()
 
     def __repr__(self) -> str:
@@ -201,7 +202,7 @@ class Form:
         """One expression for a line's header and the pattern behind it, with the captures as its groups.
 
         Args:
-            head: an expression for headers, up to the tag for a tagged pattern, else up to the message.
+            head: an expression for headers, up to what the pattern is anchored at, else up to the message.
 
         Where it matches a line without trailing white space, `match` finds the same captures, not normalised yet; where it does
         not, nothing is said. None: this pattern has no such expression.
@@ -229,17 +230,17 @@ class Form:
                 elements.append(Conversion(element.kind) if isinstance(element, Conversion) else element)
         if self.tag and isinstance(number := elements[1], Conversion):
             elements[1] = replace(number, kind=replace(number.kind, expression=_PID))
-        expression = Form(self.text, elements, nocase=self.nocase, tagged=self.tagged)._behind_head()
+        expression = Form(self.text, elements, nocase=self.nocase, anchor=self.anchor)._behind_head()
         if expression is None:
             return None
         return head + expression.removesuffix(r"\Z").encode("latin-1") + _LINE_END, checks
 
     def _behind_head(self) -> str | None:
-        """The expression for the pattern where a header ends; for a tagged one where the header's tag begins."""
+        """The expression for the pattern where a header ends, or where its anchor is."""
         first = self._blocks[0].elements[:1]
-        if self.nocase or self._longest != _ANY_LENGTH or self._anchored and not self.tagged:
+        if self.nocase or self._longest != _ANY_LENGTH or self._anchored and not self.anchor:
             return None
-        if self.tagged:
+        if self.anchor:
             return self._expression
         # The leftmost place counts: only text that cannot stand in a header, or begin in it, is sought behind it.
         lead = first[0].text if first and isinstance(first[0], Literal) else b""
@@ -252,7 +253,7 @@ class Form:
     def captures(self, data: bytes, start: int, end: int) -> Sequence[bytes] | None:
         """As `match`, before normalisation; `end` excludes trailing white space."""
         lead = self._lead
-        at = start if self.tagged or lead is None else data.find(lead, start, end)
+        at = start if self.anchor or lead is None else data.find(lead, start, end)
         while at >= 0:
             if end - at > self._longest:
                 return self.match_linear(data, start, end)
@@ -261,7 +262,7 @@ class Form:
                 return found.groups()
             if not self._restarts and (self._head is None or self._head.match(data, at, end)):
                 return None  # a later beginning leaves less text to the gaps: it cannot do better
-            at = data.find(lead, at + 1, end) if lead and not self.tagged else -1
+            at = data.find(lead, at + 1, end) if lead and not self.anchor else -1
         return None
 
     def _prepare(self) -> None:
@@ -271,7 +272,7 @@ class Form:
             gap.greedy = index < last_address
         # Where the match may begin: at a literal that `find` finds, at the line's beginning, or where the expression says.
         self._lead: bytes | None = None
-        anchored = self._anchored = self.tagged or not (first.elements or gaps and gaps[0].kind.excludes)
+        anchored = self._anchored = bool(self.anchor) or not (first.elements or gaps and gaps[0].kind.excludes)
         if not anchored and not self.nocase and first.elements and isinstance(first.elements[0], Literal):
             self._lead = first.elements[0].text
         self._restarts = not gaps or bool(gaps[0].kind.excludes) or first.is_uneven

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 
 from logtrigger.errors import PatternError
 from logtrigger.patterns.form import Conversion, Element, Form, Literal
-from logtrigger.patterns.scanf import TAG, check_name, without_trailing_blanks
+from logtrigger.patterns.pattern import Anchor
+from logtrigger.patterns.scanf import TAG, anchored, check_name, without_trailing_blanks
 from logtrigger.patterns.types import CONVERSIONS, FIELD_TYPES, FieldType
 
 _FIELD = re.compile(r"\{(?P<name>[^{}:!]*)(?P<conversion>![^{}:]*)?(?::(?P<spec>[^{}]*))?\}")
@@ -88,7 +89,7 @@ CODES = {
 _KNOWN = {**CODES, **FIELD_TYPES}
 
 
-def compile(text: str, fields: Sequence[str] = (), *, nocase: bool = False) -> Form:
+def compile(text: str, fields: Sequence[str] = (), *, nocase: bool = False, anchor: Anchor = "") -> Form:
     """A pattern in format syntax, compiled.
 
     Fields are named in the pattern, so `fields` must be empty; `{}` takes text that is not kept. A field called `ip` is of type
@@ -107,7 +108,7 @@ def compile(text: str, fields: Sequence[str] = (), *, nocase: bool = False) -> F
     if not text.strip():
         raise PatternError("the format is empty", "write the text to look for")
     elements = without_trailing_blanks(list(_elements(text)))
-    return Form(text, elements, nocase=nocase, tagged=bool(_TAG.match(text)))
+    return Form(text, elements, nocase=nocase, anchor=anchored(anchor, bool(_TAG.match(text))))
 
 
 def _elements(text: str) -> Iterator[Element]:

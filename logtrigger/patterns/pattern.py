@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Literal, Protocol
+
+# Where in a line a pattern must begin: anywhere; at the header's tag; where the message does, behind the program that the
+# header names; behind the time.
+Anchor = Literal["", "tag", "message", "time"]
 
 
 class Pattern(Protocol):
@@ -39,8 +43,8 @@ class Pattern(Protocol):
         """Whether ASCII letters match in either case."""
 
     @property
-    def tagged(self) -> bool:
-        """Whether it begins with a program's tag: it is to be matched from the header's tag on."""
+    def anchor(self) -> Anchor:
+        """Where it must begin: `headers.begin` tells where that is. "tag" is for one that begins with a program's tag."""
 
     @property
     def tag(self) -> bytes:

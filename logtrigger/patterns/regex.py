@@ -15,6 +15,7 @@ from typing import Any
 
 from logtrigger.errors import PatternError
 from logtrigger.patterns.backtracking import judge
+from logtrigger.patterns.pattern import Anchor
 from logtrigger.patterns.scanf import check_name, kind_called
 from logtrigger.patterns.types import FIELD_TYPES, FieldType
 from logtrigger.text import WHITE
@@ -31,6 +32,7 @@ _PIECE = re.compile(
     r"|\{,(?P<most>[0-9]*)\}|.",
     re.DOTALL,
 )
+_FLAGS = re.compile(r"\(\?[a-zA-Z]+\)")  # stand at the beginning of an expression, or nowhere
 _VERBOSE = re.compile(r"\(\?[a-zA-Z]*x")
 _WHITE, _NOT_WHITE = r"\t-\r ", r"\x00-\x08\x0e-\x1f!-\xff"  # as parts of a class; RE2's own \s lacks \v
 
@@ -70,7 +72,6 @@ class RegexPattern:
     `backtracks` is why RE2 does not run it; empty where it does. `longest` is how many bytes of a line it is then shown.
     """
 
-    tagged = False
     tag = b""
     coarse_body = ""
 
@@ -82,8 +83,10 @@ class RegexPattern:
         literal: bytes,
         nocase: bool,
         backtracking: _Backtracking | None,
+        anchor: Anchor = "",
     ) -> None:
         self.text = text
+        self.anchor = anchor
         self.nocase = nocase
         self.literal = literal
         self.coarse = re.escape(literal.decode("latin-1"))
@@ -138,7 +141,7 @@ class RegexPattern:
         return values
 
 
-def compile(text: str, fields: Sequence[str] = (), *, nocase: bool = False) -> RegexPattern:
+def compile(text: str, fields: Sequence[str] = (), *, nocase: bool = False, anchor: Anchor = "") -> RegexPattern:
     """A regular expression, compiled; `fields` may give types to its named groups, as name:type.
 
     >>> pattern = compile(r"^Failed \\w+ for (?P<user>.*) from (?P<ip>\\S+)")
@@ -151,16 +154,26 @@ def compile(text: str, fields: Sequence[str] = (), *, nocase: bool = False) -> R
     """
     expression = _checked(text, nocase)
     groups = _groups(expression, fields)
-    source = _for_bytes(text)
+    source = _for_bytes(from_beginning(text) if anchor else text)
     linear, why = _linear(source, nocase)
     if linear is not None:
-        return RegexPattern(text, groups, linear, _literal(source), nocase, None)
+        return RegexPattern(text, groups, linear, _literal(source), nocase, None, anchor)
     try:
         backtracking = _Backtracking(why, *judge(source, text, expression.flags))
     except PatternError as error:
         other = "install logtrigger[speed], which brings RE2" if why == _NO_RE2 else f"write it for RE2: {why}"
         raise PatternError(error.fault, f"{error.remedy}; or {other}", error.column) from None
-    return RegexPattern(text, groups, re.compile(source, expression.flags), _literal(source), nocase, backtracking)
+    return RegexPattern(text, groups, re.compile(source, expression.flags), _literal(source), nocase, backtracking, anchor)
+
+
+def from_beginning(text: str) -> str:
+    """The expression, matching only at the beginning of what it is given.
+
+    >>> from_beginning("(?i)a|b")
+    '(?i)^(?:a|b)'
+    """
+    flags = found[0] if (found := _FLAGS.match(text)) else ""
+    return f"{flags}^(?:{text[len(flags) :]})"
 
 
 def _checked(text: str, nocase: bool) -> re.Pattern[bytes]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from logtrigger.errors import PatternError
 from logtrigger.patterns.form import Conversion, Element, Form, Literal
+from logtrigger.patterns.pattern import Anchor
 from logtrigger.patterns.types import CONVERSIONS, FIELD_TYPES, FieldType
 
 _LETTERS = "".join(CONVERSIONS)
@@ -16,7 +17,7 @@ TAG = re.compile(r"[A-Za-z0-9_./()@+-]+\[%d\]: ")
 _LENGTH_MODIFIERS = "hlLqjzt"
 
 
-def compile(text: str, fields: Sequence[str] = (), *, nocase: bool = False) -> Form:
+def compile(text: str, fields: Sequence[str] = (), *, nocase: bool = False, anchor: Anchor = "") -> Form:
     """A pattern and the names of its conversions in order, compiled.
 
     Each of `fields` is `name`, `name:type`, or `-` for a conversion whose text is not kept; conversions without one are not
@@ -38,7 +39,18 @@ def compile(text: str, fields: Sequence[str] = (), *, nocase: bool = False) -> F
     elements: list[Element] = []
     for piece, is_conversion in pieces:
         elements.append(next(conversions) if is_conversion else Literal(piece.encode("utf-8", "surrogateescape")))
-    return Form(text, without_trailing_blanks(elements), nocase=nocase, tagged=bool(TAG.match(text)))
+    return Form(text, without_trailing_blanks(elements), nocase=nocase, anchor=anchored(anchor, bool(TAG.match(text))))
+
+
+def anchored(anchor: Anchor, has_tag: bool) -> Anchor:
+    """Where a pattern must begin, which may itself begin with a program's tag.
+
+    Raises:
+        PatternError: it is to begin elsewhere.
+    """
+    if has_tag and anchor:
+        raise PatternError("the pattern begins with a program's tag", "leave it out: a message begins behind it", 1)
+    return "tag" if has_tag else anchor
 
 
 def _pieces(text: str) -> Iterator[tuple[str, bool]]:

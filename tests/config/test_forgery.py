@@ -91,7 +91,7 @@ def test_no_line_forges_what_cannot_be_forged(data: Any) -> None:
         form = data.draw(st.sampled_from(tried.patterns))
         assert isinstance(form, Form)
         true = data.draw(st.sampled_from([b"192.0.2.1", b"3.0.113.9", b"db8::9"]))
-        line = forgery.header(b"daemon", tagged=form.tagged) + filled(form, true, lambda form=form: attack(data.draw, form))
+        line = forgery.header(b"daemon", form.anchor) + filled(form, true, lambda form=form: attack(data.draw, form))
         assert set(addresses(tried, line) or [true]) == {true}, line
 
 

@@ -163,6 +163,15 @@ def test_conditions_may_forbid_the_line(linted: Lint) -> None:
                 " which runs the same script (drop one of the two, or the script runs twice)"
             ],
         ),
+        (
+            ["option pattern 'one line'\noption anchored 1"],
+            [
+                "rules.conf:5: warning: the message begins behind the time, with the host, as the rule names no program"
+                " (add option program 'NAME')"
+            ],
+        ),
+        (["option pattern 'one line'\noption anchored 1\noption file /var/log/x"], []),
+        (["option pattern 'one line'\noption anchored 1\noption program x"], []),
         # the narrow one first, other fields, counting, conditions, programs, files or scripts: no warning
         ([pattern("Failed %s for x from %s", "user ip"), pattern("Failed %s from %s", "user ip")], []),
         ([pattern("Failed %s from %s", "user ip"), pattern("Failed %s from %s", "- ip")], []),

@@ -116,7 +116,7 @@ def as_list(found: Sequence[bytes] | None) -> list[bytes] | None:
 def test_bulk_reads_no_line_otherwise(reading: tuple[list[Part], bytes], others: list[bytes], draw: st.DataObject) -> None:
     """Among other lines; where it finds nothing, or what it took for an address is none, nothing is said."""
     parts, line = reading
-    form = Form("", compiled(parts).elements, tagged=True)  # tried where the line begins
+    form = Form("", compiled(parts).elements, anchor="tag")  # tried where the line begins
     kept = sorted(draw.draw(st.sets(st.sampled_from(range(len(form.fields))), min_size=1))) if form.fields else []
     bulk = form.bulk(b"^()", kept)
     lines = [one.replace(b"\n", b"") + tail for one, tail in zip([line, *others], [b" \r", b"", b"\t", b""], strict=False)]
@@ -135,7 +135,7 @@ def test_bulk_reads_no_line_otherwise(reading: tuple[list[Part], bytes], others:
 
 @given(st.sampled_from([*CODES.values(), *FIELD_TYPES.values(), *CONVERSIONS.values()]), st.data())
 def test_no_type_of_a_bulk_takes_a_line_feed(kind: FieldType, draw: st.DataObject) -> None:
-    if Form("", [Literal(b"a"), Conversion(kind, "x")], tagged=True).bulk(b"", [0]):
+    if Form("", [Literal(b"a"), Conversion(kind, "x")], anchor="tag").bulk(b"", [0]):
         text = f"[^{kind.excludes}]" if kind.excludes else kind.expression or "."
         assert b"\n" not in draw.draw(st.from_regex(text.encode("latin-1"), fullmatch=True))
 
@@ -235,7 +235,7 @@ def test_tagged_pattern_matches_where_it_is_told() -> None:
     """It is given the place of the header's tag, and looks nowhere else."""
     form = scanf.compile("sshd[%d]: bye", ["pid"])
     line = b"host sshd[7]: bye"
-    assert form.tagged
+    assert form.anchor == "tag"
     assert form.match(line, 0, len(line)) is None
     assert as_list(form.match(line, 5, len(line))) == [b"7"]
 

@@ -285,7 +285,7 @@ def test_address_that_the_cap_cuts_is_none() -> None:
 
 def test_expressions_are_no_tagged_patterns() -> None:
     form = compiled(r"sshd\[\d+\]: x")
-    assert not form.tagged
+    assert form.anchor == ""
 
 
 def test_bytes_that_are_no_text_are_taken_as_they_are() -> None:

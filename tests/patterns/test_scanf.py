@@ -146,7 +146,7 @@ def test_nocase_is_for_letters_of_ascii() -> None:
     ],
 )
 def test_pattern_that_begins_with_a_tag(pattern: str, is_tagged: bool) -> None:
-    assert scanf.compile(pattern).tagged is is_tagged
+    assert scanf.compile(pattern).anchor == ("tag" if is_tagged else "")
 
 
 KNOWN = "conversions are %s %d %u %i %o %x %X %b %f %c; %% is a percent sign"
