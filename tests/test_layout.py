@@ -37,7 +37,6 @@ UNTESTED = {
     "logtrigger/cli/unban.py": "tried by tests/cli/test_bans.py",
     "logtrigger/config/actionkinds.py": "tried by tests/config/test_actions.py",
     "logtrigger/config/ecssamples.py": "tried by tests/config/test_ecs.py and tests/ecs/test_datasets.py",
-    "logtrigger/ecs/shipped.py": "tried by tests/ecs/test_datasets.py",
     "logtrigger/config/places.py": "tried by tests/config/test_build.py",
     "logtrigger/control/banned.py": "tried by tests/cli/test_bans.py",
     "logtrigger/control/client.py": "every test of a command that asks the daemon tries it",

@@ -15,13 +15,21 @@ from logtrigger.control.client import Facts
 
 @click.command(short_help="the running daemon's rules")
 @click.argument("name", required=False)
+@click.option("--library", is_flag=True, help="The services that the rule library has rules for, whether a daemon runs or not.")
 @ask.options
 @click.pass_context
-def rules(context: click.Context, name: str | None, path: Path | None, socket: Path | None, as_json: bool) -> None:
+def rules(
+    context: click.Context, name: str | None, library: bool, path: Path | None, socket: Path | None, as_json: bool
+) -> None:
     """The rules of the running daemon: events and triggers since its start, keys that are being counted, what they do.
 
-    With NAME, that rule: every option, its value and the place it was written at.
+    With NAME, that rule: every option, its value and the place it was written at. With --library NAME is that of a service.
     """
+    if library:
+        from logtrigger.cli.library import show
+
+        show(context, name, path or context.obj, as_json)
+        return
     with ask.daemon(context, path, socket) as daemon:
         if name is None:
             rows = daemon.ask("rules")

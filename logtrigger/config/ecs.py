@@ -10,13 +10,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from logtrigger import shipped
 from logtrigger.config import options, uci
 from logtrigger.config.options import DatasetTable, EcsAction, EventTable
 from logtrigger.config.rules import OPTION_OF, complain
 from logtrigger.config.uci import Section, Value
 from logtrigger.config.words import Report, listed, shown, suggestion
 from logtrigger.digests import blake2b
-from logtrigger.ecs import anchoring, fields, shipped
+from logtrigger.ecs import anchoring, fields
 from logtrigger.ecs.mapping import HEADER, Copy, Dataset, Event, Mapping, Set, Text, type_of
 from logtrigger.ecs.transforms import TRANSFORMS
 from logtrigger.errors import Complaint, PatternError, Place
@@ -74,7 +75,7 @@ def settle(sections: Iterable[Section], report: Report) -> Mapping:
 def with_shipped(own: Mapping, report: Report) -> Mapping:
     """A configuration's datasets, and those that come with the program where it has none of their names."""
     sections: list[Section] = []
-    for path in shipped.files():
+    for path in shipped.files(shipped.DATASETS):
         sections += uci.parse(path.read_bytes(), str(path), report)
     kept = [section for section in sections if _dataset_of(section) not in own.names]
     more = settle(kept, report)

@@ -1,4 +1,4 @@
-"""The configuration's files: the one asked for and what it includes, each read once, in the order they are named."""
+"""The configuration's files: the one asked for, what it uses of the library and includes, each read once, in that order."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from logtrigger.config import options, trust, uci
+from logtrigger.config import library, options, trust, uci
 from logtrigger.config.uci import Section, Value
-from logtrigger.config.words import Report
+from logtrigger.config.words import Report, shown
 from logtrigger.errors import Complaint, ConfigError, Place
 
 FileId = tuple[int, int]  # device and inode
@@ -20,7 +20,7 @@ class Unreadable(ConfigError):
 
 
 def read_all(path: Path, report: Report) -> list[Section]:
-    """The sections of a file and, behind the section that includes them, those of its includes.
+    """The sections of a file and, behind the section that names them, those of the library and of its includes.
 
     Raises:
         Unreadable: the file itself cannot be read. An include that cannot be read is reported.
@@ -48,6 +48,8 @@ class _Reading:
             self._report.error(Place(path, 1), fault, remedy)
         for section in uci.parse(data, path, self._report):
             yield section
+            if section.type == "logtrigger" and "use" in section.options:
+                yield from self._services(section, (*above, identity))
             if section.type == "logtrigger" and "include" in section.options:
                 yield from self._includes(section, (*above, identity))
 
@@ -55,6 +57,15 @@ class _Reading:
         for value in options.read(options.DaemonOptions, {"include": section.options["include"]}, self._report).include:
             for path in _expand(value):
                 yield from self._include(value, path, above)
+
+    def _services(self, section: Section, above: tuple[FileId, ...]) -> Iterator[Section]:
+        for value in options.read(options.DaemonOptions, {"use": section.options["use"]}, self._report).use:
+            for name in value.text.split():
+                path = library.find(name)
+                if path is None:
+                    self._report.error(value.place, f"the library has no rules for {shown(name)}", library.way_out(name))
+                else:
+                    yield from self._include(value, str(path), above)
 
     def _include(self, value: Value, path: str, above: tuple[FileId, ...]) -> Iterator[Section]:
         try:

@@ -54,6 +54,7 @@ class DaemonOptions:
     state: Path | None = option(kinds.PATH, "the store file; by default a place that suits the system and the user")
     control: Path | None = option(kinds.PATH, "the control socket; by default beside the store, or where sockets are kept")
     control_group: str | None = option(kinds.RULE_NAME, "the group whose members may use the control socket too")
+    use: tuple[Value, ...] = option(kinds.LINES, "services of the rule library, such as sshd, whose rules are wanted")
     include: tuple[Value, ...] = option(kinds.LINES, "further files or globs, seen from this file's folder")
     ignore: tuple[str, ...] = option(kinds.HOSTS, "addresses, prefixes and names of hosts that are never banned")
     ignore_file: tuple[Path, ...] = option(kinds.PATHS, "files with further ones, read again when they change")

@@ -28,7 +28,6 @@ from tests.ports import free_port
 
 pytestmark = pytest.mark.timeout(600)  # the first run installs the server
 
-RULES = Path(__file__).parents[2] / "etc/logtrigger/rules.d"
 SCRIPT = Path(__file__).parents[2] / "scripts/alerta.sh"
 NOW: Callable[[], float] = time.time  # noqa: TID251  the server judges by its own clock
 
@@ -256,8 +255,8 @@ def test_line_to_alert(server: Server, key: Path, tmp_path: Path) -> None:
     """A shipped rule, what the configuration adds to it, and what the server has of it in the end."""
     with live(tmp_path) as one:
         one.configure(
-            f"config logtrigger\n\tlist include '{RULES}/ssh.conf'",
-            f"config logtrigger\n\tlist include '{RULES}/rsnapshot.conf'",
+            "config logtrigger\n\tlist use 'sshd-events'",
+            "config logtrigger\n\tlist use 'rsnapshot'",
             f"config override\n\tlist rule '*'\n\toption file '{one.log}'",
             "config override\n\tlist rule 'OpenSSH_InvalidUser'\n\tlist action 'invalid_user'",
             "config override\n\tlist rule 'Rsnapshot_Completed'\n\tlist action 'backup'",

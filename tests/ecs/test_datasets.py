@@ -8,8 +8,8 @@ import pytest
 
 from logtrigger.config import ecs, ecssamples, uci
 from logtrigger.config.words import Report
-from logtrigger.ecs import shipped as shipped_files
 from logtrigger.ecs.mapping import Mapping
+from logtrigger.shipped import DATASETS, files
 from tests.ecs.conftest import Document
 
 HEAD = "Oct 31 15:09:55 gate sshd[812]: "
@@ -17,15 +17,15 @@ HEAD = "Oct 31 15:09:55 gate sshd[812]: "
 
 def test_every_sample_holds_and_nothing_is_doubtful() -> None:
     report = Report()
-    sections = [s for path in shipped_files.files() for s in uci.parse(path.read_bytes(), str(path), report)]
-    assert [path.stem for path in shipped_files.files()] == ["openvpn", "sshd", "syslog"]
+    sections = [s for path in files(DATASETS) for s in uci.parse(path.read_bytes(), str(path), report)]
+    assert [path.stem for path in files(DATASETS)] == ["openvpn", "sshd", "syslog"]
     mapping = ecs.settle(sections, report)
     assert report.complaints == []
     assert ecssamples.failures(sections, mapping) == []
 
 
 def test_every_event_has_samples_on_both_sides(shipped: Mapping) -> None:
-    for path in shipped_files.files():
+    for path in files(DATASETS):
         for section in uci.parse(path.read_bytes(), str(path), Report()):
             if section.type == "event":
                 assert {"expect", "reject"} <= set(section.options), section.place

@@ -30,8 +30,7 @@ def path(tmp_path: Path) -> Path:
     tmp_path.chmod(0o700)
     path = tmp_path / "logtrigger"
     database = geodata.write(tmp_path / "places.mmdb", {"1.2.3.0/24": geodata.FINLAND, "192.0.2.0/24": geodata.SWEDEN})
-    text = EXAMPLE.read_text().replace("'/etc/logtrigger/rules.d/", f"'{ROOT}/etc/logtrigger/rules.d/")
-    path.write_text(text.replace("/usr/share/GeoIP/GeoLite2-Country.mmdb", str(database)))
+    path.write_text(EXAMPLE.read_text().replace("/usr/share/GeoIP/GeoLite2-Country.mmdb", str(database)))
     path.chmod(0o600)
     return path
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -25,7 +24,6 @@ def examples() -> str:
 
 
 def test_examples_are_a_configuration(tmp_path: Path) -> None:
-    shutil.copytree(ROOT / "etc/logtrigger/rules.d", tmp_path / "rules.d")
     (tmp_path / "ask.sh").write_text("#!/bin/sh\n")
     geodata.write(tmp_path / "GeoLite2-City.mmdb")
     geodata.write(tmp_path / "GeoLite2-ASN.mmdb", geodata.ASN_NETWORKS, "GeoLite2-ASN")

@@ -1,4 +1,4 @@
-"""The rules of etc/logtrigger/rules.d: each file alone and all together, without a complaint, the same with either matcher."""
+"""The rule library: each file alone and all together, without a complaint, the same with either matcher."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from logtrigger import config
+from logtrigger import config, shipped
 from logtrigger.cli.check import check
 from logtrigger.config import samples, uci
 from logtrigger.config.uci import Section
@@ -24,7 +24,10 @@ from logtrigger.rule import SYSTEM_LOG, Settings
 from tests import geodata
 
 ROOT = Path(__file__).parents[2]
-FILES = sorted((ROOT / "etc/logtrigger/rules.d").glob("*.conf"))
+FILES = shipped.files(shipped.RULES)
+# Written before there was `anchored`: what holds others off is the program's tag or a regex that begins with the time.
+OLDER = {"openvpn", "openvpn-log", "pfsense-events", "rsnapshot", "sshd-events", "sshguard-events", "sudo-events", "tty-events"}
+FORGED = "10.0.0.9"  # the address that an attacker writes into a sample
 NOW = 1_800_000_000.0
 MATCHERS = [
     pytest.param(LiteralMatcher, id="plain"),
@@ -42,17 +45,18 @@ config action 'note'
 """
 
 
+each_file = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 PLACES: list[Places] = [{}, {"home": "0", "country": "SE"}, {"home": "1", "country": "FI"}]  # where an address may be
 
 
-def written(folder: Path, *files: Path) -> Path:
-    """A main configuration that includes these."""
+def written(folder: Path, *files: Path, main: str = MAIN) -> Path:
+    """A main configuration that uses these."""
     folder.chmod(0o700)
     path = folder / "logtrigger"
-    own = [f"\tlist include '{file}'" for file in files]
+    own = [f"\tlist use '{' '.join(file.stem for file in files)}'"]
     if any(" home" in file.read_text() for file in files):
         own += [f"\tlist geoip '{geodata.write(folder / 'places.mmdb')}'", "\tlist home_country 'FI'"]
-    path.write_text("\n".join(["config logtrigger", *own, MAIN]))
+    path.write_text("\n".join(["config logtrigger", *own, main]))
     path.chmod(0o600)
     return path
 
@@ -95,11 +99,38 @@ def test_beside_the_shipped_configuration() -> None:
     assert len(names) == len(set(names))
 
 
-def test_only_rules() -> None:
-    """What is done is said elsewhere; so is what else there is to set up."""
-    assert {section.type for section in sections(*FILES)} == {"rule"}
-    for section in rule_sections():
-        assert not {"script", "ban", "action", "enabled", "source"} & set(section.options), texts(section, "name")
+@each_file
+def test_does_without_a_main_configuration_s_help(tmp_path: Path, file: Path) -> None:
+    """`list use` is all it takes."""
+    done = CliRunner().invoke(check, ["-c", str(written(tmp_path, file, main="")), "--strict"])
+    assert (done.exit_code, ": error:" in done.output) == (0, False), done.output
+
+
+@each_file
+def test_says_what_it_watches(file: Path) -> None:
+    first = file.read_text().partition("\n")[0]
+    assert re.fullmatch(rf"# {re.escape(file.stem)}: \S.*[^.]", first), first
+
+
+@each_file
+def test_only_rules(file: Path) -> None:
+    """Whom to tell is said elsewhere; so is what else there is to set up. Files of events leave bans to others, too."""
+    assert {section.type for section in sections(file)} == {"rule"}
+    for section in sections(file):
+        assert not {"script", "action", "enabled"} & set(section.options), texts(section, "name")
+        assert texts(section, "source") in ([], ["bans"]), texts(section, "name")
+        if file.stem.endswith("-events"):
+            assert not {"ban", "trust"} & set(section.options), texts(section, "name")
+        else:
+            assert texts(section, "name")[0].lower().replace("_", "").startswith(file.stem.replace("-", ""))
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if file.stem not in OLDER], ids=lambda file: file.stem)
+def test_a_line_that_somebody_forges(file: Path) -> None:
+    """One at least, rejected or read right; by it the attacker wants this address banned instead of his own."""
+    samples = [(section, text) for section in sections(file) for text in texts(section, "expect") + texts(section, "reject")]
+    assert any(FORGED in text for _, text in samples), f"write a sample with {FORGED} where a stranger's text stands"
+    assert not any(re.search(rf"-> .*\bip={re.escape(FORGED)}", text) for _, text in samples)
 
 
 def test_no_script_that_is_not_shipped() -> None:
@@ -127,8 +158,12 @@ def test_a_sample_for_every_pattern(settings: Settings) -> None:
 
 
 def test_held_to_programs_and_places() -> None:
-    """On the system log a pattern begins with the program's tag, or the rule names the programs."""
+    """No pattern begins within a stranger's text: it is anchored, or begins with the program's tag."""
     for section in rule_sections():
+        if Path(section.place.path).stem not in OLDER:
+            assert {"program", "file", "source"} & set(section.options), texts(section, "name")
+            assert texts(section, "anchored") == ["1"], texts(section, "name")
+            continue
         patterns = texts(section, "pattern")
         tagged = bool(patterns) and all(re.match(r"[\w-]+\[%d\]: ", pattern) for pattern in patterns)
         assert tagged or "program" in section.options or "file" in section.options, texts(section, "name")
