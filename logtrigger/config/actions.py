@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from importlib.util import find_spec
 from pathlib import Path
@@ -64,9 +64,11 @@ def use(
     """
     when: dict[str, dict[str, tuple[Condition, ...]]] = {name: {} for name in named}
     for built in rules:
-        for name in built.options.action:
+        _check_twice(built, report)
+        for name in dict.fromkeys(built.options.action):
             if _is_known(name, built.place("action"), named, report) and built.rule is not None:
                 when[name][built.rule.name] = tuple(_fit(named[name], built, report))
+    _check_fed({built.options.source for built in rules}, named, report)
     for place, name in notices:
         if _is_known(name, place, named, report) and NOTICE not in when[name]:
             when[name][NOTICE] = tuple(_fit_notices(named[name], place, report))
@@ -93,6 +95,25 @@ def use(
 def feeding(named: Mapping[str, Named]) -> dict[str, bool]:
     """Of each action, by the name that its lines would have as a source, whether it feeds them back."""
     return {f"{FED}{name}": getattr(one.own, "feed", False) for name, one in named.items()}
+
+
+def _check_twice(built: Built, report: Report) -> None:
+    seen = set[str]()
+    for value in built.draft.given["action"].values if built.options.action else ():
+        for name in value.text.split():
+            if name in seen:
+                report.warning(
+                    value.place, f"rule '{built.options.name}' names the action '{name}' twice", "drop one of the two"
+                )
+            seen.add(name)
+
+
+def _check_fed(sources: Collection[str | None], named: Mapping[str, Named], report: Report) -> None:
+    """What an action feeds back is for rules to read."""
+    for name, one in named.items():
+        if getattr(one.own, "feed", False) and f"{FED}{name}" not in sources:
+            remedy = f"write option source '{FED}{name}' into a rule, or drop 'feed'"
+            report.warning(one.section.options["feed"].place, f"no rule reads what the action '{name}' feeds back", remedy)
 
 
 def _is_known(name: str, place: Place, named: Mapping[str, Named], report: Report) -> bool:
@@ -136,6 +157,8 @@ def _check(section: Section, type: str, own: Any, report: Report) -> None:
     if type == "script" and own.script is not None:
         for fault, remedy in trust.script_doubts(own.script):
             report.error(section.options["script"].place, fault, remedy)
+    if type in ("log", "ecs") and own.path is not None and "{" not in own.path.text and Path(own.path.text).is_dir():
+        report.warning(section.options["path"].place, f"'path' is a folder: {own.path.text}", "name a file in it")
     if type == "ecs" and ("path" in section.options) == ("url" in section.options):
         report.error(section.place, "an action of type ecs has a 'path' or a 'url'", "write one of the two")
     if type == "ecs" and own.user and not own.password_file:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from logtrigger.config import merge, trust, widening
@@ -14,6 +15,7 @@ from logtrigger.config.words import Report, listed, shown, suggestion
 from logtrigger.rule import BanOptions, Escalation, FirewallOptions
 
 _COMMANDS = ("ban", "unban", "flush")
+_LOOKED_AT = 1 << 20  # bytes of a program
 _BACKENDS_WITH_HOOKS = ("auto", "nftables", "iptables")
 
 
@@ -62,6 +64,9 @@ def check_ignoring(given: Mapping[str, Option], options: DaemonOptions, report: 
     """Report a command or files for the ignore list that are not there, or that others can change."""
     if options.ignore_command:
         _check_command("ignore_command", options.ignore_command, given["ignore_command"], report)
+        if not _is_told_address(options.ignore_command):
+            fault = "'ignore_command' does not look at the address that it is asked about"
+            report.warning(given["ignore_command"].place, fault, "add {ip} where the program takes it")
     for path in options.ignore_file:
         place = given["ignore_file"].place
         if not path.exists():
@@ -71,6 +76,17 @@ def check_ignoring(given: Mapping[str, Option], options: DaemonOptions, report: 
         else:
             for fault, remedy in trust.doubts(path, path.stat()):
                 report.error(place, f"'ignore_file': {fault}", remedy)
+
+
+def _is_told_address(command: Sequence[str]) -> bool:
+    """Whether an address stands among a command's arguments, or what it runs may take the variable for it."""
+    if any("{ip}" in word or "LT_ip" in word for word in command):
+        return True
+    for path in map(Path, command):
+        with suppress(OSError, ValueError):
+            if path.is_file() and path.stat().st_size <= _LOOKED_AT and b"LT_ip" in path.read_bytes():
+                return True
+    return False
 
 
 def _check_command(name: str, command: Sequence[str], given: Option, report: Report) -> None:

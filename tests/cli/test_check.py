@@ -102,3 +102,12 @@ def test_strict_counts_warnings_beside_mistakes() -> None:
     write(Path("rules.conf"), "config rule\n option name a\n option pattern x\n option maxfial 5\n")
     done = run("--strict", "-c", "rules.conf")
     assert (done.exit_code, done.stdout) == (1, "rules.conf: 2 mistakes\n")
+
+
+@pytest.mark.parametrize("widen", ["24/5 16/20 56/5", "32/5"])
+def test_rule_that_widens_its_bans_counts_as_one(widen: str) -> None:
+    """/32 is one of IPv6: in IPv4 it would be the address itself."""
+    rule = f"config rule\n option name a\n option pattern 'sshd[%d]: from %s'\n option fields '- ip'\n option widen '{widen}'\n"
+    write(Path("rules.conf"), rule + " option ban 1h\n option maxfail 5\n option time 10m\n")
+    done = run("-c", "rules.conf")
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "rules.conf: 1 rule, no mistakes\n", "")

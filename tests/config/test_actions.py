@@ -76,6 +76,15 @@ LOG = "option type log; option path /var/log/x"
         (RULE, "5: error: no action is called 'a' (write: config action 'a', and below it what it does)"),
         (RULE + action(LOG, "b"), "5: error: no action is called 'a'"),
         (RULE + action(LOG) + action(LOG, "b"), "9: warning: no rule names the action 'b'"),
+        (RULE + " list action a\n" + action(LOG), "6: warning: rule 'login' names the action 'a' twice (drop one of the two)"),
+        (
+            RULE + action("option type log; option path /var/log"),
+            "8: warning: 'path' is a folder: /var/log (name a file in it)",
+        ),
+        (
+            RULE + action("option type script; option script /bin/sh; option feed 1"),
+            "9: warning: no rule reads what the action 'a' feeds back (write option source 'action:a' into a rule, or drop",
+        ),
         (RULE + action(LOG) + action(LOG), "9: error: an action is called 'a' at rules.conf:6 already"),
         (RULE + "config action\n option type log\n option path /var/x/y", "6: error: the action has no name"),
         (RULE + action(LOG, "script"), "6: error: an action cannot be called 'script'"),

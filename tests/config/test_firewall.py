@@ -90,11 +90,11 @@ def test_rule_that_cannot_ban(complaints: Complaints, text: str, said: str) -> N
 def test_ignore_list(write: Write) -> None:
     write("friends", "192.0.2.7")
     text = "config logtrigger\n list ignore '10.0.0.0/8 gw.example.org'\n list ignore gw.example.org\n"
-    text += " list ignore_file friends\n option ignore_command '/bin/sh -c \"exit 1\"'\n"
+    text += " list ignore_file friends\n option ignore_command '/bin/sh -c \"test {ip}\"'\n"
     settings, said = config.load(write("rules.conf", text + rule("ban 1h")))
     assert (said, settings.ignore.texts, settings.ignore_names) == ((), ("10.0.0.0/8",), ("gw.example.org",))
     assert [path.name for path in settings.ignore_files] == ["friends"]
-    assert settings.ignore_command == ("/bin/sh", "-c", "exit 1")
+    assert settings.ignore_command == ("/bin/sh", "-c", "test {ip}")
 
 
 @pytest.mark.parametrize(
@@ -104,12 +104,23 @@ def test_ignore_list(write: Write) -> None:
         ("list ignore somebody", "2: error: 'ignore' cannot be 'somebody' (write one such as"),
         ("list ignore_file friends", "2: warning: there is no file "),
         ("list ignore_file /", "2: error: 'ignore_file' is a folder: / (name a file in it)"),
-        ("option ignore_command /no/such", "2: error: 'ignore_command': there is no program '/no/such' (install it,"),
+        (
+            "option ignore_command '/bin/sh -c \"exit 1\"'",
+            "2: warning: 'ignore_command' does not look at the address that it is asked about (add {ip} where",
+        ),
+        ("option ignore_command '/no/such {ip}'", "2: error: 'ignore_command': there is no program '/no/such' (install it,"),
     ],
 )
 def test_ignore_list_with_mistakes(complaints: Complaints, option: str, said: str) -> None:
     [complaint] = complaints(f"config logtrigger\n {option}\n" + rule("ban 1h"))
     assert complaint.partition(":")[2].startswith(said)
+
+
+def test_ignore_command_may_take_the_address_from_the_environment(write: Write) -> None:
+    script = write("ask.sh", '#!/bin/sh\n[ "$LT_ip" = 192.0.2.7 ]\n').absolute()
+    script.chmod(0o700)
+    text = f"config logtrigger\n option ignore_command {script}\n"
+    assert config.load(write("rules.conf", text + rule("ban 1h")))[1] == ()
 
 
 def test_good_login(write: Write) -> None:
