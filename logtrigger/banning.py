@@ -113,6 +113,7 @@ class Banning:
         self._forgive()
         self._owed.update(over)  # ended while nobody was there, perhaps, to tell a firewall without a clock
         self.loop.call_soon(lambda: self._tell_ended(over))
+        self.loop.call_soon(self._lift_ignored)  # the configuration may have changed meanwhile
         if len(self.bans):
             self.report(1, f"restoring {_counted(len(self.bans))}")
         if len(self.bans) or over or self._settings.bans:
@@ -143,23 +144,31 @@ class Banning:
             self._rebuild()
 
     def _ignore_changed(self) -> None:
-        ignored = [n for n in self.bans if self.ignoring.addresses.overlaps(ipaddress.ip_network(n))]
-        self._lift(self.bans.lift(ignored), "ignored now")
+        self._lift_ignored()
+        self.on_ignore()
+
+    def _lift_ignored(self) -> None:
+        wanted = (unmapped(parse_network(text)) for text in self.ignoring.addresses.texts)
+        ignored = self.bans.touching(wanted) if len(self.bans) else []
+        self._pardon(ignored, "ignored now")
         for network in ignored[:_NAMED]:
             self.report(1, f"{network} is on the ignore list now: no longer banned")
         if more := len(ignored[_NAMED:]):
             self.report(1, f"{_counted(more)} more of what is on the ignore list now: lifted")
-        self.on_ignore()
 
     def _spared(self, address: str) -> None:
         """The command wants this address not to be banned: lift what rules have banned of it."""
         held = [ban.network for ban in self.bans.covering(ipaddress.ip_network(address)) if not ban.by]
-        lifted = self.bans.lift(held)
-        self._lift(lifted, "spared by ignore_command")
-        self.offenders.forget(lifted)
-        self._record_offenders()
+        self._pardon(held, "spared by ignore_command")
         for network in held:
             self.report(1, f"{network} is spared by ignore_command: no longer banned")
+
+    def _pardon(self, networks: Sequence[str], how: str) -> None:
+        """Lift bans that were wrong: they count for no later one."""
+        if networks:
+            self._lift(self.bans.lift(networks), how)
+            self.offenders.forget(networks)
+            self._record_offenders()
 
     def _prepare(self) -> None:
         if any(rule.ban is not None and rule.ban.widened for rule in self._settings.rules):

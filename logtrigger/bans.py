@@ -15,7 +15,7 @@ from math import inf
 from sys import intern
 from typing import NamedTuple
 
-from logtrigger.addresses import Network, canonical, unmapped
+from logtrigger.addresses import Network, canonical, number, unmapped
 from logtrigger.model import Ban, Unban
 from logtrigger.within import Within
 
@@ -132,6 +132,13 @@ class Bans:
             lies_within = _Prefixes(wide).hold
             lifted.update((held, None) for held in self._held if lies_within(held))
         return self._lift(list(lifted))
+
+    def touching(self, networks: Iterable[Network]) -> list[str]:
+        """The bans that have an address in common with one of these networks. Many cost hardly more than one."""
+        wanted = list(networks)
+        around = dict.fromkeys(text for network in wanted for text in self._candidates(network) if text in self._held)
+        lies_within = _Prefixes(wanted).hold
+        return list(around | dict.fromkeys(held for held in self._held if lies_within(held)))
 
     def lift(self, networks: Iterable[str]) -> list[str]:
         """Lift the bans of these very networks; gives what was lifted."""
@@ -343,6 +350,5 @@ class _Prefixes:
         version, bits = (6, 128) if ":" in address else (4, 32)
         if not (known := self._known[version]):
             return False
-        number = int(ipaddress.IPv6Address(address) if version == 6 else ipaddress.IPv4Address(address))
-        length = int(own or bits)
-        return any(prefix <= length and number >> (bits - prefix) in found for prefix, found in known.items())
+        whole, length = number(address), int(own or bits)
+        return any(prefix <= length and whole >> (bits - prefix) in found for prefix, found in known.items())

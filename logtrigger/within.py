@@ -7,7 +7,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable
 
-from logtrigger.addresses import Network, canonical
+from logtrigger.addresses import Network, canonical, number
 
 _BITS = {4: 32, 6: 128}
 _PACKED = 64  # bits that an array can hold
@@ -26,22 +26,22 @@ class Within:
         self._numbers: dict[tuple[int, int], array[int] | list[int]] = {}
         unsorted: dict[tuple[int, int], list[int]] = {}
         for text in networks:
-            shape, number = _parts(text)
-            unsorted.setdefault(shape, []).append(number)
+            shape, own = _parts(text)
+            unsorted.setdefault(shape, []).append(own)
         for shape, numbers in unsorted.items():
             self._numbers[shape] = _kept(shape[1], sorted(numbers))
 
     def add(self, network: str) -> None:
         """Take up one that is not there."""
-        shape, number = _parts(network)
+        shape, own = _parts(network)
         numbers = self._numbers.setdefault(shape, _kept(shape[1], ()))
-        numbers.insert(bisect_left(numbers, number), number)
+        numbers.insert(bisect_left(numbers, own), own)
 
     def discard(self, network: str) -> None:
-        shape, number = _parts(network)
+        shape, own = _parts(network)
         numbers = self._numbers.get(shape, [])
-        at = bisect_left(numbers, number)
-        if at < len(numbers) and numbers[at] == number:
+        at = bisect_left(numbers, own)
+        if at < len(numbers) and numbers[at] == own:
             del numbers[at]
 
     def find(self, network: Network) -> list[str]:
@@ -55,7 +55,7 @@ class Within:
                 begin = bisect_left(numbers, low)
                 end = bisect_left(numbers, low + (1 << (prefix - network.prefixlen)))
                 kind = ipaddress.IPv4Network if version == 4 else ipaddress.IPv6Network
-                found += [canonical(kind((number << shift, prefix))) for number in numbers[begin:end]]
+                found += [canonical(kind((own << shift, prefix))) for own in numbers[begin:end]]
         return found
 
 
@@ -68,5 +68,4 @@ def _parts(network: str) -> tuple[tuple[int, int], int]:
     version = 6 if ":" in address else 4
     bits = _BITS[version]
     prefix = int(length) if slash else bits
-    number = int(ipaddress.IPv4Address(address) if version == 4 else ipaddress.IPv6Address(address))
-    return (version, prefix), number >> (bits - prefix)
+    return (version, prefix), number(address) >> (bits - prefix)

@@ -550,6 +550,30 @@ def test_reload_lifts_nothing_else_than_what_is_ignored(bench: Make) -> None:
     assert list(one.fake.held) == ["192.0.2.1"]
 
 
+def test_start_lifts_what_has_come_to_be_ignored_meanwhile(bench: Make) -> None:
+    before = bench()
+    before.meet("192.0.2.1", "198.51.100.1")
+    before.commits.last()
+    made = bench(settings("192.0.2.0/24"))
+    made.turn_until(lambda: list(made.fake.held) == ["198.51.100.1"])
+    assert list(made.banning.bans) == ["198.51.100.1"]
+
+
+@pytest.mark.parametrize("ignored", ["192.0.2.7", "192.0.2.0/24"])
+def test_ban_of_who_is_ignored_now_was_a_mistake_and_counts_no_more(bench: Make, ignored: str) -> None:
+    growing = banner(HOUR, escalation=Escalation(factor=2.0))
+    made = bench()
+    made.meet("192.0.2.7", "198.51.100.1", made=growing)
+    made.banning.take_up(settings(ignored))
+    made.banning.take_up(settings())
+    made.pass_time(2 * HOUR)
+    made.banning.offenders.expire(made.now)
+    assert [note.partition(" for ")[2] for note in made.meet("192.0.2.7", "198.51.100.1", made=growing)] == [
+        "1h",
+        "2h (ban number 2)",
+    ]
+
+
 def test_reload_that_ignores_very_many_is_quick_and_says_so_in_few_lines(bench: Make) -> None:
     one = bench()
     one.meet(*(f"2001:db8:{number:x}::1" for number in range(20_000)))
