@@ -1,7 +1,8 @@
-"""Who is logged in over SSH at this moment: sessions that sshd has let in, not those that still try.
+"""Who is logged in over SSH at this moment: sessions that have been let in, not those that still try.
 
 A process of sshd names itself after whom it serves, `sshd: bob@pts/0`, once that one is in; until then its name ends in a
-bracket (OpenSSH, sshd.c and session.c). Its sockets are looked up in the kernel's tables, see proc(5).
+bracket (OpenSSH, sshd.c and session.c). One of dropbear tells nothing, but starts shells and commands for those alone whom it
+has let in (svr-chansession.c). Their sockets are looked up in the kernel's tables, see proc(5).
 """
 
 from __future__ import annotations
@@ -13,46 +14,87 @@ from collections.abc import Iterator
 from contextlib import suppress
 from ipaddress import IPv6Address
 from pathlib import Path
+from typing import NamedTuple
 
-_PROGRAMS = ("sshd", "sshd-session")
+_SSHD = ("sshd", "sshd-session")
+_DROPBEAR = ("dropbear", "dropbearmulti")
 _IN = re.compile(r"sshd(?:-session)?: (?P<user>[^\0]+)@[^@\0\[\] ]+\0*")
 _SOCKET = re.compile(r"socket:\[([0-9]+)\]")
-_ESTABLISHED = "01"
+_ESTABLISHED, _LISTEN = "01", "0A"
+
+
+class _Row(NamedTuple):
+    """A TCP socket of this machine."""
+
+    state: str
+    inode: str
+    port: str  # of this machine
+    address: str  # of the other end, as the kernel writes it
 
 
 def live(proc: Path = Path("/proc")) -> dict[str, str]:
     """The other ends' addresses, and the user of each; what cannot be found out is left out."""
-    users: dict[str, str] = {}
-    for pid in os.listdir(proc):
-        if pid.isdecimal():
-            with suppress(OSError):  # it has ended meanwhile
-                users.update(_sockets(proc / pid))
-    return {address: users[inode] for inode, address in _established(proc) if inode in users} if users else {}
+    users = {inode: user for process, user in _serving(proc).items() for inode in _sockets(process)}
+    rows = list(_rows(proc)) if users else []
+    # What somebody has forwarded over SSH are sockets of his session, too, to or from anywhere: he is not logged in from there.
+    listened = {row.port for row in rows if row.state == _LISTEN and row.inode not in users}
+    return {
+        _address(row.address): users[row.inode]
+        for row in rows
+        if row.state == _ESTABLISHED and row.inode in users and row.port in listened
+    }
 
 
-def _sockets(process: Path) -> Iterator[tuple[str, str]]:
-    """The sockets of a process of sshd that serves somebody, by their inodes, and whom it serves."""
-    if (process / "comm").read_text().strip() not in _PROGRAMS:
-        return
-    found = _IN.fullmatch((process / "cmdline").read_text())
-    program = process / "exe"
-    if found is None or os.path.basename(os.readlink(program)) not in _PROGRAMS or os.stat(program).st_uid != 0:
-        return
-    for fd in os.listdir(process / "fd"):
+def _serving(proc: Path) -> dict[Path, str]:
+    """The processes that serve somebody who is logged in, and whom."""
+    found: dict[Path, str] = {}
+    dropbear: set[str] = set()
+    processes = [name for name in os.listdir(proc) if name.isdecimal()]
+    for name in processes:
+        with suppress(OSError):  # it has ended meanwhile
+            comm = (proc / name / "comm").read_text().strip()
+            if comm in _SSHD and (title := _IN.fullmatch((proc / name / "cmdline").read_text())):
+                if _runs(proc / name, _SSHD):
+                    found[proc / name] = title["user"]
+            elif comm in _DROPBEAR and _runs(proc / name, _DROPBEAR):
+                dropbear.add(name)
+    for name in processes if dropbear else ():
         with suppress(OSError):
-            if inode := _SOCKET.fullmatch(os.readlink(process / "fd" / fd)):
-                yield inode[1], found["user"]
+            parent = (proc / name / "stat").read_text().rpartition(")")[2].split()[1]
+            if parent in dropbear and name not in dropbear:
+                found.setdefault(proc / parent, _owner(proc / name))
+    return found
 
 
-def _established(proc: Path) -> Iterator[tuple[str, str]]:
-    """The inodes of established TCP connections, and the addresses of their other ends."""
+def _runs(process: Path, programs: tuple[str, ...]) -> bool:
+    """Whether a process runs one of these programs, as root has installed it."""
+    program = process / "exe"
+    return os.path.basename(os.readlink(program)) in programs and os.stat(program).st_uid == 0
+
+
+def _owner(process: Path) -> str:
+    """Whose a process is. Names are not looked up: that may take its time over a network."""
+    uid = os.stat(process).st_uid
+    return "root" if uid == 0 else f"user {uid}"
+
+
+def _sockets(process: Path) -> Iterator[str]:
+    """The inodes of a process's sockets."""
+    with suppress(OSError):
+        for fd in os.listdir(process / "fd"):
+            with suppress(OSError):
+                if inode := _SOCKET.fullmatch(os.readlink(process / "fd" / fd)):
+                    yield inode[1]
+
+
+def _rows(proc: Path) -> Iterator[_Row]:
     for name in ("tcp", "tcp6"):
         with suppress(OSError), open(proc / "net" / name, encoding="ascii") as table:
             next(table, None)
             for line in table:
                 words = line.split()
-                if len(words) > 9 and words[3] == _ESTABLISHED:
-                    yield words[9], _address(words[2].partition(":")[0])
+                if len(words) > 9 and words[3] in (_ESTABLISHED, _LISTEN):
+                    yield _Row(words[3], words[9], words[1].partition(":")[2], words[2].partition(":")[0])
 
 
 def _address(text: str) -> str:

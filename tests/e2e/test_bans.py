@@ -8,14 +8,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.box import BOUND, PASSWORD, ROOT, Box, box, wait_for
-from tests.e2e.test_blocking import PORT, log_in, sshd
+from tests.e2e.test_blocking import PORT, dropbear, log_in, sshd
 from tests.scripts.netns import HOST, PATH, PEER, Namespace, answers, family_of, pair
 
 pytestmark = [
@@ -337,12 +337,21 @@ def says(process: subprocess.Popen[bytes], word: str) -> bool:
     return process.stdout.readline() == f"{word}\n".encode()
 
 
-@pytest.mark.tool("rsyslogd", "ssh", "sshd", "sshpass")
+@pytest.mark.tool("rsyslogd", "ssh", "sshpass")
+@pytest.mark.parametrize(
+    "server",
+    [
+        pytest.param(sshd, marks=pytest.mark.tool("sshd"), id="sshd"),
+        pytest.param(dropbear, marks=pytest.mark.tool("dropbear"), id="dropbear"),
+    ],
+)
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_live_session_outlasts_the_first_ban(two: tuple[Namespace, Namespace, Box], backend: str) -> None:
+def test_live_session_outlasts_the_first_ban(
+    two: tuple[Namespace, Namespace, Box], backend: str, server: Callable[[Box], AbstractContextManager[None]]
+) -> None:
     """Whoever is logged in is banned for a moment only, and is told how to undo it; the second ban is a full one."""
     host, peer, machine = two
-    with machine.system_log() as log, sshd(machine), guard(machine, backend, log) as daemon:
+    with machine.system_log() as log, server(machine), guard(machine, backend, log) as daemon:
         wait_for(lambda: answers(host, 4, PORT), "the server listens")
         with session(peer) as inside:
             assert says(inside, "before")
