@@ -1,6 +1,7 @@
 # make run    try it: the quickstart configuration, in the foreground, from this checkout
 # make test   the tests and doctests
 # make check  format, lint, types, shell scripts, man pages
+# make docs   what is made of the code: docs/options.md
 # make bench  time from a line to its action or ban and lines a second, beside the peers that are installed; an hour
 # make torture  500,000 lines through files rotated in every way while the daemon is stopped and killed; 20 minutes
 # make clean  remove what the above made
@@ -18,7 +19,7 @@ lint = @if command -v $(1) >/dev/null; then $(2); \
 	elif [ "$$CI" = true ]; then echo "make check: $(1) is not installed, and CI must have it" >&2; exit 1; \
 	else echo "make check: skipped $(1): not installed (apt-get install $(1))"; fi
 
-.PHONY: run test check bench torture clean
+.PHONY: run test check docs bench torture clean
 
 # A clone made with umask 002 is for its group to write, and such scripts are not run.
 run: $(VENV)/.installed
@@ -38,6 +39,9 @@ check: $(VENV)/.installed-dev
 # SC2154 "referenced but not assigned": the LT_ variables come from logtrigger.
 	$(call lint,shellcheck,shellcheck --exclude=SC2154 $(POSIX_SCRIPTS) .ci/run)
 	$(call lint,mandoc,for page in $(MAN_PAGES); do mandoc -T lint -W warning "$$page" || exit; done)
+
+docs: $(VENV)/.installed
+	$(VENV)/bin/python -m tools.options_page
 
 bench: $(VENV)/.installed-bench
 	$(VENV)/bin/python bench/latency.py

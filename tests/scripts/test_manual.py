@@ -6,9 +6,12 @@ import re
 import subprocess
 from pathlib import Path
 
+import click
 import pytest
 
 from logtrigger import config
+from logtrigger.cli import commands
+from logtrigger.cli.commands import COMMANDS
 from logtrigger.config import options
 from tests.scripts.conftest import SCRIPTS
 
@@ -58,3 +61,14 @@ def test_example(tmp_path: Path) -> None:
 def test_lint(page: Path) -> None:
     done = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", page], capture_output=True, text=True, check=False)
     assert (done.stdout, done.returncode) == ("", 0)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_described_with_its_options(name: str) -> None:
+    text = (PAGES / "logtrigger.8").read_text()
+    assert re.search(rf"^\.(It )?Cm (\w+ \| )*{name}\b", text, re.MULTILINE), f"{name} is missing in logtrigger(8)"
+    command = commands.main.get_command(click.Context(commands.main), name)
+    assert command is not None
+    flags = {text.lstrip("-") for one in command.params if isinstance(one, click.Option) for text in one.opts}
+    known = {found.lstrip("\\-") for found in re.findall(r"\bFl ((?:\\?-)?\w[\w-]*)", text)}
+    assert flags - {"help", "follow", "database"} <= known  # these have a short form, which is
