@@ -23,8 +23,8 @@ INTRODUCTION = """\
 
 The sections of a configuration and all they may hold, a line each; [kinds of values](#kinds-of-values) are at the end. How a
 configuration is written, and what each option means at length, is in [logtrigger(5)](../man/logtrigger.5); the pages of
-[docs](README.md) show them at work. `logtrigger rules NAME` shows what each option of a rule is in the running daemon, and where
-that was written.
+[docs](README.md) show them at work. `logtrigger rules NAME` shows what each option of a rule is in the running daemon, and
+where that was written.
 """
 
 # How each kind of value is written, by its name.
