@@ -97,6 +97,8 @@ def _test(op: str, value: str, kind: str, column: int) -> Test:
     if op in _COMPARISONS:
         return _comparison(_COMPARISONS[op], value, kind, column)
     members = value.split() if op.endswith("in") else [value]
+    if kind in ("country", "continent"):
+        members = [_code(member, kind, column) for member in members]
     inside = _membership(members, kind, column)
     return _negated(inside) if op in ("!=", "not in") else inside
 
@@ -144,6 +146,16 @@ def _membership(members: list[str], kind: str, column: int) -> Test:
         return lambda text: bool(text) and number(text, kind) in numbers
     texts = frozenset(members)
     return lambda text: text in texts
+
+
+def _code(text: str, kind: str, column: int) -> str:
+    from logtrigger import countries  # loaded where somebody asks for one
+
+    try:
+        return countries.country(text) if kind == "country" else countries.continent(text)
+    except ValueError as error:
+        remedy = f"write 'in {text}', or 'not in {text}'" if " " in text else str(error)
+        raise PatternError(f"'{text}' is no {kind}", remedy, column) from None
 
 
 def number(text: str, kind: str = "") -> float | None:

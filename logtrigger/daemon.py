@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from logtrigger import __version__
 from logtrigger.banning import Banning
@@ -29,6 +30,9 @@ from logtrigger.places import Look, nowhere
 from logtrigger.rule import FED, Settings
 from logtrigger.store import Store
 from logtrigger.windowrows import from_row
+
+if TYPE_CHECKING:
+    from logtrigger.geoip import GeoIP
 
 _LAGGING, _CAUGHT_UP = 20_000, 5_000  # triggers waiting for a commit: where sources pause, where they go on
 _TIDY_EVERY = 60.0  # seconds
@@ -83,6 +87,7 @@ class Daemon:
         self.dispatch.on_output = self._feed_back
         self.banning = Banning(self.loop, settings, self.store, self.commits, console.report, clock, dry_run=dry_run)
         self.banning.on_change = self._tell_of_ban
+        self._geoip: GeoIP | None = None
         self.engine = self._engine_for(settings)
         self.banning.on_ignore = self._set_ignore
         self.commits.drop(self.engine.counters.restore(self._stored_windows()))
@@ -272,7 +277,7 @@ class Daemon:
             return nowhere
         from logtrigger.geoip import GeoIP  # brings a package that few configurations need
 
-        self._geoip = GeoIP(settings.geoip, self.report, settings.home)
+        self._geoip = GeoIP(settings.geoip, self.report, settings.home, before=self._geoip)
         return self._geoip.look
 
     def _on_fault(self, error: Exception) -> None:

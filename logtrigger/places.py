@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-COUNTRY, HOME = "country", "home"
+COUNTRY, CONTINENT, HOME = "country", "continent", "home"
 # Field of a place -> its type in conditions.
 FIELDS = {
-    COUNTRY: "text",  # ISO 3166-1 alpha-2
+    COUNTRY: "country",  # ISO 3166-1 alpha-2
     "country_name": "text",
-    "continent": "text",  # two letters
+    CONTINENT: "continent",  # two letters
     "city": "text",
     "lat": "float",
     "lon": "float",

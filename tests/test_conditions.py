@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from logtrigger import conditions
+from logtrigger import conditions, places
 from logtrigger.errors import PatternError
 
 TYPES = {
@@ -142,3 +142,39 @@ def test_mistake_says_what_to_write(text: str, fault: str, remedy: str, column: 
     with pytest.raises(PatternError) as error:
         conditions.compile(text, TYPES)
     assert (error.value.fault, error.value.remedy, error.value.column) == (fault, remedy, column)
+
+
+@pytest.mark.parametrize(
+    ("text", "held", "not_held"),
+    [
+        ("country == fi", "FI", "SE"),
+        ("country != Fi", "SE", "FI"),
+        ("country in fi se", "SE", "NO"),
+        ("continent not in eu", "AS", "EU"),
+    ],
+)
+def test_codes_in_any_case(text: str, held: str, not_held: str) -> None:
+    field = text.split()[0]
+    condition = conditions.compile(text, places.types({"ip": "ip"}))
+    assert condition.holds({field: held}) and not condition.holds({field: not_held})
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("country in FI,SE", "'FI,SE' is no country at column 12: put blanks between them: FI SE"),
+        ("ip_country == Finland", "'Finland' is no country at column 15: write countries as two letters of ISO 3166"),
+        ("country != UK", "'UK' is no country at column 12: the code of the United Kingdom is GB"),
+        ("country == XX", "'XX' is no country at column 12: write countries as two letters of ISO 3166"),
+        ("country == FI SE", "'FI SE' is no country at column 12: write 'in FI SE', or 'not in FI SE'"),
+        ("continent == Europe", "'Europe' is no continent at column 14: write one of AF AN"),
+    ],
+)
+def test_what_is_no_country(text: str, said: str) -> None:
+    with pytest.raises(PatternError) as raised:
+        conditions.compile(text, places.types({"ip": "ip"}))
+    assert f"{raised.value}: {raised.value.remedy}".startswith(said)
+
+
+def test_a_field_of_one_s_own_may_be_called_country() -> None:
+    assert conditions.compile("country == Finland", {"country": "text"}).holds({"country": "Finland"})

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from logtrigger.geoip import LOOK_EVERY, MOST_CACHED, Database, GeoIP, places
+from logtrigger.geoip import LOOK_EVERY, MOST_CACHED, GeoIP
 from tests import geodata
 
 pytestmark = pytest.mark.package("geoip2")
@@ -62,23 +60,6 @@ def test_several_databases_are_one(city: Path, tmp_path: Path, reports: Reports)
     assert found["asn"] == "64496" and found["as_org"] == "Example Net"
     assert found["country"] == "SE"  # the first that knows it
     assert found["city"] == "Elsewhere"
-
-
-@pytest.mark.parametrize(
-    ("record", "found"),
-    [
-        ({"country_code": "FI", "asn": "AS64496", "as_name": "N", "lat": 1, "lng": -2.5}, "FI 64496 N 1.0000 -2.5000"),
-        ({"country": "FI"}, "FI"),
-        ({"country": {"names": {"de": "Finnland"}}}, ""),
-        ({"country": {"iso_code": None}, "location": {"latitude": "north"}}, ""),
-        ([1, 2], ""),
-        (None, ""),
-    ],
-)
-def test_layouts_of_records(record: Any, found: str) -> None:
-    assert (
-        " ".join(places(record)[name] for name in ("country", "asn", "as_org", "lat", "lon") if name in places(record)) == found
-    )
 
 
 @pytest.mark.parametrize(
@@ -135,41 +116,6 @@ def test_database_in_the_making(city: Path, reports: Reports) -> None:
     assert reports == [(1, f"{city}: read anew")]
 
 
-@pytest.fixture(params=["as it comes", "in Python"])
-def reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """maxminddb's reader in C, where it has one, and the one in Python, which is all there is on some routers."""
-    if request.param == "in Python":
-        maxminddb = pytest.importorskip("maxminddb")
-        monkeypatch.setattr(maxminddb, "open_database", partial(maxminddb.open_database, mode=maxminddb.MODE_MMAP))
-
-
-@pytest.mark.usefixtures("reader")
-@pytest.mark.parametrize("address", ["192.0.2.7", "192.0.2.200", "2001:db8::1", "10.0.0.1", "ff02::1", "x", "1.2.3", ""])
-def test_either_reader(city: Path, reports: Reports, address: str, request: pytest.FixtureRequest) -> None:
-    database = Database(city)
-    assert ("extension" in type(database._reader).__module__) <= ("in Python" not in request.node.name)
-    assert database.look(address).get("country") == {"192.0.2.7": "FI", "192.0.2.200": "SE", "2001:db8::1": "FI"}.get(address)
-    assert database.fields() >= {"country", "city", "lat"}
-
-
-@pytest.mark.usefixtures("reader")
-def test_damage_inside(city: Path, reports: Reports) -> None:
-    """A file that opens and holds rubbish: it is told once, and addresses have no place."""
-    whole = city.read_bytes()
-    begin = whole.index(b"\xab\xcd\xefMaxMind.com")
-    for byte in (0xFF, 0x00, 0x20, 0x3F, 0xE7):
-        reports.clear()
-        city.write_bytes(bytes([byte]) * begin + whole[begin:])
-        try:
-            geo = GeoIP([city], reports)
-            for number in range(10):
-                geo.look(f"192.0.2.{number}")
-            Database(city).fields()
-        except ValueError as error:
-            assert "is damaged" in str(error)
-        assert len(reports) <= 1 and all("is damaged" in text for _, text in reports)
-
-
 @pytest.mark.parametrize("fault", ["gone", "rubbish", "cut"])
 def test_broken_database_is_told_once_and_the_old_one_kept(city: Path, reports: Reports, fault: str) -> None:
     """Also where the file is overwritten in place, under whoever has it open."""
@@ -189,6 +135,64 @@ def test_broken_database_is_told_once_and_the_old_one_kept(city: Path, reports: 
     assert reports[1:] == [(1, f"{city}: read anew")]
 
 
+def damaged(path: Path) -> bytes:
+    """The file with rubbish in the midst of its tree; it has its description still."""
+    content = path.read_bytes()
+    return content[:100] + b"\xff" * 200 + content[300:]
+
+
+def test_damaged_one_never_takes_the_place_of_a_good_one(city: Path, reports: Reports) -> None:
+    geo = GeoIP([city], reports)
+    good = city.read_bytes()
+    city.write_bytes(damaged(city))
+    for _ in range(3):
+        geo.refresh()
+    assert geo.look("192.0.2.9")["country"] == "FI"
+    ((level, said),) = reports
+    assert level == 0 and "city.mmdb is damaged" in said and said.endswith("; the one read before stays in use")
+    city.write_bytes(good)
+    geo.refresh()
+    assert reports[1:] == [(1, f"{city}: read anew")]
+
+
+def test_broken_at_the_start_and_mended_later(city: Path, reports: Reports) -> None:
+    good = city.read_bytes()
+    city.write_bytes(damaged(city))
+    geo = GeoIP([city], reports)
+    assert geo.look("192.0.2.9") == {}
+    ((level, said),) = reports
+    assert level == 0 and "is damaged" in said and said.endswith("; addresses have no place until it can be read")
+    city.write_bytes(good)
+    geo.refresh()
+    assert geo.look("192.0.2.9")["country"] == "FI"
+    assert reports[1:] == [(1, f"{city}: read anew")]
+
+
+def test_what_was_in_use_survives_a_reload(city: Path, tmp_path: Path, reports: Reports) -> None:
+    """The one that was read stays, whatever became of its file; one that the configuration names no more is forgotten."""
+    other = geodata.write(tmp_path / "other.mmdb", geodata.ASN_NETWORKS, "GeoLite2-ASN")
+    before = GeoIP([city, other], reports)
+    city.write_bytes(b"rubbish")
+    for _ in range(2):
+        after = GeoIP([city], reports, before=before)
+        after.refresh()
+    assert after.look("192.0.2.7") == IN_FINLAND
+    assert {text for _, text in reports} == {
+        f"{city} is no MaxMind database; name a file such as GeoLite2-Country.mmdb; the one read before stays in use"
+    }
+
+
+def test_damage_that_an_address_shows_is_told_once(city: Path, reports: Reports) -> None:
+    content = city.read_bytes()
+    city.write_bytes(content.replace(b"Helsinki", b"\xff" * 8))
+    geo = GeoIP([city], reports)
+    for number in range(10):
+        assert geo.look(f"192.0.2.{number}") == {}
+    assert geo.look("192.0.2.200")["country"] == "SE"
+    ((level, said),) = reports
+    assert level == 0 and said.endswith("until then some addresses have no place")
+
+
 def test_missing_database_is_waited_for(tmp_path: Path, reports: Reports) -> None:
     path = tmp_path / "later.mmdb"
     geo = GeoIP([path], reports)
@@ -197,13 +201,6 @@ def test_missing_database_is_waited_for(tmp_path: Path, reports: Reports) -> Non
     geodata.write(path)
     geo.refresh()
     assert geo.look("192.0.2.7")["country"] == "FI"
-
-
-def test_what_a_database_is_good_for(city: Path, tmp_path: Path) -> None:
-    asn = geodata.write(tmp_path / "asn.mmdb", geodata.ASN_NETWORKS, "GeoLite2-ASN")
-    assert Database(asn).fields() == {"asn", "as_org"}
-    assert Database(city).fields() >= {"country", "city", "lat"}
-    assert Database(asn).kind == "GeoLite2-ASN"
 
 
 def test_cache_is_bounded(city: Path, reports: Reports) -> None:

@@ -7,7 +7,12 @@ from logtrigger import places
 
 def test_names_that_rules_gain() -> None:
     gained = places.types({"user": "text", "ip": "ip", "peer": "ip"})
-    assert gained["country"] == "text" and gained["ip_lat"] == "float" and gained["peer_asn"] == "int"
+    assert (
+        gained["country"] == "country"
+        and gained["ip_city"] == "text"
+        and gained["ip_lat"] == "float"
+        and gained["peer_asn"] == "int"
+    )
     assert len(gained) == 3 * len(places.FIELDS)
 
 

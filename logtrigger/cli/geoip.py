@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -38,25 +39,31 @@ def geoip(
 ) -> None:
     """Look addresses up in the databases of `list geoip`, as rules see them.
 
-    The exit status is 1 where nothing is known of an address, and 2 where there is no database or no such address.
+    The exit status is 1 where nothing is known of an address, and 2 where a database cannot be read or one of them is no
+    address; the others are looked up all the same.
     """
     home: Collection[str] = ()
     if not databases:
         databases, home = _configured(context, path or context.obj or DEFAULT_PATH)
-    geo = _opened(context, databases, home)
-    unknown = False
+    faults: list[str] = []
+    geo = GeoIP(databases, lambda _, text: faults.append(text), home)
+    _tell(context, faults)
+    unknown = wrong = False
     for text in addresses:
         address = canonical_ip(text.encode("utf-8", "surrogateescape")).decode("utf-8", "replace")
         if not _is_address(address):
-            raise click.BadParameter(f"'{safe_text(text)}' is no address; write one such as 192.0.2.7 or 2001:db8::1")
+            click.echo(f"'{safe_text(text)}' is no address; write one such as 192.0.2.7 or 2001:db8::1", err=True)
+            wrong = True
+            continue
         found = geo.look(address)
+        _tell(context, faults)
         unknown |= not found
         if as_json:
             click.echo(json.dumps({"ip": address, **found}))
         else:
             said = ", ".join(f"{name} {safe_text(found[name])}" for name in FIELDS if name in found)
             click.echo(f"{address}: {said or 'not known'}")
-    context.exit(_UNKNOWN if unknown else 0)
+    context.exit(_ERROR if wrong else _UNKNOWN if unknown else 0)
 
 
 def _is_address(text: str) -> bool:
@@ -82,10 +89,11 @@ def _configured(context: click.Context, path: Path) -> tuple[tuple[Path, ...], f
     return settings.geoip, settings.home
 
 
-def _opened(context: click.Context, databases: Sequence[Path], home: Collection[str]) -> GeoIP:
-    faults: list[str] = []
-    geo = GeoIP(databases, lambda level, text: faults.append(text.rpartition("; addresses")[0] or text), home)
+def _tell(context: click.Context, faults: Sequence[str]) -> None:
+    """End where a database cannot be read; what the daemon would do meanwhile is of no use here."""
+    for text in faults:
+        click.echo(
+            re.sub("; (?:addresses have no place until it can be read|until then some addresses .*)$", "", text), err=True
+        )
     if faults:
-        click.echo("\n".join(faults), err=True)
         context.exit(_ERROR)
-    return geo

@@ -81,7 +81,7 @@ def read(path: Path, *, trust: bool = False, keep: bool = False) -> Configuratio
     _check_files({"state": daemon.state, "control": daemon.control}, own, report)
     blocking = firewall.settle(sections, report)
     firewall.check_ignoring(own, daemon, report)
-    databases.check(own.get("geoip"), own.get("home_country"), daemon, asking, report)
+    databases.check(own.get("geoip"), own.get("home_country"), daemon, asking, report, trust=trust)
     if report.errors:
         raise ConfigError(sorted(report.errors + report.warnings))
     state = daemon.state or default_state()

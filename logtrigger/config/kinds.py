@@ -42,12 +42,6 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SECTION_NAME = re.compile(r"[A-Za-z0-9_]{1,100}")
 _JOURNAL_MATCH = re.compile(r"[A-Z0-9_]{1,64}=.+")  # systemd.journal-fields(7)
 _USER_NUMBER = re.compile(r"[0-9]{1,10}")
-_COUNTRY = re.compile(r"[A-Z]{2}")
-_NO_COUNTRY = {  # what is easily taken for a code of ISO 3166-1
-    "UK": "the code of the United Kingdom is GB",
-    "EL": "the code of Greece is GR",
-    "EU": "name the countries, or ask for 'continent == EU' in a rule",
-}
 _PROGRAM_MOST = 15  # bytes of a process's name, proc(5) comm
 
 FORBIDDEN_VARIABLES = frozenset({"PATH", "IFS", "ENV"})
@@ -314,13 +308,17 @@ def ports(value: Value) -> tuple[int, ...]:
 
 def _countries(value: Value) -> tuple[str, ...]:
     """Codes of ISO 3166-1 alpha-2, in capitals."""
-    countries = tuple(value.text.upper().split())
-    for country in countries:
-        if country in _NO_COUNTRY:
-            raise ValueError(_NO_COUNTRY[country])
-    if not countries or not all(_COUNTRY.fullmatch(country) for country in countries):
-        raise ValueError("write countries as two letters each, such as FI SE")
-    return countries
+    from logtrigger import countries  # loaded where somebody names one
+
+    codes, written = list[str](), value.text.split()
+    for text in written:
+        try:
+            codes.append(countries.country(text))
+        except ValueError as error:
+            raise ValueError(f"{text} is none: {error}" if len(written) > 1 else str(error)) from None
+    if not codes:
+        raise ValueError(countries.WRITE)
+    return tuple(codes)
 
 
 FLAG = Kind("flag", _flag)

@@ -51,6 +51,27 @@ def test_a_database_by_name(rules: Path, tmp_path: Path) -> None:
     assert run("geoip", "-d", asn, "192.0.2.7").output == "192.0.2.7: asn 64496, as_org Example Net\n"
 
 
+def test_one_bad_address_hides_no_other(rules: Path) -> None:
+    done = run("-c", rules, "geoip", "192.0.2.200", "1.2.3", "192.0.2.201")
+    assert done.stdout.splitlines() == [f"192.0.2.{last}: country SE, country_name Sweden, continent EU" for last in (200, 201)]
+    assert done.stderr == "'1.2.3' is no address; write one such as 192.0.2.7 or 2001:db8::1\n"
+    assert done.exit_code == 2
+
+
+@pytest.mark.parametrize("what", ["tree", "record"])
+def test_damage_is_no_answer(rules: Path, tmp_path: Path, what: str) -> None:
+    """Neither that of the whole file, nor what only this address shows."""
+    path = tmp_path / "city.mmdb"
+    good = path.read_bytes()
+    broken = good.replace(b"Helsinki", b"\xff" * 8) if what == "record" else good[:90] + b"\xff" * 300 + good[390:]
+    path.write_bytes(broken)
+    done = run("geoip", "-d", path, "192.0.2.7")
+    assert done.exit_code == 2
+    assert done.stdout == ""
+    assert f"{path} is damaged (" in done.stderr and done.stderr.endswith("); install it anew\n")
+    assert run("-c", rules, "geoip", "192.0.2.7").exit_code == 2
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

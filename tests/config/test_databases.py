@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from logtrigger import config
+from logtrigger.errors import ConfigError
 from tests import geodata
 
 Write = Callable[[str, str], Path]
@@ -50,10 +51,49 @@ def test_missing_one_is_waited_for(complaints: Complaints, tmp_path: Path) -> No
     assert said.startswith(f"rules.conf:8: warning: there is no database {tmp_path}/later.mmdb (install it there;")
 
 
+@pytest.mark.parametrize("content", [b"rubbish", None])
+def test_broken_one_keeps_nobody_from_starting(write: Write, tmp_path: Path, city: Path, content: bytes | None) -> None:
+    """The daemon is needed for more than places; `check` calls it a mistake."""
+    city.write_bytes(content or city.read_bytes()[:90] + b"\xff" * 300 + city.read_bytes()[390:])
+    path = write("rules.conf", RULE + " list when 'country == FI'\n" + geoip(city))
+    settings, (said,) = config.load(path)
+    assert settings.geoip == (city,) and settings.number_of_rules == 1
+    assert said.severity == "warning" and str(city) in said.fault
+    with pytest.raises(ConfigError) as raised:
+        config.read(path)
+    assert [one.severity for one in raised.value.complaints] == ["error"]
+
+
+@pytest.mark.parametrize(
+    ("when", "said"),
+    [
+        (["country != FI"], "'country != FI'"),
+        (["ip_country not in FI SE"], "'ip_country not in FI SE'"),
+        (["country != FI", "city != Turku"], "'country != FI'"),
+        (["country != FI", "known country"], ""),
+        (["country != FI", "home == 0"], ""),
+        (["country == SE"], ""),
+        (["unknown country"], ""),
+        (["ip != 10.0.0.1"], ""),
+    ],
+)
+def test_who_bans_what_is_elsewhere_bans_what_is_nowhere(
+    complaints: Complaints, city: Path, when: list[str], said: str
+) -> None:
+    asked = "".join(f" list when '{text}'\n" for text in when)
+    rule = RULE.replace("option script /bin/sh", "option ban 1h") + asked
+    got = complaints(rule + geoip(city) + " list home_country FI\n")
+    fault = (
+        f"rules.conf:1: warning: rule 'login' also bans addresses of which nobody knows where they are: {said} holds for them"
+    )
+    assert [one.partition(" (")[0] for one in got] == ([fault] if said else [])
+    assert complaints(RULE + asked + geoip(city) + " list home_country FI\n") == []
+
+
 def test_what_is_none(complaints: Complaints, tmp_path: Path) -> None:
     (tmp_path / "x.mmdb").write_text("rubbish")
     assert complaints(RULE + geoip(tmp_path / "x.mmdb")) == [
-        f"rules.conf:7: error: {tmp_path}/x.mmdb is no MaxMind database (name a file such as GeoLite2-Country.mmdb)"
+        f"rules.conf:7: warning: {tmp_path}/x.mmdb is no MaxMind database (name a file such as GeoLite2-Country.mmdb)"
     ]
 
 

@@ -67,7 +67,8 @@ def test_option_names_are_those_of_the_sections() -> None:
         ),
         (
             "config logtrigger\n list home_country 'FI Sweden'",
-            "rules.conf:2: error: 'home_country' cannot be 'FI Sweden' (write countries as two letters each, such as FI SE)",
+            "rules.conf:2: error: 'home_country' cannot be 'FI Sweden'"
+            " (Sweden is none: write countries as two letters of ISO 3166 each, such as FI SE)",
         ),
         (
             "config logtrigger\n list home_country uk",

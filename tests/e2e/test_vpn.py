@@ -242,3 +242,26 @@ def test_database_is_replaced_under_the_daemon(own_log: Vpn) -> None:
     geodata.write(database, {"203.0.113.0/24": GERMANY}, "GeoLite2-Country")
     logs_in_until(vpn.alerts, "the next one counts")
     assert vpn.live.newest.count("read anew") == 2
+
+
+def test_database_is_broken_at_the_start(tmp_path: Path, web: WebServer) -> None:
+    """The daemon works without it, says so, and takes it up as soon as it is whole."""
+    with live(tmp_path) as one:
+        configure(one, web, "OpenVPNLog", "openvpn-log.conf", f"file '{one.log}'")
+        database = one.folder / "places.mmdb"
+        whole = database.read_bytes()
+        database.write_bytes(whole[:90] + b"\xff" * 200 + whole[290:])
+        with one.running():
+            vpn = Vpn(one, web, lambda text: one.write(f"2023-10-31 15:09:59 {text}"))
+            assert f"{database} is damaged" in one.output and "addresses have no place until it can be read" in one.output
+            vpn.logs_in("bob", HOME)
+            vpn.wait_written("unknown.log", f"bob from {HOME} ()")
+            database.write_bytes(whole)
+
+            def at_home() -> object:
+                vpn.logs_in("bob", HOME)
+                time.sleep(0.1)
+                return vpn.written("home.log")
+
+            one.until(at_home, "the whole database counts")
+            assert vpn.written("home.log")[0] == "bob at home in Helsinki, FI (1)"
