@@ -42,7 +42,8 @@ class GeoIP:
         before: GeoIP | None = None,
     ) -> None:
         self._paths, self._report, self._home, self._clock = paths, report, frozenset(home), clock
-        self._open = {path: one for path, one in before._open.items() if path in paths} if before else {}
+        opened: dict[Path, Database] = {} if before is None else before._open
+        self._open: dict[Path, Database] = {path: one for path, one in opened.items() if path in paths}
         self._failed: dict[Path, _Failure] = {}
         self._damaged: set[Path] = set()  # told of
         self._cache: dict[str, Places] = {}
