@@ -1,8 +1,9 @@
 """What stands before a log message: time, host, program, pid - in the forms that daemons really write.
 
 Known are RFC 3164 (also without host, as pfSense and BusyBox write it, and with the facility.level of BusyBox and OpenWrt),
-RFC 5424, ISO time stamps as rsyslog's files have them, `logread`, `journalctl -o short`, epoch seconds, the common log format.
-A line of none of them is all body; one that begins with `program[pid]: ` still names its program.
+RFC 5424, ISO time stamps as rsyslog's files have them, `logread`, `journalctl -o short`, epoch seconds, the common log format,
+and the logs that programs write themselves: a time, perhaps in brackets, behind which the message begins. A line of none of
+them is all body; one that begins with `program[pid]: ` still names its program.
 """
 
 from __future__ import annotations
@@ -26,27 +27,28 @@ _SYSLOG = re.compile(
     + _TIME
     + rb"\]?) +(?:"
     + _LEVEL
-    + rb" +|"
+    + rb" +(?:: )?|"
     + _HOST
     + rb" +(?:"
     + _LEVEL
     + rb" +)?)??|"
     + _LEVEL
-    + rb" +)?"
+    + rb" +(?:: )?)?"
     + _TAG
 )
+# A time, and where what it belongs to begins; FreeSWITCH puts the name of a call before it.
+_BEFORE_TIME = rb"(?:<[0-9]{1,3}>|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12} )?\[?"
+_BEHIND_TIME = rb"(?>" + _BEFORE_TIME + _TIME + rb"\]? +)"
+_STAMPED = re.compile(_BEHIND_TIME)
 # A time, perhaps a host, and no tag: "Jan  1 00:00:00 host last message repeated 3 times".
-_TIME_ONLY = re.compile(
-    rb"(?:<[0-9]{1,3}>)?\[?(?P<time>" + _TIME + rb")\]? +(?:(?P<host>[^\s:\[\]]{1,255}) (?=last message ))?"
-)
+_TIME_ONLY = re.compile(_BEFORE_TIME + rb"(?P<time>" + _TIME + rb")\]? +(?:(?P<host>[^\s:\[\]]{1,255}) (?=last message ))?")
 _RFC5424 = re.compile(
     rb"<[0-9]{1,3}>1 (?P<time>\S{1,40}) (?P<host>\S{1,255}) (?P<tag>(?P<program>\S{1,48}) (?P<pid>\S{1,128})) \S{1,32} "
     rb'(?:-|(?:\[[^\s="\]]{1,64}(?: [^\s="\]]{1,64}="(?:[^"\\\]]|\\.)*")*\])+)(?: (?:\xef\xbb\xbf)?|\Z)'
 )
-# A time, and where what it belongs to begins.
-_BEHIND_TIME = rb"(?>(?:<[0-9]{1,3}>)?\[?" + _TIME + rb"\]? +)"
-_STAMPED = re.compile(_BEHIND_TIME)
-_BRACKETS = re.compile(rb"[^\[]{0,300}\[(?:(?P<common>" + timestamps.COMMON + rb")|(?P<apache>" + timestamps.BSD + rb"))\]")
+_BRACKETS = re.compile(
+    rb"[^\[]{0,300}\[(?P<time>" + timestamps.COMMON + rb"|" + timestamps.BSD + rb"|" + timestamps.ISO + rb")\]"
+)
 
 # A time of RFC 3164 and what follows it, up to where a year or fraction of a second would have ended.
 _BSD_LENGTH = 21
@@ -55,7 +57,11 @@ _SECOND = re.compile(rb".{13}([0-5][0-9]) \Z")
 _BSD_STAMP = re.compile(rb"[A-Z][a-z]{2} [ 0-3][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2} \Z")
 _ISO_STAMP = re.compile(timestamps.ISO + rb" \Z")
 _MOST_STAMPS = 4096
-_BSD_HEAD = re.compile(rb"[A-Z][a-z]{2} [ 0-3][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2} [^0-9]")
+# Beginnings of lines, as long as _BSD_LENGTH, that tell the whole of a time: nothing behind them could be a part of it.
+_CLOCK = rb" [0-9]{2}:[0-9]{2}:[0-9]{2}"
+_WHOLE_TIME = re.compile(
+    rb"(?:\[?[A-Z][a-z]{2} [ 0-3][0-9]%b|\[?[0-9]{4}(?:-[0-9]{2}-|/[0-9]{2}/)[0-9]{2}%b)(?:\]| [^0-9])" % (_CLOCK, _CLOCK)
+)
 
 
 def quick_head(programs: Iterable[str], *, with_tag: bool) -> bytes:
@@ -133,13 +139,11 @@ def parse(line: bytes) -> Header:
     if found:
         host, program, pid = found.group("host", "program", "pid")
         return Header(found["time"], _text(host), _text(program), _text(pid), found.start("tag"), found.end())
-    found = _BRACKETS.match(line)
-    if found:
-        return Header(found["common"] or found["apache"])
     found = _TIME_ONLY.match(line)
     if found:
         return Header(found["time"], _text(found["host"]), tag=found.end(), body=found.end())
-    return Header()
+    found = _BRACKETS.match(line)
+    return Header(found["time"]) if found else Header()
 
 
 def _text(raw: bytes | None) -> str | None:
@@ -194,7 +198,7 @@ class Stamps:
 
     def _find(self, line: bytes, now: float) -> float | None:
         time, text = parse(line).time(now), line[:_BSD_LENGTH]
-        if time is not None and len(text) == _BSD_LENGTH and _BSD_HEAD.match(text):
+        if time is not None and len(text) == _BSD_LENGTH and _WHOLE_TIME.match(text):
             if len(self._known) >= _MOST_STAMPS:
                 self._known.clear()
             self._known[text] = time

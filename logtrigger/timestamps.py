@@ -7,7 +7,7 @@ are remembered, since neighbouring lines share them.
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 
 _DAY = 86_400.0
@@ -18,8 +18,10 @@ BSD = (
     rb"(?:[A-Z][a-z]{2} )?[A-Z][a-z]{2} [ 0-3]?[0-9] [0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?"
     rb"(?: (?:19|20)[0-9]{2}(?![0-9:.]))?"
 )
-# RFC 3339 and RFC 5424, section 6.2.3; with a blank or a comma as program logs have it.
-ISO = rb"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})?(?:Z|[+-][0-9]{2}:?[0-9]{2})?"
+# RFC 3339 and RFC 5424, section 6.2.3; with a blank or a comma as program logs have it, with slashes as nginx writes them.
+ISO = (
+    rb"[0-9]{4}(?:-[0-9]{2}-|/[0-9]{2}/)[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})?(?:Z|[+-][0-9]{2}:?[0-9]{2})?"
+)
 EPOCH = rb"[0-9]{10}(?:\.[0-9]{1,9})?(?![0-9])"
 # The common log format of web servers, and Apache's error log.
 COMMON = rb"[0-9]{2}/[A-Z][a-z]{2}/[0-9]{4}:[0-9]{2}:[0-9]{2}:[0-9]{2} [+-][0-9]{4}"
@@ -27,6 +29,7 @@ COMMON = rb"[0-9]{2}/[A-Z][a-z]{2}/[0-9]{4}:[0-9]{2}:[0-9]{2}:[0-9]{2} [+-][0-9]
 _BSD_PARTS = re.compile(
     rb"(?:[A-Z][a-z]{2} )?([A-Z][a-z]{2}) +([0-9]+) ([0-9]{2}):([0-9]{2}):([0-9]{2})(\.[0-9]+)?(?: ([0-9]{4}))?\Z"
 )
+_COMMON_PARTS = re.compile(rb"(.{2})/(.{3})/(.{4}):(.{2}):(.{2}):([0-9]{2}) ([+-][0-9]{2})([0-9]{2})\Z")
 _ISO_PARTS = re.compile(rb"(.{16}):([0-9]{2})(?:[.,]([0-9]+))?(.*)\Z")
 
 
@@ -43,15 +46,31 @@ def epoch(text: bytes, now: float) -> float | None:
 
 def _seconds(text: bytes, now: float) -> float | None:
     try:
-        if b"/" in text:
-            return datetime.strptime(text.decode("ascii"), "%d/%b/%Y:%H:%M:%S %z").timestamp()
-        if text[4:5] == b"-":
+        if text[4:5] in (b"-", b"/"):
             return _iso(text)
+        if text[2:3] == b"/":
+            return _common(text)
         if text[:1].isdigit():
             return float(text)
         return _bsd(text, now)
     except (ValueError, OverflowError):
         return None
+
+
+def _common(text: bytes) -> float:
+    parts = _COMMON_PARTS.match(text)
+    if parts is None or int(parts[6]) > 60:
+        raise ValueError(text)
+    return _common_minute(*parts.group(1, 2, 3, 4, 5, 7, 8)) + int(parts[6])
+
+
+@lru_cache(maxsize=64)
+def _common_minute(*parts: bytes) -> float:
+    day, month, year, hour, minute, hours, minutes = parts
+    if month not in _MONTHS:
+        raise ValueError(month)
+    zone = timezone(timedelta(hours=int(hours), minutes=int(hours[:1] + minutes)))
+    return datetime(int(year), _MONTHS[month], int(day), int(hour), int(minute), tzinfo=zone).timestamp()
 
 
 def _iso(text: bytes) -> float:
@@ -66,7 +85,7 @@ def _iso(text: bytes) -> float:
 
 @lru_cache(maxsize=64)
 def _iso_minute(minute: bytes, zone: bytes) -> float:
-    return datetime.fromisoformat((minute + zone).decode("ascii")).timestamp()
+    return datetime.fromisoformat((minute.replace(b"/", b"-") + zone).decode("ascii")).timestamp()
 
 
 def _bsd(text: bytes, now: float) -> float:

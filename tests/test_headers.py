@@ -40,6 +40,8 @@ SAMPLES = [
     ("<38>1 2023-11-14T22:00:01Z h sshd 7 - - \ufeff", ZULU, "h", "sshd", "7"),
     ('<38>1 2023-11-14T22:00:01Z h sshd - - [a@1 b="c \\" \\] d"][e] ', ZULU, "h", "sshd", None),
     ("<38>1 - - - - - - ", None, None, None, None),
+    ("Tue Nov 14 22:00:01 2023 user.info : luci: ", LOCAL, None, "luci", None),
+    ("user.info : luci: ", None, None, "luci", None),
     ("sshd[7]: ", None, None, "sshd", "7"),
     ("sshd: ", None, None, "sshd", None),
 ]
@@ -76,13 +78,40 @@ def test_line_that_names_no_program(line: str) -> None:
     ("line", "time"),
     [
         ('1.2.3.4 - bob [14/Nov/2023:22:00:01 +0000] "GET / HTTP/1.1" 401 5', ZULU),
-        ("[Tue Nov 14 22:00:01.000000 2023] [auth_basic:error] [pid 7] [client 1.2.3.4:5] x", LOCAL),
+        ('2001:db8::7 - - [2023-11-14T22:00:01+00:00] "GET / HTTP/1.1" 200 5', ZULU),
         ('1.2.3.4 - [x [14/Nov/2023:22:00:01 +0000] "GET /', None),  # only what stands in the first brackets
     ],
 )
-def test_time_of_a_web_server(line: str, time: float | None) -> None:
+def test_time_of_a_request(line: str, time: float | None) -> None:
     """All of such a line is its message."""
-    assert parse(line.encode()) == Header(stamp=parse(line.encode()).stamp)
+    found = parse(line.encode())
+    assert found == Header(stamp=found.stamp)
+    assert found.time(NOW) == time
+
+
+CALL = "7b5b0f2c-9a4e-4c55-8d0e-3f6a2b1c9d8e"
+
+
+@pytest.mark.parametrize(
+    ("header", "time"),
+    [
+        ("[Tue Nov 14 22:00:01.250000 2023] ", LOCAL + 0.25),  # Apache 2.4
+        ("[Tue Nov 14 22:00:01 2023] ", LOCAL),  # Apache 2.2
+        ("2023/11/14 22:00:01 ", LOCAL),  # nginx
+        ("[Nov 14 22:00:01] ", LOCAL),  # Asterisk
+        ("[2023-11-14 22:00:01] ", LOCAL),
+        ("[2023-11-14 22:00:01.250] ", LOCAL + 0.25),
+        ("2023-11-14 22:00:01.250000 ", LOCAL + 0.25),  # FreeSWITCH
+        (f"{CALL} 2023-11-14 22:00:01.250000 ", LOCAL + 0.25),
+    ],
+)
+@pytest.mark.parametrize(
+    "message", ["[error] 7#7: x", "99.30% [WARNING] a.c:7 x", "NOTICE[7][C-1] a.c: x: [14/Nov/2021:22:00:01 +0000]"]
+)
+def test_time_of_a_log_that_a_program_writes_itself(header: str, time: float, message: str) -> None:
+    """The message begins behind the time, and times within it are none of the line's."""
+    found = parse((header + message).encode())
+    assert (found.time(NOW), found.program, found.body) == (time, None, len(header))
 
 
 @pytest.mark.parametrize(
@@ -140,13 +169,26 @@ def test_header_is_found_in_linear_time(piece: bytes) -> None:
         parse(head + piece * (1_000_000 // len(piece)))
 
 
+TIMES = [
+    "",
+    "Nov 14 22:00:01.5 h a: ",
+    "Nov 14 22:00:01 2022 h a: ",
+    "[Nov 14 22:00:01] NOTICE",
+    "[Nov 14 22:00:01]NOTICE",
+    "[Nov 14 22:00:01 2022] [error]",
+    "2023/11/14 22:00:01 [error]",
+    "2023/11/14 22:00:01.5 [error]",
+    "2023-11-14 22:00:01 [error]",
+    "2023-11-14 22:00:01]error",
+    "2023-11-14 22:00:01] error",
+    "2023-11-14 22:00:01+01:00 error",
+    "[2023-11-14 22:00:01] error",
+    "[2023-11-14 22:00:01]error",
+]
+
+
 @settings(max_examples=200)
-@given(
-    st.lists(
-        st.sampled_from([sample[0] for sample in SAMPLES] + ["Nov 14 22:00:01.5 h a: ", "Nov 14 22:00:01 2022 h a: ", ""]),
-        min_size=1,
-    )
-)
+@given(st.lists(st.sampled_from([sample[0] for sample in SAMPLES] + TIMES), min_size=1))
 def test_remembered_times_are_those_of_the_lines(lines: list[str]) -> None:
     """`Stamps` is quicker than `parse` and says the same."""
     stamps = Stamps()

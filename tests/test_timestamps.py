@@ -44,6 +44,8 @@ NOW = datetime(2024, 3, 1, 12, 0, tzinfo=UTC).timestamp()
         (b"2024-02-29T22:00:01.250Z", datetime(2024, 2, 29, 22, 0, 1, 250_000, tzinfo=UTC)),
         (b"2024-02-29T22:00:01.123456789+02:00", datetime(2024, 2, 29, 20, 0, 1, 123_457, tzinfo=UTC)),
         (b"2024-02-29 22:00:01,5-0530", datetime(2024, 3, 1, 3, 30, 1, 500_000, tzinfo=UTC)),
+        (b"2024/02/29 22:00:01Z", datetime(2024, 2, 29, 22, 0, 1, tzinfo=UTC)),
+        (b"29/Feb/2024:22:00:01 -0330", datetime(2024, 3, 1, 1, 30, 1, tzinfo=UTC)),
         (b"29/Feb/2024:22:00:01 +0100", datetime(2024, 2, 29, 21, 0, 1, tzinfo=UTC)),
         (b"1709251200", datetime(2024, 3, 1, tzinfo=UTC)),
         (b"1709251200.75", datetime(2024, 3, 1, 0, 0, 0, 750_000, tzinfo=UTC)),
@@ -68,6 +70,7 @@ def test_time_with_a_zone(text: bytes, moment: datetime, zone: str) -> None:
         (b"Feb 28 10:11:12 2021", 2021, 2, 28),
         (b"2024-02-29T10:11:12", 2024, 2, 29),
         (b"2024-02-29 10:11:12", 2024, 2, 29),
+        (b"2024/02/29 10:11:12", 2024, 2, 29),
     ],
 )
 def test_time_without_a_zone_is_local(text: bytes, year: int, month: int, day: int, zone: str) -> None:
@@ -105,6 +108,10 @@ def test_leap_second_is_the_next_minute() -> None:
         b"0000-01-01T00:00:00Z",
         b"31/Foo/2024:00:00:00 +0000",
         b"30/Feb/2024:00:00:00 +0000",
+        b"29/Feb/2024:24:00:00 +0000",
+        b"29/Feb/2024:00:00:61 +0000",
+        b"29/Feb/2024:00:00:00 +2400",
+        b"2024/02/30 00:00:00",
     ],
 )
 def test_time_that_does_not_exist(text: bytes) -> None:
