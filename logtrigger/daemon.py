@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ from logtrigger.feeds import Feeds
 from logtrigger.loop import Loop
 from logtrigger.matchers import fastest
 from logtrigger.memory import give_back
+from logtrigger.metrics import METERED
 from logtrigger.model import Ban, Chunk, Event, Position, Trigger, Unban
 from logtrigger.overdue import Overdue
 from logtrigger.places import Look, nowhere
@@ -33,6 +35,8 @@ from logtrigger.windowrows import from_row
 
 if TYPE_CHECKING:
     from logtrigger.geoip import GeoIP
+    from logtrigger.metrics.endpoint import Endpoint
+    from logtrigger.metrics.families import Family
 
 _LAGGING, _CAUGHT_UP = 20_000, 5_000  # triggers waiting for a commit: where sources pause, where they go on
 _TIDY_EVERY = 60.0  # seconds
@@ -83,6 +87,7 @@ class Daemon:
         self._stopping = self._ending = self._finished = False
         self._faults: dict[str, float] = {}  # where something has failed, and when it was said last
         self._evictions: dict[str, int] = {}  # reported so far
+        self.ban_counts: Counter[str | None] = Counter()  # bans that have begun, by rule ("": by hand); None: that have ended
         self.dispatch = Dispatch(self.loop, settings, self.store, self.commits, console, clock, dry_run=dry_run)
         self.dispatch.on_output = self._feed_back
         self.banning = Banning(self.loop, settings, self.store, self.commits, console.report, clock, dry_run=dry_run)
@@ -94,6 +99,8 @@ class Daemon:
         self.engine.begin(clock())
         self._overdue = Overdue(self.loop, lambda: self.engine, self._tell_missing, self._is_reading, clock)
         self._control: Server | None = None
+        self._metrics: Endpoint | None = None
+        self._fed = 0  # chunks
 
     # From the cradle to the grave
 
@@ -103,6 +110,7 @@ class Daemon:
         os.umask(0o077)
         try:
             self._serve_control()
+            self._serve_metrics()
             self.banning.start()
             self.feeds.open(self.engine.sources, self.settings)
             self.dispatch.start()
@@ -116,6 +124,8 @@ class Daemon:
         finally:
             if self._control is not None:
                 self._control.close()
+            if self._metrics is not None:
+                self._metrics.close()
             self.feeds.close()
             self.banning.close()
             self.store.close()
@@ -151,6 +161,27 @@ class Daemon:
         if self._control is None:
             self._control = Server(self.loop, self.report, self._answer)
         self._control.serve(self.settings.control, self.settings.control_group)
+
+    def _serve_metrics(self) -> None:
+        """Answer Prometheus, where the configuration says so."""
+        wanted = None if self._dry_run else self.settings.metrics
+        if self._metrics is not None and self._metrics.address != wanted:
+            self._metrics.close()
+            self._metrics = None
+        if self._metrics is None and wanted is not None:
+            from logtrigger.metrics.endpoint import Endpoint  # brings a package that few configurations need
+
+            try:
+                self._metrics = Endpoint(wanted, lambda answer: self.loop.call_threadsafe(lambda: answer(self._families())))
+            except OSError as error:
+                self.report(
+                    0, f"metrics: cannot listen on {wanted[0]} port {wanted[1]}: {error.strerror}; work goes on without"
+                )
+
+    def _families(self) -> Sequence[Family]:
+        from logtrigger.metrics.gather import families
+
+        return list(families(self))
 
     def _answer(self, request: Request) -> Rows:
         from logtrigger.control.desk import Desk  # most daemons are never asked anything
@@ -257,6 +288,7 @@ class Daemon:
             self._serve_control()
         except ControlError as error:
             self.report(0, str(error))
+        self._serve_metrics()
         self.report(1, f"reloaded; {settings.number_of_rules} rule{'s' * (settings.number_of_rules != 1)}")
 
     def _set_ignore(self) -> None:
@@ -333,6 +365,8 @@ class Daemon:
         return not (self._paused or self._stopping)
 
     def _feed(self, chunk: Chunk) -> Sequence[Trigger]:
+        self._fed += 1
+        self.engine.meter = time.perf_counter if self._fed % METERED == 0 else None
         try:
             return self.engine.feed(chunk, self._clock())
         except Exception as error:  # no line may end the daemon, which would read it again at the next start
@@ -372,6 +406,7 @@ class Daemon:
         self.feeds.resume()
 
     def _tell_of_ban(self, change: Ban | Unban) -> None:
+        self.ban_counts[change.rule if isinstance(change, Ban) else None] += 1
         if not (self.settings.notices.get("ban") or self.settings.notices.get("unban")):
             return
         network = change.network

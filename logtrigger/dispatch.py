@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
@@ -73,6 +74,7 @@ class Dispatch:
         self._guard = LoopGuard()
         self._timer: Timer | None = None  # for the end of the next pause
         self.tallies: dict[str, Tally] = {}  # of each rule that has triggered
+        self.results: Counter[tuple[str, bool]] = Counter()  # how many runs of an action went well, and how many did not
         self.followers: list[Follower] = []  # are told of each trigger and its number
         self.scripts = Scripts(loop, settings.script_timeout)
         self.actions = Configured(loop, self.scripts, console.report, clock)
@@ -257,6 +259,7 @@ class Dispatch:
     def _on_done(self, seq: int, trigger: Trigger, name: str, result: Result) -> None:
         label = self.actions.label(self.rules.get(trigger.rule), name)
         self._console.result(trigger, label, result)
+        self.results[name, result.ok] += 1
         said = tuple(cut(line, _OUTPUT_LINE) for line in result.output[-_OUTPUT:])
         self._commits.result(Done(seq, name, result.text, result.seconds, said))
         if result.whole and self.actions.feeds(name) and not trigger.source.startswith(FED):  # one level deep

@@ -80,6 +80,7 @@ class Engine:
         self._stamps = Stamps()
         self.counters = Counters(settings.rules, settings.max_keys, stored=not every_source)
         self.observer: Callable[[Event], None] | None = None  # is shown every event, for those who debug
+        self.meter: Callable[[], float] | None = None  # seconds; measures what each rule's lines take, for those who ask
         self._watches = watches = watches_of(settings.rules, self.counters, look)
         self._waiting = [(watch, watch.absences) for watch in watches if watch.absences is not None]
         lanes: dict[str, list[Watch]] = {}
@@ -139,7 +140,7 @@ class Engine:
                 hits = lane.matcher.scan(data)
                 if lane.in_log_time:
                     hits = [hit for hit in hits if hit[2] not in lane.in_log_time]
-                fills += self._each(lane, piece, hits, guarded=guarded)
+                fills += (self._timed if self.meter else self._each)(lane, piece, hits, guarded=guarded)
             else:
                 fills += self._bulk(lane, piece)
             if lane.in_log_time:
@@ -159,10 +160,13 @@ class Engine:
             if watch.bulk is None:
                 hits += [(begin, end, index) for begin, end in zip(begins, ends, strict=True)]
             else:
+                since = self.meter() if self.meter else 0.0
                 fills += self._all(watch, watch.bulk, piece, begins, ends)
+                if self.meter:
+                    watch.seconds += self.meter() - since
         if hits:
             hits.sort()
-            fills += self._each(lane, piece, hits)
+            fills += (self._timed if self.meter else self._each)(lane, piece, hits)
         fills.sort(key=lambda fill: (fill.offset, lane.order[fill.rule]))
         return fills
 
@@ -214,6 +218,16 @@ class Engine:
             if full:
                 at = piece.begin + (start if times == 1 else 0)
                 yield Fill(watch.recogniser, reading, (data, start, end), at, (key, time, count))
+
+    def _timed(self, lane: _Lane, piece: _Piece, hits: Iterable[Hit], *, guarded: bool = False) -> Iterator[Fill]:
+        """The same, with the time that it takes."""
+        meter = self.meter
+        assert meter is not None
+        for hit in hits:
+            since = meter()
+            found = list(self._each(lane, piece, [hit], guarded=guarded))
+            lane.watches[hit[2]].seconds += meter() - since
+            yield from found
 
     def _in_log_time(self, lane: _Lane, piece: _Piece) -> Iterator[Fill]:
         """Of rules that are told of absences: what was missing before each line of a log, and who is back with it."""
@@ -322,6 +336,10 @@ class Engine:
         """How many events each rule has had, over reloads too."""
         return {watch.rule.name: watch.events for watch in self._watches}
 
+    def seconds(self) -> dict[str, float]:
+        """How much time each rule's lines have taken while there was a meter, over reloads too."""
+        return {watch.rule.name: watch.seconds for watch in self._watches}
+
     def recogniser(self, rule: str) -> Recogniser | None:
         """What recognises the lines of a rule; None: it does not run."""
         return next((watch.recogniser for watch in self._watches if watch.rule.name == rule), None)
@@ -329,6 +347,7 @@ class Engine:
     def take_over(self, older: Engine) -> None:
         """Go on where another engine stopped, as after a reload; the counters are adopted apart."""
         self._repeats, self._is_behind = older._repeats, older._is_behind
-        events = older.events()
+        events, seconds = older.events(), older.seconds()
         for watch in self._watches:
             watch.events += events.get(watch.rule.name, 0)
+            watch.seconds += seconds.get(watch.rule.name, 0.0)

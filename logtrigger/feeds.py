@@ -31,6 +31,14 @@ class Standing:
     skew: float | None = None  # seconds by which its clock is ahead of ours, as a line of the last minutes had it
 
 
+@dataclass(slots=True)
+class Tally:
+    """What has come from a source since the start."""
+
+    lines: int = 0
+    bytes: int = 0
+
+
 class Feeds:
     """All open sources, by name.
 
@@ -50,6 +58,7 @@ class Feeds:
         self._settings: Settings | None = None
         self._moved: set[str] = set()  # delivered, or paused, since their positions were last asked for
         self._skew: dict[str, tuple[float, float | None]] = {}  # when looked at, and the seconds that a line was ahead
+        self.tallies: dict[str, Tally] = {}  # of each source that has delivered something, over reloads
         self._heard: dict[str, float] = {}  # when each delivered last, epoch seconds
         self._paused = False
 
@@ -104,6 +113,9 @@ class Feeds:
         """A source has moved on: its lines are written where they are to be."""
         self._moved.add(chunk.source)
         self._heard[chunk.source] = now
+        tally = self.tallies.setdefault(chunk.source, Tally())
+        tally.lines += chunk.data.count(b"\n")
+        tally.bytes += len(chunk.data)
         if not chunk.catching_up and now - self._skew.get(chunk.source, (-SKEW_EVERY, None))[0] >= SKEW_EVERY:
             self._look_at_clock(chunk, now)
         if files := self._files.get(chunk.source):

@@ -192,6 +192,7 @@ class Settings:
     firewall: FirewallOptions = FirewallOptions()
     control: Path | None = None  # the control socket; None: none is served
     control_group: str = ""  # who besides root may use it
+    metrics: tuple[str, int] | None = None  # address and port of the loopback interface; None: they are not served
 
     @property
     def number_of_rules(self) -> int:

@@ -49,6 +49,7 @@ class Watch:
         # The windows that an event of this rule empties, their key's fields, and how those are counted.
         self.resets: list[tuple[Windows, tuple[str, ...], Widening]] = []
         self.events = 0
+        self.seconds = 0.0  # spent on its lines while the engine had a meter
         self.bulks: Bulks | None = None  # of rules that count alone
         self.sees_own_lines = OWN_PROGRAM in rule.programs
 

@@ -577,3 +577,19 @@ def test_triggers_tell_the_place_of_each_address() -> None:
     made = placed(rule("%s to %s", "ip peer:ip"))
     (trigger,) = made.feed(Chunk(SYSTEM_LOG, "log", "s", 0, 25, b"192.0.2.7 to 192.0.2.200\n"), NOW)
     assert trigger.extra == {"ip_country": "FI", "ip_city": "Helsinki", "peer_country": "SE"}
+
+
+@pytest.mark.parametrize("bulk_from", [0, 1 << 20])
+def test_a_meter_tells_what_each_rule_takes(bulk_from: int) -> None:
+    """What it finds is the same; a rule none of whose lines came has taken nothing."""
+    rules = [rule(SSHD, "user ip port", programs=["sshd"], name="a"), rule("nothing %s", "x", name="b")]
+    data = "".join(failed(f"192.0.2.{number}") + "\n" for number in range(9)).encode()
+    lines = Chunk(SYSTEM_LOG, "log", "s", 0, len(data), data)
+    plain, metered, ticks = engine(*rules), engine(*rules), iter(range(1000))
+    plain.bulk_from = metered.bulk_from = bulk_from
+    metered.meter = lambda: float(next(ticks))
+    assert metered.feed(lines, NOW) == plain.feed(lines, NOW)
+    assert metered.seconds()["a"] > 0 == metered.seconds()["b"]
+    assert plain.seconds() == {"a": 0, "b": 0}
+    plain.take_over(metered)
+    assert plain.seconds() == metered.seconds()

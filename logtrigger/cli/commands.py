@@ -12,7 +12,22 @@ from logtrigger.config import DEFAULT_PATH
 from logtrigger.config.words import listed, suggestion
 
 # Each in a module of its name, which is loaded when it is wanted.
-COMMANDS = ("check", "match", "replay", "status", "rules", "bans", "ban", "unban", "why", "events", "reload", "geoip", "ecs")
+COMMANDS = (
+    "check",
+    "match",
+    "replay",
+    "status",
+    "rules",
+    "bans",
+    "ban",
+    "unban",
+    "why",
+    "events",
+    "reload",
+    "metrics",
+    "geoip",
+    "ecs",
+)
 
 
 class _Commands(click.Group):

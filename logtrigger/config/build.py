@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,6 +79,7 @@ def read(path: Path, *, trust: bool = False, keep: bool = False) -> Configuratio
     told = [(own[f"on_{event}"].place, name) for event, names in notices.items() for name in names]
     used = actions.use([one for one in built if one.options.enabled], acting, told, report)
     datasets, used, doubtful = _documents(sections, used, daemon.geoip, report, trust=trust)
+    _check_metrics(own, report)
     _check_files({"state": daemon.state, "control": daemon.control}, own, report)
     blocking = firewall.settle(sections, report)
     firewall.check_ignoring(own, daemon, report)
@@ -111,6 +113,7 @@ def read(path: Path, *, trust: bool = False, keep: bool = False) -> Configuratio
         firewall=blocking,
         control=daemon.control or default_control(daemon.state),
         control_group=daemon.control_group or "",
+        metrics=daemon.metrics,
     )
     complaints = tuple(sorted({*report.warnings, *doubtful, *(complaint for _, complaint in failed)}))
     origins = {one.options.name: one.draft.given for one in built}
@@ -140,6 +143,11 @@ def control_sockets(path: Path) -> tuple[Path, ...]:
     if daemon.control:
         return (daemon.control,)
     return tuple(dict.fromkeys([default_control(daemon.state), default_control(daemon.state, 0)]))
+
+
+def _check_metrics(own: Mapping[str, Option], report: Report) -> None:
+    if "metrics" in own and find_spec("prometheus_client") is None:
+        report.error(own["metrics"].place, "'metrics' needs the package prometheus-client", "install logtrigger[metrics]")
 
 
 def _check_files(found: Mapping[str, Path | None], own: Mapping[str, Option], report: Report) -> None:

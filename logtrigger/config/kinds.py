@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import math
 import os.path
 import pwd
@@ -127,6 +128,22 @@ def _absolute(value: Value) -> str:
     if not value.text.startswith("/"):
         raise ValueError("write a path that begins with /")
     return value.text
+
+
+def _loopback(value: Value) -> tuple[str, int]:
+    host, colon, port = value.text.rpartition(":")
+    host = host.strip("[]") if colon else "127.0.0.1"
+    try:
+        address = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
+    except ValueError:
+        raise ValueError("write an address of this machine and a port, such as 127.0.0.1:9273") from None
+    if not address.is_loopback:
+        raise ValueError(
+            "write a loopback address, such as 127.0.0.1:9273: anybody else is to come through a proxy or a tunnel"
+        )
+    if not _PORT.fullmatch(port) or not 1 <= int(port) <= 65_535:
+        raise ValueError("write a port from 1 to 65535")
+    return str(address), int(port)
 
 
 def _lines(value: Value) -> tuple[Value, ...]:
@@ -327,6 +344,7 @@ WEIGHT = Kind("number", _number(0))
 DURATION = Kind("duration", duration)
 DURATION_OR_NONE = Kind("duration", duration_or_none)
 SIZE = Kind("size", _size)
+LOOPBACK = Kind("address", _loopback)
 RULE_NAME = Kind("name", _rule_name)
 WORDS = Kind("names", _words)
 PATH = Kind("path", _path)

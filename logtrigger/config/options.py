@@ -68,6 +68,7 @@ class DaemonOptions:
     max_keys: int = option(kinds.COUNT, "how many keys a rule counts at most", "100000")
     max_line: int = option(kinds.SIZE, "how long a line may be before it is cut", "1M")
     late: float = option(kinds.DURATION, "triggers older than this are recorded, not acted on", "1d")
+    metrics: tuple[str, int] | None = option(kinds.LOOPBACK, "address and port, of this machine only, to serve metrics at")
     on_start: tuple[str, ...] = option(kinds.WORD_LIST, "names of `config action` sections that are told of each start")
     on_stop: tuple[str, ...] = option(kinds.WORD_LIST, "those that are told of each stop")
     on_ban: tuple[str, ...] = option(kinds.WORD_LIST, "those that are told of each ban that begins")

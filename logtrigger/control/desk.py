@@ -76,6 +76,14 @@ def reload(daemon: Daemon, user: int) -> Rows:
     yield {"rules": daemon.settings.number_of_rules}
 
 
+def metrics(daemon: Daemon, user: int) -> Rows:
+    """A row for each metric."""
+    from logtrigger.metrics.gather import families
+
+    for family in families(daemon):
+        yield {"name": family.name, "kind": family.kind, "help": family.help, "samples": family.samples}
+
+
 @contextmanager
 def _overheard(daemon: Daemon) -> Iterator[list[str]]:
     """The errors that the daemon reports meanwhile, such as of a source that cannot be opened."""
@@ -103,6 +111,7 @@ COMMANDS: dict[str, Command] = {
     "events": Command(history.events, {"rule": _text, "most": _count, "follow": _flag}),
     "why": Command(reasons.why, {"network": _text}, needs=("network",)),
     "reload": Command(reload),
+    "metrics": Command(metrics),
 }
 
 

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from logtrigger import config
+from logtrigger.config import build
 from logtrigger.config.options import SECTIONS
 from logtrigger.config.uci import quote
 from logtrigger.errors import ConfigError
@@ -106,6 +107,13 @@ RULE = "config rule\noption name a\noption pattern x\noption script /bin/sh\n"
 def test_file_of_ours_that_is_a_folder(complaints: Complaints, tmp_path: Path, name: str) -> None:
     assert complaints(f"{RULE}config logtrigger\noption {name} .\n") == [
         f"rules.conf:6: error: '{name}' is a folder: {tmp_path} (name a file in it)"
+    ]
+
+
+def test_metrics_ask_for_their_package(complaints: Complaints, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "find_spec", lambda name: None)
+    assert complaints(f"{RULE}config logtrigger\noption metrics 9273\n") == [
+        "rules.conf:6: error: 'metrics' needs the package prometheus-client (install logtrigger[metrics])"
     ]
 
 

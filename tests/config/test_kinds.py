@@ -42,6 +42,9 @@ def read(kind: Kind, text: str) -> Any:
         (kinds.PATH, "ban.sh", Path("/etc/logtrigger/ban.sh")),
         (kinds.PATH, "../ban.sh", Path("/etc/ban.sh")),
         (kinds.ADDRESSES, "192.0.2.1 2001:db8::/32", ("192.0.2.1", "2001:db8::/32")),
+        (kinds.LOOPBACK, "9273", ("127.0.0.1", 9273)),
+        (kinds.LOOPBACK, "localhost:9273", ("127.0.0.1", 9273)),
+        (kinds.LOOPBACK, "[::1]:9273", ("::1", 9273)),
         (kinds.VARIABLES, "A_1=b=c d", (("A_1", "b=c d"),)),
         (kinds.VARIABLES, "EMPTY=", (("EMPTY", ""),)),
         (kinds.VARIABLES, "PATHS=x", (("PATHS", "x"),)),
@@ -51,6 +54,7 @@ def test_good_value(kind: Kind, text: str, meant: Any) -> None:
     assert read(kind, text) == meant
 
 
+PLACE = "127.0.0.1:9273"
 TIME = "write a time such as 90s, 10m or 2h"
 COUNT = "write a whole number from 1 to 999999999"
 NAME = "write letters, digits, any of _ . : @ - and single blanks between them"
@@ -74,6 +78,14 @@ TAKEN = "ENV, IFS, PATH, LD_…, BASH_…, PYTHON…, PERL… and LT_… are not
         (kinds.FILE, "log/messages", "write a path that begins with /"),
         (kinds.ADDRESSES, "example.org", "write one such as 192.0.2.7, 10.0.0.0/8 or 2001:db8::/32"),
         (kinds.ADDRESSES, "10.0.0.1/8", "write 10.0.0.0/8"),
+        (
+            kinds.LOOPBACK,
+            "192.0.2.7:9273",
+            f"write a loopback address, such as {PLACE}: anybody else is to come through a proxy or a tunnel",
+        ),
+        (kinds.LOOPBACK, "gate:9273", f"write an address of this machine and a port, such as {PLACE}"),
+        (kinds.LOOPBACK, "127.0.0.1:0", "write a port from 1 to 65535"),
+        (kinds.LOOPBACK, "127.0.0.1", "write a port from 1 to 65535"),
         *((kinds.VARIABLES, text, "write one such as 'MAILTO=root'") for text in ("MAILTO", "1A=x", "=x", "A B=x")),
         *(
             (kinds.VARIABLES, f"{name}=x", TAKEN)

@@ -1,0 +1,48 @@
+"""Metrics over HTTP: to those on this machine, and what comes is what the command says."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.cli.asking import NO_FIREWALL, ask, asked
+from tests.ports import free_port
+
+pytestmark = pytest.mark.package("prometheus_client")
+
+
+def get(port: int) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20) as answer:
+        text: str = answer.read().decode()
+        return text
+
+
+def test_over_http_and_after_a_reload_elsewhere(tmp_path: Path) -> None:
+    first, second = free_port(), free_port()
+    with asked(tmp_path, metrics=f"127.0.0.1:{first}") as one:
+        one.write("hit a")
+        one.wait_runs(1)
+        assert 'logtrigger_rule_triggers_total{rule="Hit"} 1.0' in get(first).splitlines()
+        one.configure(one.rule(), NO_FIREWALL, metrics=second)
+        assert ask(one, "reload").exit_code == 0
+        assert "logtrigger_bans 0.0" in get(second).splitlines()
+        with pytest.raises(urllib.error.URLError):
+            get(first)
+        names = {line.split()[2] for line in ask(one, "metrics").stdout.splitlines() if line.startswith("# TYPE")}
+        assert names == {line.split()[2] for line in get(second).splitlines() if line.startswith("# TYPE")}
+
+
+def test_a_port_that_is_taken_is_told_and_the_work_goes_on(tmp_path: Path) -> None:
+    port = free_port()
+    with asked(tmp_path, metrics=port) as one:
+        other = tmp_path / "other"
+        other.mkdir()
+        with asked(other, metrics=port) as second:
+            second.write("hit a")
+            second.wait_runs(1)
+            assert f"metrics: cannot listen on 127.0.0.1 port {port}: Address already in use; work goes on" in second.output
+        assert "logtrigger_bans 0.0" in get(port).splitlines()
+        assert one.process is not None
