@@ -10,6 +10,7 @@ import random
 import shlex
 import socket
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from math import inf
@@ -40,6 +41,7 @@ _FORGIVE = 3600.0  # seconds between two looks for earlier bans that do not coun
 _SET = 2.0  # seconds by which a clock is off that somebody has set
 _NAMED = 10  # networks that are named one by one
 _LAST_COMMANDS = 30.0  # seconds that commands have to lift the bans of a firewall that is left
+_AT_ONCE = 1_000  # ends of bans that are recorded in one go
 _AGAIN = 2.0  # seconds after which lines of a banned address mean that the firewall may have lost it
 
 MakeFirewall = Callable[[FirewallOptions, Host], Firewall]
@@ -96,6 +98,7 @@ class Banning:
         self._expiry: Timer | None = None
         self._expires_at: float | None = None
         self._restoring = self._crowded = False
+        self._unrecorded: deque[Unban] = deque()  # of very many that were lifted at once
         self._host = hostaddresses.read()
         self._news: socket.socket | None = None  # of addresses of this machine
 
@@ -179,6 +182,13 @@ class Banning:
         """The firewall in use; empty: none yet, as nothing was to be banned."""
         return self._firewall.name if self._firewall is not None else ""
 
+    @property
+    def _in_vain(self) -> str:
+        """What to add where somebody is banned, and nobody blocked."""
+        if self._dry_run:
+            return " (dry run)"
+        return " (backend null blocks nothing)" if self._settings.firewall.backend == "null" else ""
+
     def close(self) -> None:
         """Release what the firewall holds open; what is blocked stays blocked."""
         self.ignoring.close()
@@ -241,10 +251,9 @@ class Banning:
             self.ignoring.ask(address)
         if decision.outcome is Outcome.COVERED:
             return f"{ban.network} is banned already, {_for(left)}{' more' * (left is not None)}"
-        dry = " (dry run)" * self._dry_run
         again = f" (ban number {ban.nth})" if ban.nth > 1 else ""
         folded = self._fold(network, now) if options.widened else ""
-        return f"banning {network} {_for(left)}{again}{folded}{dry}"
+        return f"banning {network} {_for(left)}{again}{folded}{self._in_vain}"
 
     # Those who are let in
 
@@ -444,7 +453,7 @@ class Banning:
         left = None if ban.until is None else max(ban.until - now, 0.0)
         self._make_room()
         self._add([Entry(ban.network, left)])
-        self.report(1, f"{by}: banning {ban.network} {_for(left)}")
+        self.report(1, f"{by}: banning {ban.network} {_for(left)}{self._in_vain}")
         return ban
 
     def _check(self, network: Network, text: str, force: bool) -> None:
@@ -640,10 +649,25 @@ class Banning:
             self._ended(unban)
             self._crowded = False
 
+    @property
+    def is_recording(self) -> bool:
+        """Whether ends of bans are still to be handed to the store."""
+        return bool(self._unrecorded)
+
     def _record(self, lifted: Iterable[str], how: str) -> None:
-        now = self._now()
-        for network in lifted:
-            self._ended(Unban(network, now, how))
+        """Tell everybody of what was lifted; of very many at once a part at a time, so that others get their turn."""
+        now, is_recording = self._now(), self.is_recording
+        self._unrecorded += [Unban(network, now, how) for network in lifted]
+        if not is_recording:
+            self._record_some()
+
+    def _record_some(self) -> None:
+        for _ in range(min(_AT_ONCE, len(self._unrecorded))):
+            unban = self._unrecorded.popleft()
+            if unban.network not in self.bans:  # else it is banned anew meanwhile
+                self._ended(unban)
+        if self._unrecorded:
+            self.loop.call_soon(self._record_some)
 
     def _ended(self, unban: Unban) -> None:
         self._commits.ban(unban)

@@ -48,6 +48,7 @@ class Commits:
         self._trusts: dict[tuple[str, str], Trust] = {}
         self._newest = 0  # number of the last trigger handed over
         self._changed = self._scheduled = self._writing = False
+        self._awaiting: list[Callable[[StoreError | None], None]] = []  # wait for what is collected to be stored
         self._error = ""
         self.unrecorded = 0  # triggers that the history lacks
 
@@ -123,7 +124,13 @@ class Commits:
         self._changed = True
         if not self._scheduled and not self._writing:
             self._scheduled = True
-            self._loop.call_later(_EVERY, self._commit)
+            self._loop.call_later(_EVERY, self._on_time)
+
+    def at_once(self, done: Callable[[StoreError | None], None]) -> None:
+        """Store what there is as soon as can be; `done` hears that it is stored, or why it is not."""
+        self._awaiting.append(done)
+        if not self._writing:
+            self._commit()
 
     def fails(self, error: StoreError) -> None:
         """Something could not be stored that was not to wait for a commit; the next commit tells whether that has changed."""
@@ -136,21 +143,30 @@ class Commits:
         """Store everything now and wait for it. Raises StoreError."""
         self._store.commit_now(self._batch())
 
-    def _commit(self) -> None:
+    def _on_time(self) -> None:
         self._scheduled = False
+        if self._changed and not self._writing:
+            self._commit()
+
+    def _commit(self) -> None:
         self._writing = True
         batch = self._batch()
         newest = self._newest = batch.triggers[-1][0] if batch.triggers else self._newest
-        self._store.commit(batch, lambda error: self._loop.call_threadsafe(lambda: self._written(newest, error)))
+        told, self._awaiting = self._awaiting, []
+        self._store.commit(batch, lambda error: self._loop.call_threadsafe(lambda: self._written(newest, error, told)))
 
-    def _written(self, newest: int, error: StoreError | None) -> None:
+    def _written(self, newest: int, error: StoreError | None, told: Sequence[Callable[[StoreError | None], None]] = ()) -> None:
         self._writing = False
         failed_before, self._error = bool(self._error), str(error or "")
         if bool(error) != failed_before:
             self._failed(error)
         if error is None:
             self._committed(newest)  # what an earlier, failed commit held is written too
-        if error or self._changed:
+        for done in told:
+            done(error)
+        if self._awaiting:
+            self._commit()
+        elif error or self._changed:
             self.changed()
 
     def _batch(self) -> Batch:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 from logtrigger.addresses import Network, canonical, number
 
@@ -47,16 +47,27 @@ class Within:
     def find(self, network: Network) -> list[str]:
         """Those that lie in a network, itself left out."""
         found = []
-        bits = network.max_prefixlen
-        first = int(network.network_address)
+        kind = ipaddress.IPv4Network if network.version == 4 else ipaddress.IPv6Network
+        for prefix, numbers in self._inner(network):
+            shift = network.max_prefixlen - prefix
+            found += [canonical(kind((own << shift, prefix))) for own in numbers]
+        return found
+
+    def holds_any(self, network: Network) -> bool:
+        """Whether a network, or one within it, is here."""
+        shape, own = _parts(canonical(network))
+        numbers = self._numbers.get(shape, [])
+        at = bisect_left(numbers, own)
+        return (at < len(numbers) and numbers[at] == own) or any(inner for _, inner in self._inner(network))
+
+    def _inner(self, network: Network) -> Iterator[tuple[int, Sequence[int]]]:
+        """By prefix length, the numbers of those that lie in a network."""
+        first, bits = int(network.network_address), network.max_prefixlen
         for (version, prefix), numbers in sorted(self._numbers.items()):
             if version == network.version and prefix > network.prefixlen:
-                low, shift = first >> (bits - prefix), bits - prefix
-                begin = bisect_left(numbers, low)
-                end = bisect_left(numbers, low + (1 << (prefix - network.prefixlen)))
-                kind = ipaddress.IPv4Network if version == 4 else ipaddress.IPv6Network
-                found += [canonical(kind((own << shift, prefix))) for own in numbers[begin:end]]
-        return found
+                low = first >> (bits - prefix)
+                begin, end = bisect_left(numbers, low), bisect_left(numbers, low + (1 << (prefix - network.prefixlen)))
+                yield prefix, numbers[begin:end]
 
 
 def _kept(prefix: int, numbers: Iterable[int]) -> array[int] | list[int]:

@@ -416,6 +416,29 @@ def test_unban_all_while_it_fails(bench: Make) -> None:
     assert one.fake.held == {}
 
 
+def test_many_that_are_lifted_hold_up_nobody(bench: Make, store: Store) -> None:
+    """The kernel lets them through at once, their ends are told a part at a time; who is banned meanwhile stays so."""
+    made, told = bench(), list[str]()
+    made.banning.on_change = lambda change: told.append(change.network)
+    made.meet(*(f"10.0.{number >> 8}.{number & 255}" for number in range(2_500)))
+    told.clear()
+    assert len(made.banning.unban(all=True)) == 2_500
+    assert not made.fake.held and len(told) == 1_000 and made.banning.is_recording
+    made.meet("10.0.9.195")  # the last one
+    made.turn_until(lambda: not made.banning.is_recording)
+    assert len(told) == 2_500 and list(made.fake.held) == ["10.0.9.195"]
+    made.commits.last()
+    assert [ban.network for ban in store.load_bans(made.now)[0]] == ["10.0.9.195"]
+
+
+@pytest.mark.parametrize(("options", "vain"), [({}, ""), ({"backend": "null"}, " (backend null blocks nothing)")])
+def test_whoever_is_not_blocked_is_not_said_to_be(bench: Make, options: dict[str, str], vain: str) -> None:
+    made = bench(settings(**options))
+    assert made.meet("192.0.2.7") == [f"banning 192.0.2.7 for 1h{vain}"]
+    made.banning.ban("192.0.2.8", None, by="root")
+    assert made.told(1)[-1] == f"root: banning 192.0.2.8 for ever{vain}"
+
+
 def test_flush_is_made_good(bench: Make) -> None:
     one = bench()
     one.meet("192.0.2.1", "192.0.2.2")

@@ -275,3 +275,27 @@ def test_of_a_ban_only_what_it_has_come_to_is_stored(desk: Desk) -> None:
     desk.commits._commit()
     assert desk.store.batches[-1].bans == ()
     desk.store.answer()
+
+
+def test_what_cannot_wait_is_written_at_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks hears of the write that holds what was collected when he asked, not of one under way."""
+    monkeypatch.setattr(commits, "_EVERY", 60.0)
+    heard: list[str | None] = []
+    desk.commits.forget("early")
+    desk.commits.at_once(lambda error: heard.append(error and str(error)))
+    assert desk.store.batches[-1].forgotten_streams == ("early",)
+    desk.commits.forget("late")
+    desk.commits.at_once(lambda error: heard.append(error and str(error)))
+    assert len(desk.store.batches) == 1
+    desk.answer()
+    assert heard == [None] and desk.store.batches[-1].forgotten_streams == ("late",)
+    desk.answer(StoreError("disk full"))
+    assert heard == [None, "disk full"]
+
+
+def test_timer_that_finds_nothing_left_to_write_writes_nothing(desk: Desk) -> None:
+    desk.commits.forget("old")
+    desk.commits.at_once(lambda error: None)
+    desk.answer()
+    assert desk.is_idle()
+    assert len(desk.store.batches) == 1

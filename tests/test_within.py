@@ -34,6 +34,7 @@ def test_as_a_plain_search(steps: list[tuple[bool, Network]], wanted: Network) -
             plain.discard(network)
     inner = {canonical(n) for n in plain if n.version == wanted.version and n != wanted and n.subnet_of(wanted)}  # type: ignore[arg-type]
     assert set(known.find(wanted)) == inner
+    assert known.holds_any(wanted) == bool(inner or wanted in plain)
     assert set(Within(map(canonical, plain)).find(wanted)) == inner
 
 

@@ -27,7 +27,8 @@ def unban(
 ) -> None:
     """Lift the bans of addresses, of all within prefixes, of a rule, or all; prints what was lifted.
 
-    The exit status is 1 where nothing of that was banned, or an address stays within a banned prefix.
+    The exit status is 1 where nothing of that was banned, or an address stays within a banned prefix; where some of it was not
+    banned, that is said.
     """
     if not networks and rule is None and not every:
         raise click.UsageError("say what is to be lifted: addresses or prefixes, --rule RULE, or --all")
@@ -38,3 +39,5 @@ def unban(
         else:
             for row in rows:
                 click.echo(tables.safe(row["network"]))
+        for network in daemon.summary.get("not_banned", ()):
+            click.echo(f"{tables.safe(network)} is not banned", err=True)

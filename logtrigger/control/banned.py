@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from logtrigger.addresses import Network, parse_network, unmapped
 from logtrigger.config.words import suggestion
 from logtrigger.control.protocol import No, Refused, Rows, Wait
+from logtrigger.errors import StoreError
 from logtrigger.model import Ban
+from logtrigger.within import Within
 
 if TYPE_CHECKING:
     from logtrigger.daemon import Daemon
@@ -58,7 +60,10 @@ def ban(daemon: Daemon, user: int, *, network: str, seconds: int | None = None, 
         held = daemon.banning.ban(network, seconds or None, by=named(user), force=force)
     except ValueError as error:
         raise _refused(error) from None
+    unstored = yield from _stored(daemon)
     yield _row(held)
+    if unstored is not None:
+        raise No(f"{held.network} is banned, but that could not be stored, and is forgotten in a crash: {unstored}")
     if daemon.banning.fault:
         raise No(f"{held.network} is on the list, but the firewall does not block it yet: {daemon.banning.fault}")
 
@@ -69,22 +74,34 @@ def unban(daemon: Daemon, user: int, *, networks: Sequence[str] = (), rule: str 
         raise Refused("nothing to lift is named", "name addresses or prefixes, a rule, or all")
     if rule is not None:
         _check_rule(daemon, rule)
-    around = {text: daemon.banning.bans.covering(_network(text)) for text in networks}
+    held, wanted = daemon.banning.bans, {text: _network(text) for text in networks}
+    around = [one.network for network in wanted.values() for one in held.covering(network)]
     try:
         lifted = daemon.banning.unban(networks, rule=rule, all=all, by=named(user))
     except ValueError as error:
         raise _refused(error) from None
+    unstored = yield from _stored(daemon)
     for network in lifted:
         yield {"network": network}
-    wider = [one.network for found in around.values() for one in found if one.network in daemon.banning.bans]
-    if wider:
-        raise No(
-            f"still banned is {' and '.join(dict.fromkeys(wider))}, which lies around: lift that, to let all of it through"
-        )
+    faults = list[str]()
+    if wider := [network for network in dict.fromkeys(around) if network in held]:
+        faults.append(f"still banned is {' and '.join(wider)}, which lies around: lift that, to let all of it through")
+    if unstored is not None:
+        faults.append(f"lifted, but that could not be stored, and is forgotten in a crash: {unstored}")
     if daemon.banning.fault:
-        raise No(f"lifted, but the firewall cannot be told yet: {daemon.banning.fault}")
-    if not lifted:
-        raise No("nothing of that is banned")
+        faults.append(f"lifted, but the firewall cannot be told yet: {daemon.banning.fault}")
+    if faults or not lifted:
+        raise No("; ".join(faults) or "nothing of that is banned")
+    known = Within(lifted if networks else ())
+    return {"not_banned": [text for text, network in wanted.items() if not known.holds_any(network)]}
+
+
+def _stored(daemon: Daemon) -> Generator[Wait, Any, StoreError | None]:
+    """Wait until what was decided is stored, so that no crash undoes what an operator was told; or tell why it is not."""
+    while daemon.banning.is_recording:
+        yield Wait(lambda bring: daemon.loop.call_soon(lambda: bring(None)))
+    found: StoreError | None = yield Wait(daemon.commits.at_once)
+    return found
 
 
 def _network(text: str) -> Network:

@@ -1,4 +1,4 @@
-"""Blocks nothing, but remembers what would be blocked: for a dry run."""
+"""Blocks nothing, but remembers what would be blocked: for a dry run, and for those who only want to see."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Null:
         now = time.monotonic()
         for entry in entries:
             self._ends[entry.network] = math.inf if entry.seconds is None else now + entry.seconds
-            self._host.report(2, f"dry run: {entry.network} would be blocked")
+            self._host.report(2, f"{entry.network} would be blocked, but backend null blocks nothing")
 
     def remove(self, networks: Sequence[str]) -> None:
         for network in networks:

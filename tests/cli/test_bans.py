@@ -101,6 +101,29 @@ def test_unban(one: Live) -> None:
     assert ask(one, "bans", "--json").stdout == "[]\n"
 
 
+def test_unban_tells_what_of_it_was_not_banned(one: Live) -> None:
+    for network in ("192.0.2.7", "192.0.2.8", "203.0.113.77"):
+        ask(one, "ban", network, "1h")
+    said = ask(one, "unban", "192.0.2.7", "203.0.113.0/24", "192.0.2.9", "198.51.100.0/24")
+    assert (said.exit_code, said.stdout) == (0, "192.0.2.7\n203.0.113.77\n")
+    assert said.stderr == "192.0.2.9 is not banned\n198.51.100.0/24 is not banned\n"
+    ask(one, "ban", "203.0.113.0/24", "1h")
+    said = ask(one, "unban", "192.0.2.8", "203.0.113.9")
+    assert (said.exit_code, said.stdout) == (1, "192.0.2.8\n")
+    assert said.stderr.startswith("still banned is 203.0.113.0/24, which lies around")
+
+
+def test_what_was_answered_outlasts_a_crash(one: Live) -> None:
+    """Within the second that other changes may wait for."""
+    for network in ("192.0.2.7", "192.0.2.8"):
+        assert ask(one, "ban", network, "1h").exit_code == 0
+    assert ask(one, "unban", "192.0.2.8").exit_code == 0
+    one.kill()
+    one.start()
+    one.wait_ready()
+    assert [row["network"] for row in json.loads(ask(one, "bans", "--json").stdout)] == ["192.0.2.7"]
+
+
 def test_a_ban_outlives_the_daemon(one: Live) -> None:
     ask(one, "ban", "192.0.2.7", "1h")
     assert one.stop() == 0
@@ -127,6 +150,11 @@ def test_many(tmp_path: Path) -> None:
         shown = on_terminal(one, "bans", columns=80, lines=24)
         assert len(shown.splitlines()) <= 24
         assert shown.splitlines()[-1] == "21 of 100,000; -n N or --all shows more"
+        assert len(ask(one, "unban", "--all").stdout.splitlines()) == 100_000
+        one.kill()
+        one.start()
+        one.wait_ready()
+        assert ask(one, "bans", "--json").stdout == "[]\n"
 
 
 def fill(state: Path, number: int) -> None:

@@ -13,7 +13,7 @@ def test_remembers(host: FakeHost) -> None:
     firewall.open()
     firewall.add([Entry("192.0.2.1", 600.0), Entry("192.0.2.2", None), Entry("192.0.2.3", 0.0), Entry("192.0.2.4", None)])
     assert host.present(firewall) == {"192.0.2.1", "192.0.2.2", "192.0.2.4"}
-    assert (2, "dry run: 192.0.2.1 would be blocked") in host.reports
+    assert (2, "192.0.2.1 would be blocked, but backend null blocks nothing") in host.reports
     firewall.remove(["192.0.2.4", "192.0.2.5"])
     firewall.close()
     assert host.present(firewall) == {"192.0.2.1", "192.0.2.2"}
