@@ -6,7 +6,6 @@ import ipaddress
 import re
 from bisect import bisect_left
 from collections.abc import Iterable
-from socket import AF_INET, AF_INET6, inet_pton
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -137,12 +136,15 @@ def canonical(network: Network) -> str:
 
 
 def number(address: str) -> int:
-    """A canonical address as a number, in a third of the time that ipaddress takes.
+    """A canonical address as a number; of IPv4 in a third of the time that ipaddress takes.
 
     >>> number("0.0.1.2"), number("::ffff")
     (258, 65535)
     """
-    return int.from_bytes(inet_pton(AF_INET6 if ":" in address else AF_INET, address))
+    if ":" in address:
+        return int(ipaddress.IPv6Address(address))
+    first, second, third, last = address.split(".")
+    return int(first) << 24 | int(second) << 16 | int(third) << 8 | int(last)
 
 
 def widened(address: str, prefix4: int, prefix6: int) -> str:

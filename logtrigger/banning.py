@@ -19,7 +19,7 @@ from logtrigger import hostaddresses, places, sessions
 from logtrigger.addresses import Address, Network, canonical, parse_network, unmapped, widened
 from logtrigger.bans import LINE, WIDEST, Bans, Decision, Outcome
 from logtrigger.commits import Commits
-from logtrigger.durations import spoken
+from logtrigger.durations import amount, spoken
 from logtrigger.errors import FirewallError, StoreError
 from logtrigger.escalation import Offenders, lasting
 from logtrigger.firewall.base import Entry, Firewall, Host
@@ -118,7 +118,7 @@ class Banning:
         self.loop.call_soon(lambda: self._tell_ended(over))
         self.loop.call_soon(self._lift_ignored)  # the configuration may have changed meanwhile
         if len(self.bans):
-            self.report(1, f"restoring {_counted(len(self.bans))}")
+            self.report(1, f"restoring {amount(len(self.bans), 'ban')}")
         if len(self.bans) or over or self._settings.bans:
             self._rebuild()
         self._await_expiry()
@@ -157,7 +157,7 @@ class Banning:
         for network in ignored[:_NAMED]:
             self.report(1, f"{network} is on the ignore list now: no longer banned")
         if more := len(ignored[_NAMED:]):
-            self.report(1, f"{_counted(more)} more of what is on the ignore list now: lifted")
+            self.report(1, f"{amount(more, 'ban')} more of what is on the ignore list now: lifted")
 
     def _spared(self, address: str) -> None:
         """The command wants this address not to be banned: lift what rules have banned of it."""
@@ -244,7 +244,7 @@ class Banning:
             self._note_offender(decision, name, options.escalation)
         left = None if ban.until is None else max(ban.until - now, 0.0)
         if decision.outcome is Outcome.FULL:
-            return f"not banned: {_counted(len(self.bans))} for ever, which is all that max_bans allows"
+            return f"not banned: {amount(len(self.bans), 'ban')} for ever, which is all that max_bans allows"
         if decision.outcome is not Outcome.COVERED or now - ban.since > _AGAIN:
             entries[ban.network] = Entry(ban.network, left)
         if not self._dry_run:
@@ -320,7 +320,7 @@ class Banning:
         for one in folded:
             self._commits.ban(Unban(one, now, f"part of {network}"))
         self._folded += folded
-        return f" in place of {_counted(len(folded))} within" if folded else ""
+        return f" in place of {amount(len(folded), 'ban')} within" if folded else ""
 
     def _lasting(self, network: str, trigger: Trigger, rule: str, options: BanOptions) -> tuple[float | None, int]:
         """How long a ban is to last (None: for ever), and which one of the network it is."""
@@ -417,7 +417,7 @@ class Banning:
         for unban in decision.displaced:
             if not self._crowded:
                 self._crowded = True
-                self.report(0, f"more than {self.bans.most} bans: those that end first are given up (max_bans)")
+                self.report(0, f"more than {amount(self.bans.most, 'ban')}: those that end first are given up (max_bans)")
             self._ended(unban)
             self._displaced.append(unban.network)
         if decision.outcome is not Outcome.FULL:
@@ -448,7 +448,7 @@ class Banning:
         until = None if seconds is None else now + seconds
         decision = self._decide(Ban(text, now, until, by=by), now)
         if decision.outcome is Outcome.FULL:
-            raise ValueError(f"there are {_counted(len(self.bans))} for ever, which is all that max_bans allows")
+            raise ValueError(f"there are {amount(len(self.bans), 'ban')} for ever, which is all that max_bans allows")
         ban = decision.ban
         left = None if ban.until is None else max(ban.until - now, 0.0)
         self._make_room()
@@ -495,7 +495,7 @@ class Banning:
             if gone and (lifted or self._firewall is not None):
                 self._remove(list(gone))
         if lifted:
-            self.report(1, f"{by}: {lifted[0] if len(lifted) == 1 else _counted(len(lifted))} lifted")
+            self.report(1, f"{by}: {lifted[0] if len(lifted) == 1 else amount(len(lifted), 'ban')} lifted")
         return lifted
 
     def detailed(self, ban: Ban) -> Ban:
@@ -529,12 +529,14 @@ class Banning:
         if self._settings.firewall.restore:
             self._expire()
             if self._rebuild():
-                self.report(0, f"somebody has removed our bans from the firewall: {_counted(len(self.bans))} restored")
+                self.report(0, f"somebody has removed our bans from the firewall: {amount(len(self.bans), 'ban')} restored")
             return
         lifted = self.bans.unban_all()
         self._record(lifted, "firewall flushed")
         self._clear()
-        self.report(0, f"somebody has removed our bans from the firewall: {_counted(len(lifted))} dropped (on_flush forget)")
+        self.report(
+            0, f"somebody has removed our bans from the firewall: {amount(len(lifted), 'ban')} dropped (on_flush forget)"
+        )
 
     # The firewall
 
@@ -565,7 +567,7 @@ class Banning:
         if done:
             if self.fault:
                 self.fault = ""
-                self.report(0, f"the firewall works again: {_counted(len(self.bans))} restored")
+                self.report(0, f"the firewall works again: {amount(len(self.bans), 'ban')} restored")
             self._retry_in = _FIRST_RETRY
         return done
 
@@ -626,7 +628,7 @@ class Banning:
                 if ban := self.bans.get(network):
                     self._commits.ban(ban)
             if len(self.bans):
-                self.report(1, f"the clock was set by {drift:+.0f} s: {_counted(len(self.bans))} moved along")
+                self.report(1, f"the clock was set by {drift:+.0f} s: {amount(len(self.bans), 'ban')} moved along")
         return now
 
     def _await_expiry(self) -> None:
@@ -714,7 +716,3 @@ def _scope(escalation: Escalation, rule: str) -> str:
 
 def _for(seconds: float | None) -> str:
     return "for ever" if seconds is None else f"for {spoken(max(1, round(seconds)))}"
-
-
-def _counted(bans: int) -> str:
-    return f"{bans} ban{'s' * (bans != 1)}"

@@ -18,7 +18,7 @@ from logtrigger.control.protocol import Request, Rows
 from logtrigger.control.server import Server
 from logtrigger.counters import WindowState
 from logtrigger.dispatch import Dispatch
-from logtrigger.durations import spoken
+from logtrigger.durations import amount, spoken
 from logtrigger.engine import Engine
 from logtrigger.errors import ConfigError, ControlError, StoreError
 from logtrigger.feeds import Feeds
@@ -118,8 +118,9 @@ class Daemon:
             self._overdue.look_ahead()
             self.report(1, "ready")
             give_back()
-            rules = len(self.settings.rules)
-            self.dispatch.notice("start", f"logtrigger {__version__} has started; {rules} rule{'s' * (rules != 1)}")
+            self.dispatch.notice(
+                "start", f"logtrigger {__version__} has started; {amount(self.settings.number_of_rules, 'rule')}"
+            )
             self.loop.run()
         finally:
             if self._control is not None:
@@ -289,7 +290,7 @@ class Daemon:
         except ControlError as error:
             self.report(0, str(error))
         self._serve_metrics()
-        self.report(1, f"reloaded; {settings.number_of_rules} rule{'s' * (settings.number_of_rules != 1)}")
+        self.report(1, f"reloaded; {amount(settings.number_of_rules, 'rule')}")
 
     def _set_ignore(self) -> None:
         self.engine.ignore = self.banning.ignoring.addresses
@@ -434,7 +435,7 @@ class Daemon:
     def _on_store_error(self, error: StoreError | None) -> None:
         if error is None:
             unrecorded, self.commits.unrecorded = self.commits.unrecorded, 0
-            lost = f"the history lacks {unrecorded} triggers that had no actions" if unrecorded else "nothing was lost"
+            lost = f"the history lacks {amount(unrecorded, 'trigger')} without actions" if unrecorded else "nothing was lost"
             self.report(0, f"{self.settings.state} can be written again; {lost}")
         else:
             self.report(0, f"{error}; work goes on, but a crash now would repeat or miss what is not stored")
@@ -446,6 +447,6 @@ class Daemon:
             self._geoip.refresh()
         for name, count in self.engine.counters.evictions().items():
             if count != self._evictions.get(name, 0):
-                self.report(0, f"{name}: {count} counters given up for others (max_keys {self.settings.max_keys})")
+                self.report(0, f"{name}: {amount(count, 'counter')} given up for others (max_keys {self.settings.max_keys})")
                 self._evictions[name] = count
         self.loop.call_later(_TIDY_EVERY, self._tidy)

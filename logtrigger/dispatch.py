@@ -17,7 +17,7 @@ from logtrigger.actions.queue import Undone
 from logtrigger.actions.script import Scripts
 from logtrigger.commits import Commits
 from logtrigger.console import Console
-from logtrigger.durations import spoken
+from logtrigger.durations import amount, spoken
 from logtrigger.errors import StoreError
 from logtrigger.loop import Loop, Timer
 from logtrigger.loopguard import MOST, PAUSE, SPAN, LoopGuard, Pause, Verdict
@@ -175,7 +175,10 @@ class Dispatch:
             if name not in self._full:
                 self._full.add(name)
                 most = self.work.most(name)
-                self._console.report(0, f"{name}: {most} triggers wait for it already; further ones are not told to it")
+                self._console.report(
+                    0,
+                    f"{name}: {_waiting(most)} for it already; further ones are not told to it",
+                )
         for name in [name for name in self._full if self.work.owed[name] <= self.work.most(name) // 2]:
             self._full.remove(name)
             self._console.report(0, f"{name}: takes triggers again")
@@ -199,7 +202,7 @@ class Dispatch:
         for pause in self._guard.over(self._clock()):
             self._console.report(
                 0,
-                f"rule {pause.rule}: it is acted on again, after {pause.passed_over} triggers that were not: "
+                f"rule {pause.rule}: it is acted on again, after {amount(pause.passed_over, 'trigger')} passed over: "
                 f"{cut(pause.body, _SHOWN)}",
             )
         self._go_on_later()
@@ -267,6 +270,10 @@ class Dispatch:
         if (seq, name) in self._awaited:
             self._awaited.remove((seq, name))
             self._told()
+
+
+def _waiting(triggers: int) -> str:
+    return f"{amount(triggers, 'trigger')} {'waits' if triggers == 1 else 'wait'}"
 
 
 def _nobody(name: str, trigger: Trigger, lines: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""Spans of time as people write them."""
+"""Spans of time, and numbers of things, as people write them."""
 
 from __future__ import annotations
 
@@ -29,3 +29,12 @@ def spoken(seconds: float) -> str:
         if count:
             parts.append(f"{count}{unit}")
     return "".join(parts)
+
+
+def amount(number: int, noun: str) -> str:
+    """So many of something.
+
+    >>> amount(1, "rule"), amount(2500, "rule")
+    ('1 rule', '2,500 rules')
+    """
+    return f"{number:,} {noun}" + "s" * (number != 1)

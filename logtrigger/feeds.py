@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from logtrigger import headers
+from logtrigger.durations import amount
 from logtrigger.errors import Place, SourceError
 from logtrigger.model import Chunk, Position
 from logtrigger.rule import FED, SYSTEM_LOG, Settings, SourceOptions
@@ -125,7 +126,7 @@ class Feeds:
         try:
             files.write(chunk, now)
         except Exception as error:  # what cannot be written is for the rules to see all the same
-            self._host.report(0, f"{chunk.source}: {len(chunk.data)} bytes could not be written to files: {error!r}")
+            self._host.report(0, f"{chunk.source}: {amount(len(chunk.data), 'byte')} could not be written to files: {error!r}")
 
     def skew(self) -> dict[str, float]:
         """By how many seconds the lines of each source are ahead of our clock, where they say a time; looked at each minute."""

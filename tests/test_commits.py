@@ -282,10 +282,10 @@ def test_what_cannot_wait_is_written_at_once(desk: Desk, monkeypatch: pytest.Mon
     monkeypatch.setattr(commits, "_EVERY", 60.0)
     heard: list[str | None] = []
     desk.commits.forget("early")
-    desk.commits.at_once(lambda error: heard.append(error and str(error)))
+    desk.commits.at_once(lambda error: heard.append(str(error) if error else None))
     assert desk.store.batches[-1].forgotten_streams == ("early",)
     desk.commits.forget("late")
-    desk.commits.at_once(lambda error: heard.append(error and str(error)))
+    desk.commits.at_once(lambda error: heard.append(str(error) if error else None))
     assert len(desk.store.batches) == 1
     desk.answer()
     assert heard == [None] and desk.store.batches[-1].forgotten_streams == ("late",)

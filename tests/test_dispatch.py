@@ -81,7 +81,7 @@ def test_a_message_that_triggers_its_rule_without_end_is_not_acted_on_for_a_whil
     assert len(said) == 1 and "rule r: one same message has triggered it over 100 times within 10s" in said[0]
     now += 600
     dispatch._go_on()
-    assert told.getvalue().splitlines()[1].endswith("rule r: it is acted on again, after 5 triggers that were not: again")
+    assert told.getvalue().splitlines()[1].endswith("rule r: it is acted on again, after 5 triggers passed over: again")
     store.close()
 
 

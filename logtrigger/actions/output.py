@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from logtrigger.durations import amount
 from logtrigger.text import safe
 
 MAX_LINES = 64
@@ -43,4 +44,4 @@ class Output:
         shown = tuple(safe(line.removesuffix(b"\r")) for line in lines[:MAX_LINES])
         if self._size == len(self._kept) and len(lines) <= MAX_LINES:
             return shown
-        return (*shown, f"(cut off here; it wrote {self._lines} lines, {self._size} bytes in all)")
+        return (*shown, f"(cut off here; it wrote {amount(self._lines, 'line')}, {amount(self._size, 'byte')} in all)")

@@ -16,6 +16,7 @@ import click
 
 from logtrigger import headers, patterns
 from logtrigger.advice import Writing, advice
+from logtrigger.durations import amount
 from logtrigger.errors import PatternError, Place, SourceError
 from logtrigger.explain import Miss, Misses
 from logtrigger.matcher import LiteralMatcher
@@ -332,7 +333,8 @@ def _tell_misses(misses: Misses, matched: int, several: bool, writing: Writing) 
     sys.stdout.write("\n" * (matched > 0 and bool(shown)) + "\n".join(shown))
     more = sum(miss.count for miss in found[_SHOWN:]) + misses.overlooked
     if more:
-        click.echo(f"{more:,} more lines have something of the pattern and do not match", err=True)
+        have, do = ("has", "does") if more == 1 else ("have", "do")
+        click.echo(f"{amount(more, 'more line')} {have} something of the pattern and {do} not match", err=True)
 
 
 def _explanation(misses: Misses, miss: Miss, several: bool, writing: Writing) -> str:

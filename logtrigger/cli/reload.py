@@ -8,6 +8,7 @@ import click
 
 from logtrigger.cli import ask, tables
 from logtrigger.control.protocol import Refused
+from logtrigger.durations import amount
 
 
 @click.command(short_help="read the configuration again")
@@ -34,4 +35,4 @@ def reload(context: click.Context, path: Path | None, socket: Path | None, as_js
         if as_json:
             ask.write_json({"reloaded": True, "rules": rules, "complaints": complaints})
         else:
-            click.echo(f"reloaded; {tables.amount(rules or 0, 'rule')}")
+            click.echo(f"reloaded; {amount(rules or 0, 'rule')}")

@@ -15,6 +15,7 @@ import click
 
 from logtrigger import config, parallel
 from logtrigger.config import DEFAULT_PATH
+from logtrigger.durations import amount
 from logtrigger.engine import MatcherFactory
 from logtrigger.errors import ConfigError
 from logtrigger.fill import Fill
@@ -125,7 +126,9 @@ def _minute(minute: float) -> str:
 
 
 def _summarise(summary: Summary, seconds: float) -> None:
-    click.echo(f"{summary.lines:,} lines in {seconds:.2f} s, {summary.lines / max(seconds, 1e-9):,.0f} lines/s", err=True)
+    click.echo(
+        f"{amount(summary.lines, 'line')} in {seconds:.2f} s, {summary.lines / max(seconds, 1e-9):,.0f} lines/s", err=True
+    )
     width = max(map(len, ["rule", *summary.events]))
     click.echo(f"  {'rule':<{width}}  {'events':>9}  {'triggers':>9}", err=True)
     for rule, events in summary.events.items():

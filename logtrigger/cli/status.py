@@ -9,8 +9,9 @@ from pathlib import Path
 import click
 
 from logtrigger.cli import ask, tables
-from logtrigger.cli.tables import amount, moment, roughly
+from logtrigger.cli.tables import moment, roughly
 from logtrigger.control.client import Facts
+from logtrigger.durations import amount
 
 _INDENT = 15
 _SKEW = 2.0  # seconds between clocks that are nothing to speak of

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
-from logtrigger.durations import spoken
+from logtrigger.durations import amount, spoken
 from logtrigger.text import safe_text
 
 _GAP = "  "
@@ -91,14 +91,6 @@ def roughly(seconds: float) -> str:
         if whole >= size:
             return spoken(whole - whole % unit)
     return spoken(whole) if whole >= 1 else "0s"
-
-
-def amount(number: int, noun: str) -> str:
-    """
-    >>> amount(1, "rule"), amount(2500, "rule")
-    ('1 rule', '2,500 rules')
-    """
-    return f"{number:,} {noun}" + "s" * (number != 1)
 
 
 def size(count: int) -> str:

@@ -10,9 +10,9 @@ from pathlib import Path
 import click
 
 from logtrigger.cli import ask, tables
-from logtrigger.cli.tables import amount, moment, roughly
+from logtrigger.cli.tables import moment, roughly
 from logtrigger.control.client import Facts
-from logtrigger.durations import spoken
+from logtrigger.durations import amount, spoken
 
 
 @click.command(short_help="why an address is banned, or is not")

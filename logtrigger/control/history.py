@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from logtrigger.config.words import suggestion
 from logtrigger.control.protocol import Refused, Row, Rows, Wait
+from logtrigger.durations import amount
 from logtrigger.errors import StoreError
 from logtrigger.model import Trigger
 from logtrigger.store import PAGE, Recorded, Wanted
@@ -47,7 +48,9 @@ def events(daemon: Daemon, user: int, *, rule: str | None = None, most: int = 20
         while follow:
             found = yield Wait(following.next, for_ever=True)
             if found is None:
-                raise Refused(f"fell behind: {following.lost} triggers and more were left out", "ask again, and read faster")
+                raise Refused(
+                    f"fell behind: {amount(following.lost, 'trigger')} or more were left out", "ask again, and read faster"
+                )
             yield _row(*found)
     finally:
         if follow:

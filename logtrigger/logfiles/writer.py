@@ -8,6 +8,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
+from logtrigger.durations import amount
 from logtrigger.logfiles.folder import Folder
 from logtrigger.logfiles.forms import Claims, claims, names_of, written
 from logtrigger.logfiles.names import Template
@@ -186,4 +187,4 @@ class LogFiles:
             return
         self._faults = {other: its for other, its in self._faults.items() if its != fault}
         where = f"{self._folder.path}/{'/'.join(names)}"
-        self._report(0, f"{where}: written again; {self._dropped} lines could not be kept since the start")
+        self._report(0, f"{where}: written again; {amount(self._dropped, 'line')} could not be kept since the start")

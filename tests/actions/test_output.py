@@ -37,7 +37,7 @@ def test_lines_are_bounded() -> None:
 
 def test_bytes_are_bounded() -> None:
     lines = lines_of(*[b"x" * 1000] * 1000, b"\n")
-    assert lines == ("x" * MAX_BYTES, "(cut off here; it wrote 1 lines, 1000001 bytes in all)")
+    assert lines == ("x" * MAX_BYTES, "(cut off here; it wrote 1 line, 1,000,001 bytes in all)")
 
 
 @pytest.mark.parametrize(

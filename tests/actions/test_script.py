@@ -141,7 +141,7 @@ def test_end_by_signal(run: Run, make_script: MakeScript) -> None:
 def test_large_output_is_read_and_counted(run: Run, make_script: MakeScript) -> None:
     result = run(make_script("#!/bin/sh\nhead -c 3000000 /dev/zero | tr '\\0' x\n"))
     assert result.ok
-    assert result.output[1] == "(cut off here; it wrote 0 lines, 3000000 bytes in all)"
+    assert result.output[1] == "(cut off here; it wrote 0 lines, 3,000,000 bytes in all)"
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Generic, TypeVar
 
+from logtrigger.durations import amount
 from logtrigger.model import Chunk, Position
 from logtrigger.sources.base import Host
 from logtrigger.sources.receiver.framing import lines_of
@@ -51,8 +52,8 @@ class Datagrams(Generic[Who]):
         if self._dropped:
             self._host.report(
                 0,
-                f"{self.name}: {self._dropped} messages to {self._origin} were dropped,"
-                " as what was read before had to be stored",
+                f"{self.name}: {amount(self._dropped, 'message')} to {self._origin}"
+                f" {'was' if self._dropped == 1 else 'were'} dropped, as what was read before had to be stored",
             )
             self._dropped = 0
 

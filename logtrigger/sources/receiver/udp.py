@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from operator import itemgetter
 
 from logtrigger.addresses import AddressSet
+from logtrigger.durations import amount
 from logtrigger.loop import Timer
 from logtrigger.model import Chunk
 from logtrigger.sources.base import Host
@@ -140,7 +141,8 @@ class UdpReceiver(Datagrams[str]):
         self._kernel_dropped = dropped
         if lost:
             self._lost.add(
-                f"{self.name}: {lost} datagrams to {self._origin} were lost, as they came faster than they are read"
+                f"{self.name}: {amount(lost, 'datagram')} to {self._origin} {'was' if lost == 1 else 'were'} lost,"
+                " as they came faster than they are read"
                 " (send by tcp: or tls:, which wait)",
                 lost,
             )
