@@ -16,13 +16,18 @@ from typing import Any
 Daemon = tuple[Path | None, int | None, bool]  # configuration, level of -D, dry run
 
 
+_COMPLETE = "_LOGTRIGGER_COMPLETE"  # a shell asks what may follow
+
+
 def main() -> None:
     """Do what the command line says, and end with its status."""
     never_fail_to_print()
-    asked = plain_daemon(sys.argv[1:])
+    asked = None if _COMPLETE in os.environ else plain_daemon(sys.argv[1:])
     if asked is None:
         from logtrigger.cli import commands
 
+        if _COMPLETE in os.environ:
+            from logtrigger.cli import completion  # noqa: F401 - knows more of bash than click does
         try:
             commands.main(prog_name="logtrigger")
         except OSError as error:  # of standard output: the disk behind it is full, say

@@ -41,7 +41,7 @@ def options(function: F) -> F:
 def daemon(context: click.Context, path: Path | None, socket: Path | None) -> Iterator[Client]:
     """The running daemon. What it refuses, and that it does not run, ends the command with its status and what to do."""
     try:
-        client = Client([socket] if socket else _sockets(path or context.obj))
+        client = Client([socket] if socket else sockets(path or context.obj))
         try:
             yield client
             sys.stdout.flush()
@@ -62,7 +62,8 @@ def daemon(context: click.Context, path: Path | None, socket: Path | None) -> It
         _fail(context, WRONG, str(error))
 
 
-def _sockets(path: Path | None) -> tuple[Path, ...]:
+def sockets(path: Path | None) -> tuple[Path, ...]:
+    """Where the socket of the daemon that runs with this configuration may be. Raises Unreadable."""
     try:
         return config.control_sockets(path or DEFAULT_PATH)
     except config.Unreadable:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from logtrigger.cli import ask, tables
+from logtrigger.cli import ask, complete, tables
 from logtrigger.config.kinds import duration_or_none
 from logtrigger.config.uci import Value
 from logtrigger.control.protocol import Refused
@@ -17,7 +17,7 @@ _LONGEST = 1_000_000_000  # seconds; the daemon takes no more
 
 @click.command(short_help="ban an address or prefix")
 @click.argument("network", metavar="IP|PREFIX")
-@click.argument("span", required=False, metavar="[TIME]")
+@click.argument("span", required=False, metavar="[TIME]", shell_complete=complete.spans)
 @click.option("--force", is_flag=True, help="Even this machine's own or its gateway's address, or a very wide prefix.")
 @ask.options
 @click.pass_context
@@ -31,6 +31,10 @@ def ban(
     as_json: bool,
 ) -> None:
     """Ban an address or prefix for TIME (90s, 10m, 2h, 7d), or until it is unbanned.
+
+    \b
+    logtrigger ban 192.0.2.7 2h
+    logtrigger ban 198.51.100.0/24
 
     Where it is banned already, the ban that ends later holds. What the ignore list holds is never banned.
     """

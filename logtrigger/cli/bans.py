@@ -8,14 +8,14 @@ from pathlib import Path
 
 import click
 
-from logtrigger.cli import ask, tables
+from logtrigger.cli import ask, complete, tables
 from logtrigger.cli.tables import Column, moment, roughly
 from logtrigger.control.client import Client, Facts
 
 
 @click.command(short_help="who is banned")
-@click.argument("networks", nargs=-1, metavar="[IP|PREFIX]…")
-@click.option("--rule", metavar="RULE", help="Only what this rule has banned.")
+@click.argument("networks", nargs=-1, metavar="[IP|PREFIX]…", shell_complete=complete.banned)
+@click.option("--rule", metavar="RULE", shell_complete=complete.rules, help="Only what this rule has banned.")
 @click.option("-n", "most", type=click.IntRange(min=0), metavar="N", help="The newest N. [on a terminal what fits, else all]")
 @click.option("--all", "every", is_flag=True, help="All of them.")
 @ask.options
@@ -31,6 +31,10 @@ def bans(
     as_json: bool,
 ) -> None:
     """Who is banned, the newest first. With addresses: what bans them, and the lines that led to it.
+
+    \b
+    logtrigger bans --rule SSH_WrongPass
+    logtrigger bans 192.0.2.7
 
     The exit status is 1 where an address was asked for that is not banned.
     """

@@ -23,6 +23,10 @@ _MISTAKES, _UNREADABLE = 1, 2
 def check(context: click.Context, path: Path | None, strict: bool) -> None:
     """Check a configuration and all files it includes.
 
+    \b
+    logtrigger check
+    logtrigger check -c new-rules.conf --strict
+
     Mistakes and warnings go to standard error, a summary to standard output. The exit status is 0 where there is no
     mistake, 1 where there is one, and 2 where the file cannot be read.
     """

@@ -12,22 +12,12 @@ from logtrigger.config import DEFAULT_PATH
 from logtrigger.config.words import listed, suggestion
 
 # Each in a module of its name, which is loaded when it is wanted.
-COMMANDS = (
-    "check",
-    "match",
-    "replay",
-    "status",
-    "rules",
-    "bans",
-    "ban",
-    "unban",
-    "why",
-    "events",
-    "reload",
-    "metrics",
-    "geoip",
-    "ecs",
-)
+GROUPS = {
+    "Rules": ("check", "match", "replay"),
+    "The running daemon": ("status", "rules", "bans", "ban", "unban", "why", "events", "reload", "metrics"),
+    "Others": ("geoip", "ecs", "completion"),
+}
+COMMANDS = tuple(name for names in GROUPS.values() for name in names)
 
 
 class _Commands(click.Group):
@@ -41,8 +31,15 @@ class _Commands(click.Group):
         assert isinstance(found, click.Command)
         return found
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        width = max(map(len, COMMANDS))
+        for heading, names in GROUPS.items():
+            with formatter.section(heading):
+                found = [(name, self.get_command(ctx, name)) for name in names]
+                formatter.write_dl([(f"{name:<{width}}", one.get_short_help_str(60)) for name, one in found if one is not None])
+
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
-        if args[0] not in COMMANDS and not args[0].startswith("-"):
+        if args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
             remedy = suggestion(args[0], COMMANDS) or f"there are {listed(COMMANDS)}"
             raise click.UsageError(f"No such command '{args[0]}' ({remedy})", ctx)
         return super().resolve_command(ctx, args)
@@ -58,17 +55,18 @@ class _Commands(click.Group):
     help="How much to tell: 0 errors, 1 a line a trigger, 2 its variables and script, 3 events, 4 lines. "
     "[1 on a terminal, else 0]",
 )
-@click.option("--dry-run", is_flag=True, help="Read and count, but run no script and remember nothing.")
+@click.option("--dry-run", is_flag=True, help="Read and count, but ban nobody, run no script and remember nothing.")
 @click.version_option(__version__, prog_name="logtrigger")
 @click.pass_context
 def main(context: click.Context, path: Path | None, level: int | None, dry_run: bool) -> None:
-    """Watch logs and act: match lines against rules, count, run scripts.
+    """Watch logs and act: match lines against rules, count, ban addresses, run scripts.
 
     Without a command: run in the foreground until Ctrl-C or SIGTERM; SIGHUP reads the configuration again.
 
     \b
     Try a rule in one terminal:  logtrigger -D 2
     and write to the log in another:  logger "the line it should see"
+    What a command is for, with examples:  logtrigger COMMAND --help
     """
     context.obj = path
     if context.invoked_subcommand is None:

@@ -13,6 +13,7 @@ from typing import IO
 import click
 
 from logtrigger import places
+from logtrigger.cli import complete
 from logtrigger.config import DEFAULT_PATH, build, ecssamples, options, uci
 from logtrigger.config import ecs as ecs_config
 from logtrigger.config.words import Report, listed, suggestion
@@ -29,10 +30,15 @@ _MAX_LINE = 1 << 20  # bytes
 
 
 @click.command("ecs", short_help="logs as documents of the Elastic Common Schema")
-@click.argument("logs", nargs=-1, metavar="[LOG…|-]")
+@click.argument("logs", nargs=-1, type=click.Path(allow_dash=True), metavar="[LOG…|-]")
 @click.option("-c", "path", type=click.Path(path_type=Path), metavar="FILE", help=f"The configuration [{DEFAULT_PATH}].")
 @click.option(
-    "--dataset", "names", multiple=True, metavar="NAME", help="Only this dataset; may be repeated. [by the program of a line]"
+    "--dataset",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=complete.datasets,
+    help="Only this dataset; may be repeated. [by the program of a line]",
 )
 @click.option(
     "--mapping",

@@ -7,20 +7,24 @@ from pathlib import Path
 
 import click
 
-from logtrigger.cli import ask, tables
+from logtrigger.cli import ask, complete, tables
 from logtrigger.control.client import Facts
 
 
 @click.command(short_help="what has triggered")
 @click.option("-f", "--follow", is_flag=True, help="Go on with what triggers from now on.")
 @click.option("-n", "most", type=click.IntRange(min=0), default=20, metavar="N", help="The newest N triggers [20].")
-@click.option("--rule", metavar="RULE", help="Only this rule's.")
+@click.option("--rule", metavar="RULE", shell_complete=complete.rules, help="Only this rule's.")
 @ask.options
 @click.pass_context
 def events(
     context: click.Context, follow: bool, most: int, rule: str | None, path: Path | None, socket: Path | None, as_json: bool
 ) -> None:
     """What has triggered lately, the newest last: time, rule, key, number of events, message, and how the actions ended.
+
+    \b
+    logtrigger events -n 100
+    logtrigger events -f --rule SSH_WrongPass
 
     With --json one object a line.
     """

@@ -39,6 +39,10 @@ def geoip(
 ) -> None:
     """Look addresses up in the databases of `list geoip`, as rules see them.
 
+    \b
+    logtrigger geoip 192.0.2.7
+    logtrigger geoip -d GeoLite2-City.mmdb 192.0.2.7 2001:db8::7
+
     The exit status is 1 where nothing is known of an address, and 2 where a database cannot be read or one of them is no
     address; the others are looked up all the same.
     """

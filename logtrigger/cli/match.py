@@ -51,7 +51,7 @@ _Piece = tuple[str, int, bytes]  # of a log: its name, the number of the first l
 
 @click.command(short_help="try a pattern on a log")
 @click.argument("pattern")
-@click.argument("logs", nargs=-1, metavar="[LOG…|-]")
+@click.argument("logs", nargs=-1, type=click.Path(allow_dash=True), metavar="[LOG…|-]")
 @click.option("--fields", default="", metavar="NAMES", help="Names for the conversions in order, as in option fields.")
 @click.option(
     "--syntax", type=click.Choice(["scanf", "format", "regex"]), default="scanf", help="What the pattern is written in [scanf]."

@@ -17,6 +17,9 @@ from logtrigger.durations import amount
 def reload(context: click.Context, path: Path | None, socket: Path | None, as_json: bool) -> None:
     """Have the running daemon read its configuration again. Where it has mistakes, they are named, and the old one stays.
 
+    \b
+    logtrigger check && logtrigger reload
+
     Counters, offsets and bans of rules that have not changed go on. The exit status is 2 where there are mistakes.
     """
     complaints, rules = [], None

@@ -31,13 +31,17 @@ _to_json = json.JSONEncoder().encode
 
 
 @click.command(short_help="run the rules over old logs")
-@click.argument("logs", nargs=-1, metavar="[LOG…|-]")
+@click.argument("logs", nargs=-1, type=click.Path(allow_dash=True), metavar="[LOG…|-]")
 @click.option("-c", "path", type=click.Path(path_type=Path), metavar="FILE", help=f"The configuration [{DEFAULT_PATH}].")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to tell triggers [text].")
 @click.option("--jobs", type=click.IntRange(1), default=1, metavar="N", help="How many processes share the rules [1].")
 @click.pass_context
 def replay(context: click.Context, logs: Sequence[str], path: Path | None, form: str, jobs: int) -> None:
     """Run every enabled rule over the given logs, in the time of the logs. No action is taken.
+
+    \b
+    logtrigger replay /var/log/auth.log.1
+    zcat /var/log/auth.log.2.gz | logtrigger replay -c new-rules.conf
 
     Triggers go to standard output, a summary to standard error. The exit status is 2 for mistakes, else 0. With --jobs the
     rules are shared out among so many processes, which is quicker on several cores and changes no output.

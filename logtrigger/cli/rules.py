@@ -8,13 +8,13 @@ from pathlib import Path
 
 import click
 
-from logtrigger.cli import ask, tables
+from logtrigger.cli import ask, complete, tables
 from logtrigger.cli.tables import Column, roughly
 from logtrigger.control.client import Facts
 
 
 @click.command(short_help="the running daemon's rules")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete.rules)
 @click.option("--library", is_flag=True, help="The services that the rule library has rules for, whether a daemon runs or not.")
 @ask.options
 @click.pass_context
@@ -22,6 +22,11 @@ def rules(
     context: click.Context, name: str | None, library: bool, path: Path | None, socket: Path | None, as_json: bool
 ) -> None:
     """The rules of the running daemon: events and triggers since its start, keys that are being counted, what they do.
+
+    \b
+    logtrigger rules
+    logtrigger rules SSH_WrongPass
+    logtrigger rules --library
 
     With NAME, that rule: every option, its value and the place it was written at. With --library NAME is that of a service.
     """

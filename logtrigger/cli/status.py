@@ -23,6 +23,9 @@ _SKEW = 2.0  # seconds between clocks that are nothing to speak of
 def status(context: click.Context, path: Path | None, socket: Path | None, as_json: bool) -> None:
     """How the running daemon stands: what it reads, its rules, its queue, bans and store.
 
+    \b
+    logtrigger status
+
     The exit status is 0 where it answers, and 3 where none does.
     """
     with ask.daemon(context, path, socket) as daemon:

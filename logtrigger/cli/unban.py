@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
-from logtrigger.cli import ask, tables
+from logtrigger.cli import ask, complete, tables
 
 
 @click.command(short_help="lift bans")
-@click.argument("networks", nargs=-1, metavar="[IP|PREFIX]…")
-@click.option("--rule", metavar="RULE", help="What this rule has banned.")
+@click.argument("networks", nargs=-1, metavar="[IP|PREFIX]…", shell_complete=complete.banned)
+@click.option("--rule", metavar="RULE", shell_complete=complete.rules, help="What this rule has banned.")
 @click.option("--all", "every", is_flag=True, help="All bans.")
 @ask.options
 @click.pass_context
@@ -26,6 +26,10 @@ def unban(
     as_json: bool,
 ) -> None:
     """Lift the bans of addresses, of all within prefixes, of a rule, or all; prints what was lifted.
+
+    \b
+    logtrigger unban 192.0.2.7
+    logtrigger unban --rule SSH_WrongPass
 
     The exit status is 1 where nothing of that was banned, or an address stays within a banned prefix; where some of it was not
     banned, that is said.

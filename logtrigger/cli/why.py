@@ -9,18 +9,21 @@ from pathlib import Path
 
 import click
 
-from logtrigger.cli import ask, tables
+from logtrigger.cli import ask, complete, tables
 from logtrigger.cli.tables import moment, roughly
 from logtrigger.control.client import Facts
 from logtrigger.durations import amount, spoken
 
 
 @click.command(short_help="why an address is banned, or is not")
-@click.argument("network", metavar="IP|PREFIX")
+@click.argument("network", metavar="IP|PREFIX", shell_complete=complete.banned)
 @ask.options
 @click.pass_context
 def why(context: click.Context, network: str, path: Path | None, socket: Path | None, as_json: bool) -> None:
     """All that is known of an address.
+
+    \b
+    logtrigger why 192.0.2.7
 
     The bans that hold and the last earlier ones: the lines that led to each, the rule and where it is written, how its counter
     filled, what was done and how that ended. Of an address that is not banned: what was seen of it, how full its counters are,

@@ -13,7 +13,7 @@ from typing import Any
 from logtrigger.control.listener import within_reach
 from logtrigger.control.protocol import VERSION, No, Refused, line
 
-PATIENCE = 30.0  # seconds that an answer may take, unless one follows what comes
+PATIENCE = 30.0  # seconds
 
 Facts = dict[str, Any]
 
@@ -31,15 +31,16 @@ class Client:
 
     Args:
         paths: where its socket may be; the first that is there counts.
+        patience: seconds that an answer may take, unless one follows what comes.
 
     Raises:
         NoDaemon: it cannot be reached.
     """
 
-    def __init__(self, paths: Sequence[Path]) -> None:
+    def __init__(self, paths: Sequence[Path], patience: float = PATIENCE) -> None:
         self.path = next((path for path in paths if os.path.lexists(path)), paths[0])
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.settimeout(PATIENCE)
+        self._socket.settimeout(patience)
         try:
             with within_reach(self.path) as name:
                 self._socket.connect(name)

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from logtrigger import __version__
-from logtrigger.cli.commands import main
+from logtrigger.cli.commands import COMMANDS, main
 from logtrigger.config import DEFAULT_PATH
 
 RULES = "config rule\n option name r\n option pattern line\n option script /bin/sh\n"
@@ -44,8 +44,15 @@ def test_help_goes_to_standard_output(arguments: tuple[str, ...]) -> None:
     assert str(DEFAULT_PATH) in done.stdout
 
 
-def test_help_fits_a_terminal() -> None:
-    assert max(map(len, run("--help").stdout.splitlines())) <= 80
+@pytest.mark.parametrize("words", [[], *([name] for name in COMMANDS)], ids=" ".join)
+def test_help_fits_a_terminal(words: list[str]) -> None:
+    assert max(map(len, run(*words, "--help").stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_shows_an_example(name: str) -> None:
+    assert f" logtrigger {name}" in run(name, "--help").stdout.partition("\n")[2]
+    assert f"\n  {name} " in run("--help").stdout
 
 
 @pytest.mark.parametrize(
