@@ -30,6 +30,7 @@ where that was written.
 # How each kind of value is written, by its name.
 KINDS: Mapping[str, str] = {
     "absolute path": "a path that begins with `/`; where several files may be meant, a glob such as `/srv/*/log`",
+    "address": "an address of this machine and a port: `127.0.0.1:9273`",
     "alert or heartbeat": "`alert` or `heartbeat`",
     "all or rule": "`all` or `rule`",
     "drop or reject": "`drop` or `reject`",
@@ -152,6 +153,9 @@ def _kinds() -> str:
         for specs in (*options.SECTIONS.values(), *map(table, options.ACTIONS.values()))
         for spec in specs.values()
     }
+    assert used <= KINDS.keys(), (
+        f"say in KINDS, {__file__}, how a value of the kind {', '.join(used - KINDS.keys())} is written"
+    )
     rows = [f"| {name} | {KINDS[name]} |" for name in sorted(used, key=str.lower)]
     return "\n".join(
         [
