@@ -53,7 +53,7 @@ def place(page: Path, name: str, text: str) -> None:
 def plot(path: Path, speeds: Mapping[str, Mapping[str, float]]) -> str:
     """Draw lines a second for each log and program; returns why not, "" when done."""
     if importlib.util.find_spec("matplotlib") is None:
-        return "matplotlib is not installed (pip install 'logtrigger[bench]')"
+        return "matplotlib is not installed (pip install '.[bench]')"
     matplotlib: Any = importlib.import_module("matplotlib")
     matplotlib.use("Agg")
     pyplot: Any = importlib.import_module("matplotlib.pyplot")

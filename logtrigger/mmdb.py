@@ -21,7 +21,7 @@ from typing import Any
 from logtrigger.places import CONTINENT, COUNTRY, FIELDS, NOWHERE, Places
 
 Record = Mapping[str, Any]
-EXTRA = "looking addresses up takes the package geoip2: pip install 'logtrigger[geoip]'"
+EXTRA = "looking addresses up takes the package geoip2: pip install geoip2"
 
 # Field -> where it stands in a nested record, and what it is called in a flat one.
 _NESTED: dict[str, tuple[str, ...]] = {

@@ -69,7 +69,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def why_without(package: str) -> str:
     """Why a package of an extra cannot be used; empty where it can."""
     if find_spec(package) is None:
-        return f"{package} is not installed: pip install logtrigger[all]"
+        return f"{package} is not installed: make test installs it"
     try:
         if package == "hyperscan":
             hyperscan_matcher.check_library()

@@ -23,7 +23,7 @@ from logtrigger.templates import Template
 # What every trigger knows besides its rule's fields.
 KNOWN = "name key count message body host program pid source time late id ignored state year month day".split()
 SCRIPT = "script"  # what a rule's own script is called among its actions
-_NEEDS = {"notify": ("apprise", "notify")}  # type -> package, extra
+_NEEDS = {"notify": "apprise"}  # type -> package
 _SECRETS = ("password_file",)
 
 
@@ -144,9 +144,8 @@ def _named(section: Section, report: Report) -> Named:
 
 
 def _check(section: Section, type: str, own: Any, report: Report) -> None:
-    if type in _NEEDS and find_spec(_NEEDS[type][0]) is None:
-        package, extra = _NEEDS[type]
-        report.error(section.place, f"type {type} takes the package {package}", f"pip install 'logtrigger[{extra}]'")
+    if type in _NEEDS and find_spec(package := _NEEDS[type]) is None:
+        report.error(section.place, f"type {type} takes the package {package}", f"pip install {package}")
     if severity := getattr(own, "severity", None):
         _check_severity(section, type, severity, report)
     for name in ("password_file", "authority", "certificate", "certificate_key"):

@@ -147,7 +147,7 @@ def control_sockets(path: Path) -> tuple[Path, ...]:
 
 def _check_metrics(own: Mapping[str, Option], report: Report) -> None:
     if "metrics" in own and find_spec("prometheus_client") is None:
-        report.error(own["metrics"].place, "'metrics' needs the package prometheus-client", "install logtrigger[metrics]")
+        report.error(own["metrics"].place, "'metrics' needs the package prometheus-client", "pip install prometheus-client")
 
 
 def _check_files(found: Mapping[str, Path | None], own: Mapping[str, Option], report: Report) -> None:

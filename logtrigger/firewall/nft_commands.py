@@ -15,7 +15,7 @@ from logtrigger.firewall.netlink import NETLINK_NETFILTER
 
 _TIMEOUT = 60.0  # seconds for the tool
 _SO_PROTOCOL = 38
-_NO_BINDING = "Python has no libnftables: pip install 'logtrigger[nftables]', or install the package python3-nftables"
+_NO_BINDING = "Python has no libnftables: pip install oxl-libnftables, or install the package python3-nftables"
 _NO_LIBRARY = "libnftables is missing: install the package libnftables1 (Debian, Ubuntu) or nftables (elsewhere)"
 
 

@@ -24,7 +24,7 @@ _parser: Any = import_module("re._parser")  # has no public name; what `re` itse
 
 _PLACES = 32  # in a line that are tried, where a group's text is not of its type: a number, so that the time stays linear
 
-_NO_RE2 = "google-re2 is not installed: install logtrigger[speed]"
+_NO_RE2 = "google-re2 is not installed: pip install google-re2"
 
 # An escape, a class, a comment, a group's name, a repetition without a least number, or any other character.
 _PIECE = re.compile(
@@ -161,7 +161,7 @@ def compile(text: str, fields: Sequence[str] = (), *, nocase: bool = False, anch
     try:
         backtracking = _Backtracking(why, *judge(source, text, expression.flags))
     except PatternError as error:
-        other = "install logtrigger[speed], which brings RE2" if why == _NO_RE2 else f"write it for RE2: {why}"
+        other = "pip install google-re2" if why == _NO_RE2 else f"write it for RE2: {why}"
         raise PatternError(error.fault, f"{error.remedy}; or {other}", error.column) from None
     return RegexPattern(text, groups, re.compile(source, expression.flags), _literal(source), nocase, backtracking, anchor)
 

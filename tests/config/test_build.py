@@ -113,7 +113,7 @@ def test_file_of_ours_that_is_a_folder(complaints: Complaints, tmp_path: Path, n
 def test_metrics_ask_for_their_package(complaints: Complaints, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build, "find_spec", lambda name: None)
     assert complaints(f"{RULE}config logtrigger\noption metrics 9273\n") == [
-        "rules.conf:6: error: 'metrics' needs the package prometheus-client (install logtrigger[metrics])"
+        "rules.conf:6: error: 'metrics' needs the package prometheus-client (pip install prometheus-client)"
     ]
 
 

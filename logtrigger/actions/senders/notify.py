@@ -12,7 +12,7 @@ from logtrigger.model import Trigger
 from logtrigger.templates import Template, one_line
 
 TITLE = Template("{name}")
-EXTRA = "notifying takes the package apprise: pip install 'logtrigger[notify]'"
+EXTRA = "notifying takes the package apprise: pip install apprise"
 
 
 class Notify:
