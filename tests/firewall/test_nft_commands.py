@@ -21,7 +21,7 @@ def no_library() -> None:
 def broken(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """A Python without the binding, or with one that has no library; what is then to be installed."""
     monkeypatch.setitem(sys.modules, "nftables", request.param)
-    return "libnftables1" if hasattr(request.param, "Nftables") else r"logtrigger\[nftables\]"
+    return "libnftables1" if hasattr(request.param, "Nftables") else r"oxl-libnftables"
 
 
 def test_without_the_library_the_tool_is_used(broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
