@@ -30,6 +30,7 @@ from logtrigger.model import Ban, Chunk, Event, Position, Trigger, Unban
 from logtrigger.overdue import Overdue
 from logtrigger.places import Look, nowhere
 from logtrigger.rule import FED, Settings
+from logtrigger.silence import Vigil
 from logtrigger.store import Store
 from logtrigger.windowrows import from_row
 
@@ -101,6 +102,7 @@ class Daemon:
         self._control: Server | None = None
         self._metrics: Endpoint | None = None
         self._fed = 0  # chunks
+        self._vigil = Vigil()
 
     # From the cradle to the grave
 
@@ -329,7 +331,9 @@ class Daemon:
     def deliver(self, chunk: Chunk) -> None:
         """Count the lines of a chunk and start what they cause."""
         self._console.chunk(chunk)
-        self.feeds.delivered(chunk, self._clock())
+        now = self._clock()
+        self.feeds.delivered(chunk, now)
+        self._vigil.hear(chunk, now)
         if triggers := self._feed(chunk):
             self._act_on(triggers)
         if self.engine.waits:
@@ -450,3 +454,6 @@ class Daemon:
                 self.report(0, f"{name}: {amount(count, 'counter')} given up for others (max_keys {self.settings.max_keys})")
                 self._evictions[name] = count
         self.loop.call_later(_TIDY_EVERY, self._tidy)
+        for silent in self._vigil.judge(self.settings.rules, self.engine.events(), self._clock()):
+            self.report(0, f"{silent} ({silent.remedy})")
+            self.dispatch.notice("rule_silent", str(silent), {"program": silent.program, "rule": silent.rule})

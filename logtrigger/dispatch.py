@@ -128,7 +128,7 @@ class Dispatch:
         self._commits.trigger(seq, trigger, tuple(name for name in names if name not in full))
 
     def notice(self, state: str, text: str, fields: Mapping[str, str] | None = None) -> None:
-        """Tell those who want to know of the daemon itself or of bans. `state`: start, stop, ban or unban."""
+        """Tell those who want to know of the daemon itself or of bans. `state`: start, stop, ban, unban or rule_silent."""
         now, fields = self._clock(), fields or {}
         notice = Trigger(
             id=f"{OWN_PROGRAM}@{state}:{self._seq}:{now:.6f}",
@@ -146,9 +146,10 @@ class Dispatch:
             state=state,
         )
         names = () if self._dry_run else self.actions.told_of(notice)
-        if not names:
+        if not names and state != "rule_silent":  # which is told in the history in any case
             return
-        self._console.report(2, f"{text}; telling {', '.join(names)}")
+        if names:
+            self._console.report(2, f"{text}; telling {', '.join(names)}")
         seq, self._seq = self._seq, self._seq + 1
         for follower in self.followers:
             follower(seq, notice)

@@ -613,3 +613,31 @@ def test_line_that_breaks_the_engine_does_not_end_the_daemon(
         lambda: play.has_said("trigger Hit"),
     )
     assert "\x1b" not in play.said.getvalue()
+
+
+def test_a_rule_that_has_fallen_silent_is_told_of(
+    one: Live, stage: Callable[[], Stage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the operator, to the action that is to hear of it, and in the history."""
+    told = one.folder / "told.log"
+    one.configure(
+        one.rule(pattern="door[%d]: opened by %s", fields="- who"),
+        f"config action tell\n\toption type log\n\toption path '{told}'\n\toption text '{{state}} {{rule}} {{program}}'\n",
+        on_rule_silent="tell",
+    )
+    play, hour = stage(), [0.0]
+    monkeypatch.setattr(play.daemon, "_clock", lambda: clock() + hour[0])
+    lines = [f"Nov 14 22:00:0{number} h door-session[7]: opened by bob" for number in range(6)]
+
+    def heard() -> bool:
+        tally = play.daemon.feeds.tallies.get(str(one.log))
+        return tally is not None and tally.lines == len(lines)
+
+    def later() -> None:
+        hour[0] = 3601.0
+        play.daemon._tidy()
+
+    play.play(does(lambda: one.write(*lines)), heard, does(later), lambda: told.exists() and told.read_text())
+    assert told.read_text() == "rule_silent Hit door-session\n"
+    assert play.has_said("rule Hit: door-session writes its lines now, and it is for door: ")
+    assert play.has_said("(add patterns that begin with door-session[%d]:")

@@ -59,6 +59,7 @@ KINDS: Mapping[str, str] = {
     "list of ports": "numbers from 1 to 65535, separated by blanks",
     "list of texts with fields": "texts with fields",
     "list of users": "users, or `user:process`, such as `root:sshd`",
+    "loopback address and port": "such as `127.0.0.1:9273`, or a port alone",
     "mail address": "such as `logtrigger@example.org`",
     "method of HTTP": "`POST`, `PUT` or `PATCH`",
     "name": "letters, digits, any of `_ . : @ -`, and single blanks",

@@ -210,15 +210,17 @@ def _fit(one: Named, built: Built, report: Report) -> Iterator[Condition]:
     yield from _fit_fields(one, f"rule '{rule}'", built.rule.fields, types, report)
 
 
-# What stands in the texts that tell of bans, besides what every trigger knows.
-_OF_BANS = {"ip": "ip", "network": "net"}
+# What stands in the texts that tell of bans and of silent rules, besides what every trigger knows.
+_OF_NOTICES = {"ip": "ip", "network": "net", "rule": "text"}
 
 
 def _fit_notices(one: Named, place: Place, report: Report) -> Iterator[Condition]:
     """The same where an action is told of starts, stops and bans."""
     if one.common.type == "ban":
         report.error(place, f"'{one.section.name}' is an action of type ban: there is nobody to ban", "name another action")
-    yield from _fit_fields(one, "what is told of logtrigger itself", tuple(_OF_BANS), {**_OF_BANS, "state": "text"}, report)
+    yield from _fit_fields(
+        one, "what is told of logtrigger itself", tuple(_OF_NOTICES), {**_OF_NOTICES, "state": "text"}, report
+    )
 
 
 def _fit_fields(one: Named, whose: str, shown: Sequence[str], types: Mapping[str, str], report: Report) -> Iterator[Condition]:

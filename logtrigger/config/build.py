@@ -76,6 +76,7 @@ def read(path: Path, *, trust: bool = False, keep: bool = False) -> Configuratio
     own = merge.together("logtrigger", sections, report)
     daemon = options.read(options.DaemonOptions, own, report)
     notices = {"start": daemon.on_start, "stop": daemon.on_stop, "ban": daemon.on_ban, "unban": daemon.on_unban}
+    notices["rule_silent"] = daemon.on_rule_silent
     told = [(own[f"on_{event}"].place, name) for event, names in notices.items() for name in names]
     used = actions.use([one for one in built if one.options.enabled], acting, told, report)
     datasets, used, doubtful = _documents(sections, used, daemon.geoip, report, trust=trust)

@@ -73,6 +73,9 @@ class DaemonOptions:
     on_stop: tuple[str, ...] = option(kinds.WORD_LIST, "those that are told of each stop")
     on_ban: tuple[str, ...] = option(kinds.WORD_LIST, "those that are told of each ban that begins")
     on_unban: tuple[str, ...] = option(kinds.WORD_LIST, "those that are told of each ban that ends")
+    on_rule_silent: tuple[str, ...] = option(
+        kinds.WORD_LIST, "those that are told of rules that do not know their lines any more"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ READS = "config rule\n option name reads\n option pattern 'user %s: %s'\n option
 def test_who_is_told(write: Write) -> None:
     other = LOG.replace("log\n", "other\n", 1) + " option text '{state}: {body}, {network}'\n list when 'state == ban'\n"
     settings, warnings = config.load(write("rules.conf", TOLD + LOG + other))
-    assert settings.notices == {"start": ("log",), "stop": ("log",), "ban": ("log", "other"), "unban": ()}
+    assert settings.notices == {"start": ("log",), "stop": ("log",), "ban": ("log", "other"), "unban": (), "rule_silent": ()}
     assert [len(action.when[NOTICE]) for action in settings.actions] == [0, 1]
     assert warnings == ()
 
@@ -43,7 +43,7 @@ def test_what_is_fed_back(write: Write) -> None:
         ),
         (
             TOLD.replace(" other", "") + LOG + " option text '{user} did it'\n",
-            "rules.conf:8: error: 'text': what is told of logtrigger itself has no field 'user' (there are ip and network)",
+            "rules.conf:8: error: 'text': what is told of logtrigger itself has no field 'user' (there are ip, network and rule)",
         ),
         (
             "config logtrigger\n list on_ban b\nconfig action b\n option type ban\n option time 1h\n",

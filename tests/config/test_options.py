@@ -50,7 +50,7 @@ def test_option_names_are_those_of_the_sections() -> None:
             "rules.conf:2: error: unknown option 'zebra' ('config logtrigger' knows"
             " state, control, control_group, use, include, ignore, ignore_file, ignore_command, geoip,"
             " home_country, script_timeout, script_parallel, max_keys,"
-            " max_line, late, metrics, on_start, on_stop, on_ban and on_unban)",
+            " max_line, late, metrics, on_start, on_stop, on_ban, on_unban and on_rule_silent)",
         ),
         (
             "config defaults\n option pattern x",
