@@ -30,7 +30,6 @@ where that was written.
 # How each kind of value is written, by its name.
 KINDS: Mapping[str, str] = {
     "absolute path": "a path that begins with `/`; where several files may be meant, a glob such as `/srv/*/log`",
-    "address": "an address of this machine and a port: `127.0.0.1:9273`",
     "alert or heartbeat": "`alert` or `heartbeat`",
     "all or rule": "`all` or `rule`",
     "drop or reject": "`drop` or `reject`",
