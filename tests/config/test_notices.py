@@ -43,7 +43,8 @@ def test_what_is_fed_back(write: Write) -> None:
         ),
         (
             TOLD.replace(" other", "") + LOG + " option text '{user} did it'\n",
-            "rules.conf:8: error: 'text': what is told of logtrigger itself has no field 'user' (there are ip, network and rule)",
+            "rules.conf:8: error: 'text': what is told of logtrigger itself has no field 'user'"
+            " (there are ip, network and rule)",
         ),
         (
             "config logtrigger\n list on_ban b\nconfig action b\n option type ban\n option time 1h\n",
