@@ -18,9 +18,11 @@ BSD = (
     rb"(?:[A-Z][a-z]{2} )?[A-Z][a-z]{2} [ 0-3]?[0-9] [0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?"
     rb"(?: (?:19|20)[0-9]{2}(?![0-9:.]))?"
 )
-# RFC 3339 and RFC 5424, section 6.2.3; with a blank or a comma as program logs have it, with slashes as nginx writes them.
+# RFC 3339 and RFC 5424, section 6.2.3; with a blank or a comma as program logs have it, with slashes as nginx writes them, with
+# a blank for the hour's first digit as MariaDB, and one before the zone as Exim does.
 ISO = (
-    rb"[0-9]{4}(?:-[0-9]{2}-|/[0-9]{2}/)[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})?(?:Z|[+-][0-9]{2}:?[0-9]{2})?"
+    rb"[0-9]{4}(?:-[0-9]{2}-|/[0-9]{2}/)[0-9]{2}[T ][ 0-9][0-9]:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})?"
+    rb"(?:Z|[+-][0-9]{2}:?[0-9]{2}| [+-][0-9]{4}(?= ))?"
 )
 EPOCH = rb"[0-9]{10}(?:\.[0-9]{1,9})?(?![0-9])"
 # The common log format of web servers, and Apache's error log.
@@ -30,7 +32,7 @@ _BSD_PARTS = re.compile(
     rb"(?:[A-Z][a-z]{2} )?([A-Z][a-z]{2}) +([0-9]+) ([0-9]{2}):([0-9]{2}):([0-9]{2})(\.[0-9]+)?(?: ([0-9]{4}))?\Z"
 )
 _COMMON_PARTS = re.compile(rb"(.{2})/(.{3})/(.{4}):(.{2}):(.{2}):([0-9]{2}) ([+-][0-9]{2})([0-9]{2})\Z")
-_ISO_PARTS = re.compile(rb"(.{16}):([0-9]{2})(?:[.,]([0-9]+))?(.*)\Z")
+_ISO_PARTS = re.compile(rb"(.{10}).(.{5}):([0-9]{2})(?:[.,]([0-9]+))? ?(.*)\Z")
 
 
 def epoch(text: bytes, now: float) -> float | None:
@@ -77,15 +79,16 @@ def _iso(text: bytes) -> float:
     parts = _ISO_PARTS.match(text)
     if parts is None:
         raise ValueError(text)
-    minute, second, fraction, zone = parts.groups()
+    day, minute, second, fraction, zone = parts.groups()
     if int(second) > 60:
         raise ValueError(text)
-    return _iso_minute(minute, zone) + int(second) + float(b"0." + (fraction or b"0"))
+    return _iso_minute(day, minute, zone) + int(second) + float(b"0." + (fraction or b"0"))
 
 
 @lru_cache(maxsize=64)
-def _iso_minute(minute: bytes, zone: bytes) -> float:
-    return datetime.fromisoformat((minute.replace(b"/", b"-") + zone).decode("ascii")).timestamp()
+def _iso_minute(day: bytes, minute: bytes, zone: bytes) -> float:
+    text = day.replace(b"/", b"-") + b" " + minute.replace(b" ", b"0") + zone
+    return datetime.fromisoformat(text.decode("ascii")).timestamp()
 
 
 def _bsd(text: bytes, now: float) -> float:
