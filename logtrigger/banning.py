@@ -80,6 +80,8 @@ class Banning:
         self.ignoring = Ignoring(loop, settings, report, self._ignore_changed, self._spared)
         self.on_ignore: Callable[[], None] = lambda: None  # hears that the ignore list has changed
         self.on_change: Callable[[Ban | Unban], None] = lambda change: None  # is told of bans that begin and end
+        # ... and of a rule's: the ban, whom it is about, the trigger
+        self.on_begin: Callable[[Ban, str, Trigger], None] = lambda ban, whom, trigger: None
         self.fault = ""  # why the firewall does not do what it should; empty: it does
         self._settings, self._store, self._commits, self._clock = settings, store, commits, clock
         self._dry_run, self._monotonic, self._make = dry_run, monotonic, make or _make
@@ -242,6 +244,8 @@ class Banning:
         ban = decision.ban
         if options.escalation is not None and seconds == whole:
             self._note_offender(decision, name, options.escalation)
+        if decision.outcome is Outcome.NEW and seconds == whole:
+            self.on_begin(ban, network if options.widened else address, trigger)
         left = None if ban.until is None else max(ban.until - now, 0.0)
         if decision.outcome is Outcome.FULL:
             return f"not banned: {amount(len(self.bans), 'ban')} for ever, which is all that max_bans allows"

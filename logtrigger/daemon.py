@@ -29,7 +29,7 @@ from logtrigger.metrics import METERED
 from logtrigger.model import Ban, Chunk, Event, Position, Trigger, Unban
 from logtrigger.overdue import Overdue
 from logtrigger.places import Look, nowhere
-from logtrigger.rule import FED, Settings
+from logtrigger.rule import BANS, FED, Settings
 from logtrigger.silence import Vigil
 from logtrigger.store import Store
 from logtrigger.windowrows import from_row
@@ -93,6 +93,8 @@ class Daemon:
         self.dispatch.on_output = self._feed_back
         self.banning = Banning(self.loop, settings, self.store, self.commits, console.report, clock, dry_run=dry_run)
         self.banning.on_change = self._tell_of_ban
+        self.banning.on_begin = self._note_begin
+        self._begun: list[tuple[Ban, str]] = []  # bans that rules are to read about, and whom each is about
         self._geoip: GeoIP | None = None
         self.engine = self._engine_for(settings)
         self.banning.on_ignore = self._set_ignore
@@ -349,6 +351,22 @@ class Daemon:
         notes = self.banning.meet((trigger, self.dispatch.rule_with_bans(trigger)) for trigger in triggers)
         for trigger in triggers:
             self.dispatch.trigger(trigger, notes.get(trigger.id, ""))
+        if self._begun:
+            self._feed_bans()
+
+    def _note_begin(self, ban: Ban, whom: str, trigger: Trigger) -> None:
+        if BANS in self.engine.sources and trigger.source != BANS:  # one level deep
+            self._begun.append((ban, whom))
+
+    def _feed_bans(self) -> None:
+        """Rules may read of bans, within the same turn: a ban and what it counted for are stored together."""
+        from logtrigger import banlines  # few configurations have such rules
+
+        begun, self._begun = self._begun, []
+        for ban, whom in begun:
+            chunk = banlines.chunk(ban, whom, self._clock())
+            self.deliver(chunk)
+            self.engine.forget(chunk.stream)
 
     def _tell_missing(self, triggers: Sequence[Trigger]) -> None:
         self._act_on(triggers)

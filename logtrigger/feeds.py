@@ -10,7 +10,7 @@ from logtrigger import headers
 from logtrigger.durations import amount
 from logtrigger.errors import Place, SourceError
 from logtrigger.model import Chunk, Position
-from logtrigger.rule import FED, SYSTEM_LOG, Settings, SourceOptions
+from logtrigger.rule import BANS, FED, SYSTEM_LOG, Settings, SourceOptions
 from logtrigger.sources.base import Host, Source
 
 SKEW_EVERY = 60.0  # seconds between looks at the time a line says
@@ -229,8 +229,8 @@ class Feeds:
 
 
 def _wanted(names: Iterable[str], settings: Settings) -> list[str]:
-    """The sources that rules read, and those whose lines are written to files. What actions feed back comes by itself."""
-    open_ones = (name for name in names if not name.startswith(FED))
+    """The sources that rules read, and those whose lines are written to files. What is fed back, bans too, comes by itself."""
+    open_ones = (name for name in names if not name.startswith(FED) and name != BANS)
     return list(dict.fromkeys([*open_ones, *(source.name for source in settings.sources if source.write)]))
 
 

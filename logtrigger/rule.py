@@ -14,6 +14,7 @@ from logtrigger.patterns.pattern import Pattern
 
 SYSTEM_LOG = "system log"  # the source of every rule that names none
 FED = "action:"  # and the name of an action: the source of the lines that its scripts print
+BANS = "bans"  # the source of a line about each ban that a rule has begun
 
 
 @dataclass(frozen=True, slots=True)

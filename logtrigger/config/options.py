@@ -95,7 +95,7 @@ class RuleOptions:
     expect: tuple[Value, ...] = option(kinds.LINES, "sample lines that are events, and the fields they give: LINE -> user=bob")
     reject: tuple[Value, ...] = option(kinds.LINES, "sample lines that are no events")
     file: str | None = option(kinds.FILE, "the file or glob to follow instead of the system log")
-    source: str | None = option(kinds.SOURCE_NAME, "the `config source`, or the action that feeds back, to read instead")
+    source: str | None = option(kinds.SOURCE_NAME, "the `config source`, the action that feeds back, or bans, to read instead")
     sender: tuple[SenderIs, ...] = option(kinds.SENDERS, "only lines of these users, or of their processes of one name")
     maxfail: int = option(kinds.COUNT, "how many events make a trigger", "1")
     time: float | None = option(kinds.DURATION, "within how long; by default without limit")

@@ -13,7 +13,7 @@ from logtrigger.config.relations import Built
 from logtrigger.config.uci import Section, Value
 from logtrigger.config.words import Report, listed, shown, suggestion
 from logtrigger.errors import Place
-from logtrigger.rule import FED, Rule, SourceOptions
+from logtrigger.rule import BANS, FED, Rule, SourceOptions
 
 KINDS = ("file", "command", "stdin", "journal", "logread", "listen")
 # Option -> the kinds of source it belongs to.
@@ -53,13 +53,16 @@ def settle(sections: Iterable[Section], report: Report) -> dict[str, Named]:
             continue
         if not section.name:
             report.error(section.place, "the source has no name", "write: config source 'NAME'")
+        elif section.name == BANS:
+            remedy = "choose another name: rules read of bans under this one"
+            report.error(section.place, f"a source cannot be called '{BANS}'", remedy)
         elif section.name in named:
             first = named[section.name].section.place
             report.error(section.place, f"a source is called '{section.name}' at {first} already", "choose another name")
         else:
             named[section.name] = Named(section, None)
         made = _source(section, report)
-        if section.name and named[section.name].section is section:
+        if section.name in named and named[section.name].section is section:
             named[section.name] = Named(section, made)
     _check_stdin(named.values(), report)
     return named
@@ -95,7 +98,7 @@ def _check_rule(built: Built, sources: Mapping[str, Named], fed: Mapping[str, bo
         report.error(place, "the rule has 'file' and 'source'", "write one of them")
     elif name is not None and name.startswith(FED):
         _check_fed(name, place, fed, report)
-    elif name is not None and name not in sources:
+    elif name is not None and name not in sources and name != BANS:
         remedy = suggestion(name, sources) or f"write: config source '{name}', and below it where its lines come from"
         report.error(place, f"'source': no source is called '{name}'", remedy)
     if built.options.sender:
@@ -119,6 +122,8 @@ def _check_sender(built: Built, source: Named | None, report: Report) -> None:
         where = "a file does"
     elif (built.options.source or "").startswith(FED):
         where = "an action does"
+    elif built.options.source == BANS:
+        where = "a line about a ban does"
     elif source is not None and source.kind in _BLIND:
         where = f"source '{source.section.name}' does"
     elif network:

@@ -94,6 +94,10 @@ def test_a_receiver(made: Callable[[str], SourceOptions]) -> None:
         (source("option listen tls:6514"), "1: error: tls needs a certificate and its key"),
         (source("option listen tcp:601; option authority x"), "3: error: 'authority' is for tls alone"),
         (source("option listen unix:/dev/log; option allow 10.0.0.0/8"), "3: error: 'allow' is for the network alone"),
+        (
+            source("option journal 1", name="bans"),
+            "1: error: a source cannot be called 'bans' (choose another name: rules read",
+        ),
         (source("option journal 1", name="jour"), "1: warning: no rule reads the source 'jour'"),
     ],
 )
@@ -124,6 +128,7 @@ def test_a_source_that_writes_needs_no_rule(complaints: Complaints) -> None:
             " option file /x\n option sender root\n",
             "'sender': a file does not tell which user wrote a line (read a source with",
         ),
+        (" option source bans\n option sender root\n", "'sender': a line about a ban does not tell which user wrote a line"),
         (" option source pipe\n option sender root\n", "'sender': source 'pipe' does not tell which user wrote a line"),
         (" option source net\n option sender root\n", "'sender': a sender on the network (udp:514) does not tell which user"),
     ],
