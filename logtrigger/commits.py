@@ -94,6 +94,10 @@ class Commits:
             changes.append(change)
         self.changed()
 
+    def unstored_bans(self, network: str) -> tuple[Ban | Unban, ...]:
+        """What has become of a network that the store has not been given yet, oldest first."""
+        return tuple(self._bans.get(network, ()))
+
     def offenders(self, changed: Iterable[Offender]) -> None:
         """What is known of networks that were banned before."""
         self._offenders.update({(one.network, one.scope): one for one in changed})

@@ -85,6 +85,7 @@ class Daemon:
         self.commits = Commits(self.loop, self.store, self._snapshot, self._on_committed, self._on_store_error)
         self.feeds = Feeds(self, self.store.load_positions(), self._wind_up)
         self._paused = False
+        self._later: list[Ban | Unban] | None = None  # changes that are told of once their triggers are
         self._stopping = self._ending = self._finished = False
         self._faults: dict[str, float] = {}  # where something has failed, and when it was said last
         self._evictions: dict[str, int] = {}  # reported so far
@@ -348,9 +349,15 @@ class Daemon:
             self._pause()
 
     def _act_on(self, triggers: Sequence[Trigger]) -> None:
-        notes = self.banning.meet((trigger, self.dispatch.rule_with_bans(trigger)) for trigger in triggers)
-        for trigger in triggers:
-            self.dispatch.trigger(trigger, notes.get(trigger.id, ""))
+        self._later = later = list[Ban | Unban]()
+        try:
+            notes = self.banning.meet((trigger, self.dispatch.rule_with_bans(trigger)) for trigger in triggers)
+            for trigger in triggers:
+                self.dispatch.trigger(trigger, notes.get(trigger.id, ""))
+        finally:
+            self._later = None
+            for change in later:
+                self._tell_of_ban(change)
         if self._begun:
             self._feed_bans()
 
@@ -431,6 +438,9 @@ class Daemon:
     def _tell_of_ban(self, change: Ban | Unban) -> None:
         self.ban_counts[change.rule if isinstance(change, Ban) else None] += 1
         if not (self.settings.notices.get("ban") or self.settings.notices.get("unban")):
+            return
+        if self._later is not None:
+            self._later.append(change)
             return
         network = change.network
         fields = {"ip": network.partition("/")[0], "network": network}

@@ -11,7 +11,8 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -100,12 +101,15 @@ class Ignoring:
             self.addresses = addresses
             self._changed()
 
-    def why(self, text: str) -> str:
-        """Where an entry of the list comes from, for those who ask: a name, a file, or nothing more to say."""
+    def origin(self, text: str) -> tuple[str, str]:
+        """Where an entry of the list comes from: `option`, `name` or `file`, and the entry, the name, or file and line."""
+        if text in self._settings.ignore.texts:
+            return "option", text
         for name, found in self._of_names.items():
             if text in found:
-                return f", the address of {name}"
-        return next((f", from {path}" for path, (_, found) in self._of_files.items() if text in found), "")
+                return "name", name
+        path = next((path for path, (_, found) in self._of_files.items() if text in found), Path())
+        return "file", f"{path}{_line_of(path, text)}"
 
     # Names
 
@@ -176,16 +180,12 @@ class Ignoring:
         self._faults.discard(str(path))
         self._of_files[path] = state, list(self._entries(path, text))
 
-    def _entries(self, path: Path, text: str) -> Sequence[str]:
-        """Addresses and prefixes, one or more a line; what follows a # is for the reader."""
-        found = []
-        for number, line in enumerate(text.splitlines(), 1):
-            for word in line.partition("#")[0].split():
-                try:
-                    found.append(canonical(unmapped(parse_network(word))))
-                except ValueError as error:
-                    self._report(0, f"{path}:{number}: passed over: {error}")
-        return found
+    def _entries(self, path: Path, text: str) -> Iterator[str]:
+        for number, word in _words(text):
+            try:
+                yield canonical(unmapped(parse_network(word)))
+            except ValueError as error:
+                self._report(0, f"{path}:{number}: passed over: {error}")
 
     # The command
 
@@ -224,3 +224,20 @@ class Ignoring:
             del self._answers[next(iter(self._answers))]
         if ended.code == 0:
             self._spared(address)
+
+
+def _words(text: str) -> Iterator[tuple[int, str]]:
+    """Addresses and prefixes with their lines, one or more a line; what follows a # is for the reader."""
+    for number, line in enumerate(text.splitlines(), 1):
+        for word in line.partition("#")[0].split():
+            yield number, word
+
+
+def _line_of(path: Path, entry: str) -> str:
+    """Behind a file's name, the line in which an entry stands now; empty where it does not."""
+    with suppress(OSError):
+        for number, word in _words(path.read_text(encoding="utf-8", errors="replace")):
+            with suppress(ValueError):
+                if canonical(unmapped(parse_network(word))) == entry:
+                    return f":{number}"
+    return ""

@@ -85,7 +85,7 @@ def test_name_is_looked_up_again_and_again(bench: Callable[..., Bench]) -> None:
     made.names["gw.example.org"] = ["192.0.2.7", "2001:db8::7"]
     made.until(lambda: "192.0.2.7" in made.list.addresses)
     assert "2001:db8::7" in made.list.addresses and made.changes == 1
-    assert made.list.why("192.0.2.7") == ", the address of gw.example.org"
+    assert made.list.origin("192.0.2.7") == ("name", "gw.example.org")
     made.names["gw.example.org"] = ["192.0.2.8"]
     made.until(lambda: "192.0.2.8" in made.list.addresses)
     assert "192.0.2.7" not in made.list.addresses
@@ -130,7 +130,8 @@ def test_file_is_read_again_when_it_changes(bench: Callable[..., Bench], tmp_pat
     made.until(lambda: "192.0.2.7" in made.list.addresses)
     assert "2001:db8::9" in made.list.addresses and "198.51.100.9" in made.list.addresses
     assert made.said[1].startswith(f"{path}:4: passed over: 'nonsense' is no address or prefix")
-    assert made.list.why("192.0.2.7") == f", from {path}"
+    assert made.list.origin("192.0.2.7") == ("file", f"{path}:2")
+    assert made.list.origin("198.51.100.0/24") == ("file", f"{path}:3")
     path.write_text("192.0.2.8\n")
     made.until(lambda: "192.0.2.8" in made.list.addresses)
     assert "192.0.2.7" not in made.list.addresses

@@ -137,7 +137,7 @@ class Outbox:
                 said = self._sender.send([trigger for trigger, _ in batch])
                 result = Result(True, safe_text(said), time.monotonic() - begun)
             except Unreachable as error:
-                self._failed(str(error))
+                self._failed(str(error), "trying again")
                 self._put_back()
                 return False
             except Partly as error:
@@ -184,11 +184,11 @@ class Outbox:
             self.health.given_up += len(batch)
         self._loop.call_threadsafe(partial(_tell_each, batch, result))
 
-    def _failed(self, fault: str) -> None:
+    def _failed(self, fault: str, then: str = "given up") -> None:
         self.health.last_error, self.health.last_error_at = safe_text(fault), self._clock()
         if not self._is_failing:
             self._is_failing = True
-            self._tell(0, f"{self.name}: {self.health.last_error}; trying again")
+            self._tell(0, f"{self.name}: {self.health.last_error}; {then}")
 
     def _tell(self, level: int, text: str) -> None:
         self._loop.call_threadsafe(lambda: self._report(level, text))

@@ -14,6 +14,9 @@ from logtrigger.cli.tables import moment, roughly
 from logtrigger.control.client import Facts
 from logtrigger.durations import amount, spoken
 
+_OWN = "logtrigger"  # what notices of bans name as their rule
+_NAMED = 5  # rules that nothing can be said of
+
 
 @click.command(short_help="why an address is banned, or is not")
 @click.argument("network", metavar="IP|PREFIX", shell_complete=complete.banned)
@@ -54,8 +57,12 @@ def _address(row: Facts, now: float) -> Told:
         yield 0, f"{network} is banned, by way of {names}; to undo it: logtrigger unban {' '.join(banned)}"
     else:
         yield 0, f"{network} is not banned"
+    if number := row["within"]["number"]:
+        named = row["within"]["networks"]
+        more = f" and {number - len(named):,} more" if number > len(named) else ""
+        yield 2, f"{amount(number, 'ban')} within: {', '.join(named)}{more}; to undo all of them: logtrigger unban {network}"
     if row["ignore"]:
-        yield 2, f"no rule bans it: '{row['ignore']}' is on the ignore list{row['ignore_from']}"
+        yield 2, f"no rule bans it: '{row['ignore']}' is on the ignore list{_origin(row['ignore_from'])}"
     elif row["never"]:
         yield 2, f"no rule bans it: it {row['never']}"
     for one in row["ignored_by"]:
@@ -64,9 +71,20 @@ def _address(row: Facts, now: float) -> Told:
         scope = f" by rule {one['scope']}" if one["scope"] else ""
         yield 2, f"{amount(one['bans'], 'ban')}{scope} of {one['network']} counted against it: the next one lasts longer"
     if row["trusted"]:
-        yield 2, f"a login from there excuses the next failure of {shlex.join(row['trusted'])}, once a day"
+        users = shlex.join(row["trusted"])
+        if row["tried"] is None:
+            yield 2, f"a login from there excuses the next failure of {users}, once a day"
+        else:
+            again = moment(row["tried"])
+            yield 2, f"a login from there excuses failures of {users} once a day, which it has: again from {again} on"
     if row["place"]:
         yield 2, ", ".join(f"{name} {value}" for name, value in row["place"].items())
+
+
+def _origin(origin: Facts) -> str:
+    """Where an entry of the ignore list comes from."""
+    name = f", as the address of {origin['name']}" if origin["name"] else ""
+    return f"{name} ({origin['place']})" if origin["place"] else name
 
 
 def _ban(row: Facts, now: float) -> Told:
@@ -92,6 +110,10 @@ def _end(row: Facts, now: float) -> str:
 
 def _trigger(row: Facts, now: float) -> Told:
     yield 0, ""
+    if row["rule"] == _OWN and row["state"]:
+        yield 0, f"told of on {moment(row['time'])} (on_{row['state']}): {row['lines'][0]['line']}"
+        yield from _actions(row)
+        return
     ignored = ", which is on the ignore list" if row["ignored"] else ""
     yield 0, f"rule {_rule(row)} triggered on {moment(row['time'])}{ignored}: {_counter_text(row)}, from {row['source']}"
     yield from _lines(row)
@@ -106,6 +128,13 @@ def _counter(row: Facts, now: float) -> Told:
         return
     last = f"; the last {roughly(max(0.0, now - row['times'][-1]))} ago" if row["times"] else ""
     yield 0, f"rule {_rule(row)} has counted {row['count']} of {row['maxfail']}: {_counter_text(row)}{last}"
+
+
+def _doubt(row: Facts, now: float) -> Told:
+    rules = ", ".join(f"{_rule(one)} by {' and '.join(one['key']) or 'nothing'}" for one in row["rules"][:_NAMED])
+    more = f" and {len(row['rules']) - _NAMED} more" if len(row["rules"]) > _NAMED else ""
+    yield 0, ""
+    yield 0, f"what else has been counted of it cannot be told, as these do not count by address: {rules}{more}"
 
 
 def _counter_text(row: Facts) -> str:
@@ -144,4 +173,5 @@ _KINDS: dict[str, Callable[[Facts, float], Told]] = {
     "ban": _ban,
     "trigger": _trigger,
     "counter": _counter,
+    "doubt": _doubt,
 }

@@ -28,7 +28,7 @@ from logtrigger.config.places import default_control, default_state
 from logtrigger.config.relations import Built
 from logtrigger.config.uci import Option, Section
 from logtrigger.config.words import Report
-from logtrigger.errors import Complaint, ConfigError
+from logtrigger.errors import Complaint, ConfigError, Place
 from logtrigger.rule import ActionOptions, Settings
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ class Configuration:
     built: tuple[Built, ...] = ()  # the rules as they were made; those not enabled too
     failed: Mapping[str, Complaint] = field(default_factory=dict)  # rule -> the first of its samples that failed
     datasets: Datasets | None = None  # those that the configuration itself has
+    ignored: Mapping[str, Place] = field(default_factory=dict)  # entries of the ignore list -> where each stands
 
 
 def read(path: Path, *, trust: bool = False, keep: bool = False) -> Configuration:
@@ -118,7 +119,8 @@ def read(path: Path, *, trust: bool = False, keep: bool = False) -> Configuratio
     )
     complaints = tuple(sorted({*report.warnings, *doubtful, *(complaint for _, complaint in failed)}))
     origins = {one.options.name: one.draft.given for one in built}
-    return Configuration(settings, complaints, origins, tuple(built), dict(reversed(failed)), datasets)
+    ignored = {word: value.place for value in (own["ignore"].values if "ignore" in own else ()) for word in value.text.split()}
+    return Configuration(settings, complaints, origins, tuple(built), dict(reversed(failed)), datasets, ignored)
 
 
 def load(path: Path, *, keep: bool = False) -> tuple[Settings, tuple[Complaint, ...]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from logtrigger.addresses import Network, parse_network, unmapped
 from logtrigger.config.words import suggestion
+from logtrigger.control import evidence
 from logtrigger.control.protocol import No, Refused, Rows, Wait
 from logtrigger.errors import StoreError
 from logtrigger.model import Ban
@@ -32,8 +33,12 @@ def bans(daemon: Daemon, user: int, *, networks: Sequence[str] = (), rule: str |
     held = daemon.banning.bans
     if networks:
         found = {one.network: one for network in map(_network, networks) for one in held.covering(network)}
+        known = yield evidence.about(daemon, list(found), "")
+        recorded = [] if isinstance(known, StoreError) else [cause for _, _, cause in known.bans if cause is not None]
+        causes = {one.trigger.id: one for one in [*recorded, *evidence.waiting(daemon)]}
         for one in map(daemon.banning.detailed, found.values()):
-            yield {**_row(one), "trigger": one.trigger, "lines": list(one.lines)}
+            lines = yield from evidence.lines(daemon, one, causes.get(one.trigger))
+            yield {**_row(one), "trigger": one.trigger, "lines": [line["line"] for line in lines]}
         if not found:
             raise No(f"{' and '.join(networks)} {'is' if len(networks) == 1 else 'are'} not banned")
         return {"number": len(found)}
@@ -46,7 +51,7 @@ def bans(daemon: Daemon, user: int, *, networks: Sequence[str] = (), rule: str |
         if given == most:
             break
         if rule is not None and looked % _BREATH == _BREATH - 1:
-            yield Wait(lambda bring: daemon.loop.call_soon(lambda: bring(None)))  # others get their turn
+            yield evidence.breath(daemon)
         now = held.get(network)
         if now is not None and rule in (None, now.rule):
             given += 1
@@ -99,7 +104,7 @@ def unban(daemon: Daemon, user: int, *, networks: Sequence[str] = (), rule: str 
 def _stored(daemon: Daemon) -> Generator[Wait, Any, StoreError | None]:
     """Wait until what was decided is stored, so that no crash undoes what an operator was told; or tell why it is not."""
     while daemon.banning.is_recording:
-        yield Wait(lambda bring: daemon.loop.call_soon(lambda: bring(None)))
+        yield evidence.breath(daemon)
     found: StoreError | None = yield Wait(daemon.commits.at_once)
     return found
 

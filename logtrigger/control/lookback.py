@@ -1,4 +1,4 @@
-"""The lines that brought a counter to its trigger, found again in the file they came from."""
+"""The lines that brought a counter to its trigger, or that name an address, found again in the file they came from."""
 
 from __future__ import annotations
 
@@ -61,6 +61,22 @@ def counted(trigger: Trigger, position: Position, recognisers: Sequence[Recognis
                 return
             wanted -= weight
             yield Counted(cut(safe(line.rstrip(b"\r")), _LINE), time)
+
+
+def keys(address: str, position: Position, recogniser: Recogniser) -> Iterator[tuple[str, ...] | None]:
+    """By what a rule has counted the events that name an address, the newest first; None now and then, as in `counted`."""
+    wanted = address.encode()
+    with open(position.path, "rb", buffering=0) as file:
+        status = os.fstat(file.fileno())
+        if (status.st_dev, status.st_ino) != (position.device, position.inode):
+            return
+        for line in _backwards(file, position.offset):
+            if line is None:
+                yield None
+            elif wanted in line and (found := recogniser.recognise(Line(line, 0, len(line)))) is not None:
+                fields = recogniser.fields(found)
+                if address in fields.values():
+                    yield recogniser.key(fields)
 
 
 def _weight(line: bytes, trigger: Trigger, recognisers: Iterable[Recogniser]) -> int | None:

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from logtrigger.addresses import Network, canonical, parse_network, unmapped, widened
-from logtrigger.control import lookback
+from logtrigger.control import evidence
 from logtrigger.control.protocol import No, Refused, Row, Rows, Wait
 from logtrigger.distinct import DistinctWindows
 from logtrigger.errors import StoreError
-from logtrigger.model import Ban, Trigger, Unban
+from logtrigger.model import Ban, Unban
 from logtrigger.recognise import KEY_JOINT
 from logtrigger.rule import Rule
 from logtrigger.store import About, Recorded
+from logtrigger.trusts import ON_TRIAL
+from logtrigger.watch import OWN_PROGRAM
+from logtrigger.within import Within
 
 if TYPE_CHECKING:
     from logtrigger.daemon import Daemon
 
-_MOST = 5  # bans, and triggers that banned nobody
-_LINES = 50  # of one counter
 _KEYS = 5_000  # of a rule's counters that are looked through at once
+_BANS = 20_000  # of all bans
+_NAMED = 10  # bans within a prefix
+_ADDRESSES = frozenset(("ip", "net", "host"))  # types of fields
+
+Unstored = Mapping[str, Sequence[Ban | Unban]]
 
 
 def why(daemon: Daemon, user: int, *, network: str) -> Rows:
@@ -31,29 +37,52 @@ def why(daemon: Daemon, user: int, *, network: str) -> Rows:
         fault, _, remedy = str(error).partition("; ")
         raise Refused(fault, remedy) from None
     text = canonical(asked)
-    yield _address(daemon, asked)
+    inner = yield from _inner(daemon, asked)
+    yield {**_address(daemon, asked), "within": {"number": len(inner), "networks": inner[:_NAMED]}}
     names = _names(daemon, asked)
-    about = yield _ask(daemon, names, text)
+    unstored = {name: daemon.commits.unstored_bans(name) for name in names}
+    about = yield evidence.about(daemon, names, text)
     if isinstance(about, StoreError):
         raise Refused(str(about))
-    seen = 0
+    seen = len(inner)
     told = set[str]()
-    for ban, end, cause in _bans(daemon, asked, about):
+    for ban, end, cause in _bans(daemon, asked, about, unstored):
         seen += 1
         told.add(ban.trigger)
-        yield {"about": "ban", **_ban(daemon, ban, end, cause), "lines": (yield from _lines(daemon, ban, cause))}
-    for one in [*_waiting(daemon, text), *about.triggers]:
+        yield {"about": "ban", **_ban(daemon, ban, end, cause), "lines": (yield from evidence.lines(daemon, ban, cause))}
+    for one in [*evidence.waiting(daemon, text), *about.triggers]:
         if one.trigger.id not in told:
             seen += 1
             told.add(one.trigger.id)
             yield {"about": "trigger", **_trigger(daemon, one), "lines": [{"line": one.trigger.message, "time": None}]}
+    doubtful = []
     for rule in daemon.settings.rules:
-        for key in (yield from _keys(daemon, rule, asked)):
+        keys = yield from _keys(daemon, rule, asked)
+        if _counts_otherwise(rule) and len(daemon.engine.counters.of(rule)):
+            keys = [KEY_JOINT.join(key) for key in (yield from evidence.keys(daemon, rule, text))]
+            doubtful += [] if keys else [rule]
+        for key in keys:
             if (row := _counter(daemon, rule, key)) is not None:
                 seen += 1
                 yield row
+    if doubtful:
+        rules = [{"rule": rule.name, "place": str(rule.place), "key": list(rule.key)} for rule in doubtful]
+        yield {"about": "doubt", "rules": rules}
     if not seen:
-        raise No(f"nothing is known of {text}: no ban, now or earlier, no trigger, and no rule has counted it lately")
+        counting = "no rule that counts by address" if doubtful else "no rule"
+        raise No(f"nothing is known of {text}: no ban, now or earlier, no trigger, and {counting} has counted it lately")
+
+
+def _inner(daemon: Daemon, asked: Network) -> Generator[Wait, Any, list[str]]:
+    """The bans within a prefix, itself left out."""
+    if asked.num_addresses == 1:
+        return []
+    found, held = list[str](), list(daemon.banning.bans)
+    for begin in range(0, len(held), _BANS):
+        if begin:
+            yield evidence.breath(daemon)
+        found += Within(held[begin : begin + _BANS]).find(asked)
+    return [name for name in found if name in daemon.banning.bans]
 
 
 def _address(daemon: Daemon, asked: Network) -> Row:
@@ -61,13 +90,15 @@ def _address(daemon: Daemon, asked: Network) -> Row:
     banning, now = daemon.banning, daemon.clock()
     entry = banning.ignoring.addresses.entry(asked)
     address = str(asked.network_address) if asked.num_addresses == 1 else ""
+    names = _names(daemon, asked)
+    on_trial = max(banning.trusts.until(name, ON_TRIAL) for name in names)
     return {
         "about": "address",
         "network": canonical(asked),
         "banned": [ban.network for ban in banning.bans.covering(asked)],
         "never": banning.why_never(asked),
         "ignore": entry,
-        "ignore_from": banning.ignoring.why(entry) if entry else "",
+        "ignore_from": _ignored_from(daemon, entry) if entry else None,
         "ignored_by": [
             {"rule": rule.name, "place": str(rule.place), "entry": rule.ignore.entry(asked)}
             for rule in daemon.settings.rules
@@ -75,12 +106,20 @@ def _address(daemon: Daemon, asked: Network) -> Row:
         ],
         "earlier": [
             {"network": name, "scope": scope, "bans": count}
-            for name in _names(daemon, asked)
+            for name in names
             for scope, count in banning.offenders.counts(name, now)
         ],
         "trusted": sorted(banning.trusts.users(canonical(asked), now)),
+        "tried": on_trial if on_trial > now else None,
         "place": dict(daemon.look(address)) if address else {},
     }
+
+
+def _ignored_from(daemon: Daemon, entry: str) -> Row:
+    """Where an entry of the ignore list stands, and how it came to be one."""
+    kind, found = daemon.banning.ignoring.origin(entry)
+    place = found if kind == "file" else str(daemon.configuration.ignored.get(found, "")) or None
+    return {"kind": kind, "name": found if kind == "name" else None, "place": place}
 
 
 def _names(daemon: Daemon, asked: Network) -> list[str]:
@@ -93,38 +132,38 @@ def _names(daemon: Daemon, asked: Network) -> list[str]:
     return list(dict.fromkeys([canonical(asked), *found]))
 
 
-def _ask(daemon: Daemon, names: Sequence[str], text: str) -> Wait:
-    def ask(bring: Callable[[Any], None]) -> None:
-        def done(about: About | StoreError) -> None:
-            daemon.loop.call_threadsafe(lambda: bring(about))
-
-        daemon.store.about(names, text, _MOST, done)
-
-    return Wait(ask)
-
-
-def _bans(daemon: Daemon, asked: Network, about: About) -> Iterator[tuple[Ban, Unban | None, Recorded | None]]:
-    """The bans that hold, then the earlier ones. What the store does not know yet is known here."""
+def _bans(
+    daemon: Daemon, asked: Network, about: About, unstored: Unstored
+) -> Iterator[tuple[Ban, Unban | None, Recorded | None]]:
+    """The bans that hold, then the earlier ones. What the store did not know when it was asked is known here."""
     causes = {cause.trigger.id: cause for _, _, cause in about.bans if cause is not None}
-    causes |= {one.trigger.id: one for one in _waiting(daemon)}
+    causes |= {one.trigger.id: one for one in evidence.waiting(daemon)}
     holding = [daemon.banning.detailed(ban) for ban in daemon.banning.bans.covering(asked)]
     for ban in holding:
         yield ban, None, causes.get(ban.trigger)
     known = {ban.network for ban in holding}
+    fresh = {name: [*unstored.get(name, ()), *daemon.commits.unstored_bans(name)] for name in _names(daemon, asked)}
+    told = set[tuple[str, float]]()
+    for changes in fresh.values():
+        for ban, ended in _pairs(changes):
+            told.add((ban.network, ban.since))
+            yield ban, ended, causes.get(ban.trigger)
     for ban, end, cause in about.bans:
         if end is not None:
             yield ban, end, cause
-        elif ban.network not in known:  # over, and about to be told to the store
-            yield ban, Unban(ban.network, ban.until or daemon.clock(), "over"), cause
+        elif ban.network not in known and (ban.network, ban.since) not in told:  # over, and about to be told to the store
+            over = min(ban.until or daemon.clock(), daemon.clock())
+            last = next((one for one in fresh.get(ban.network, ()) if isinstance(one, Unban)), None)
+            yield ban, last or Unban(ban.network, over, "over"), cause
 
 
-def _waiting(daemon: Daemon, text: str = "") -> list[Recorded]:
-    """The newest triggers, which the store has not been given yet; with a text those that name it."""
-    found = [
-        Recorded(seq, trigger, [(name, "undone", None, None) for name in names])
-        for seq, trigger, names in daemon.commits.waiting
-    ]
-    return [one for one in reversed(found) if not text or text in (*one.trigger.key, *one.trigger.fields.values())]
+def _pairs(changes: Sequence[Ban | Unban]) -> Iterator[tuple[Ban, Unban]]:
+    """Bans that have begun and ended meanwhile, the newest first."""
+    pairs = list[tuple[Ban, Unban]]()
+    for before, after in zip(changes, changes[1:], strict=False):
+        if isinstance(before, Ban) and isinstance(after, Unban) and (before, after) not in pairs:
+            pairs.append((before, after))
+    return reversed(pairs)
 
 
 def _ban(daemon: Daemon, ban: Ban, end: Unban | None, cause: Recorded | None) -> Row:
@@ -159,6 +198,7 @@ def _trigger(daemon: Daemon, one: Recorded) -> Row:
         "fields": dict(trigger.fields),
         "source": trigger.source,
         "ignored": trigger.ignored,
+        "state": trigger.state,
         "actions": [
             {"action": name, "state": state, "result": result, "seconds": seconds, "output": list(one.outputs.get(name, ()))}
             for name, state, result, seconds in one.actions
@@ -166,44 +206,14 @@ def _trigger(daemon: Daemon, one: Recorded) -> Row:
     }
 
 
-def _lines(daemon: Daemon, ban: Ban, cause: Recorded | None) -> Generator[Wait, Any, list[Row]]:
-    """The lines that a ban was for, oldest first: of the last trigger those that the log still has, else what was kept."""
-    found = list[lookback.Counted]()
-    position = _position(daemon, cause.trigger) if cause is not None else None
-    if cause is not None and position is not None:
-        rule = daemon.dispatch.rules.get(cause.trigger.rule)
-        names = [one.name for one in daemon.settings.rules if rule is one or (rule and rule.group and rule.group == one.group)]
-        recognisers = [made for name in names if (made := daemon.engine.recogniser(name)) is not None]
-        try:
-            for line in lookback.counted(cause.trigger, position, recognisers, daemon.clock()):
-                if line is None:
-                    yield Wait(lambda bring: daemon.loop.call_soon(lambda: bring(None)))
-                elif len(found) < _LINES:
-                    found.append(line)
-        except OSError:
-            pass  # the file is gone: what was kept has to do
-    last = cause.trigger.message if cause is not None else ""
-    kept: list[Row] = [] if found else [{"line": line, "time": None} for line in ban.lines]
-    if found or not kept:
-        kept = [{"line": one.text, "time": one.time} for one in reversed(found)]
-        kept += [{"line": last, "time": cause.trigger.time}] if cause is not None else []
-    return kept
-
-
-def _position(daemon: Daemon, trigger: Trigger) -> Any:
-    """Where the file of a trigger's line stands; None: it was no file, or it is gone."""
-    name = lookback.stream(trigger)
-    for standing in daemon.feeds.standings():
-        for position in standing.positions:
-            if position.stream == name and position.path:
-                return position
-    return None
+def _counts_otherwise(rule: Rule) -> bool:
+    """Whether addresses are in a rule's events, but in none of its keys."""
+    return not any(rule.types.get(name) in _ADDRESSES for name in rule.key) and not _ADDRESSES.isdisjoint(rule.types.values())
 
 
 def _keys(daemon: Daemon, rule: Rule, asked: Network) -> Generator[Wait, Any, list[str]]:
     """The keys of a rule's counters that hold an address."""
-    addresses = [name for name in rule.key if rule.types.get(name) == "ip"]
-    if not addresses:
+    if not any(rule.types.get(name) in _ADDRESSES for name in rule.key):
         return []
     text = canonical(asked)
     if rule.ban is not None and rule.counts_networks and asked.num_addresses == 1:
@@ -216,7 +226,7 @@ def _keys(daemon: Daemon, rule: Rule, asked: Network) -> Generator[Wait, Any, li
         if text in key and text in key.split(KEY_JOINT):
             found.append(key)
         if number % _KEYS == _KEYS - 1:
-            yield Wait(lambda bring: daemon.loop.call_soon(lambda: bring(None)))
+            yield evidence.breath(daemon)
     return found
 
 
@@ -232,17 +242,19 @@ def _counter(daemon: Daemon, rule: Rule, key: str) -> Row | None:
         "about": "counter",
         "rule": rule.name,
         "place": str(rule.place),
-        "key": key.split(KEY_JOINT),
+        "key": key.split(KEY_JOINT) if rule.key else [],
         "count": len(living) if is_distinct else sum(weight for _, weight in living),
         "distinct": rule.distinct.field if rule.distinct is not None else None,
         "maxfail": rule.maxfail,
         "within": rule.time,
-        "times": [at for at, _ in living][-_LINES:],
+        "times": [at for at, _ in living][-evidence.LINES :],
         "suppressed": suppressed if suppressed > now else None,
     }
 
 
 def _place(daemon: Daemon, rule: str) -> str | None:
     """Where a rule is written; None: there is none of that name any more."""
+    if rule == OWN_PROGRAM and rule not in daemon.dispatch.rules:
+        return str(daemon.settings.path)  # where notices are asked for
     made = daemon.dispatch.rules.get(rule)
     return str(made.place) if made is not None else None

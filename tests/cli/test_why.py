@@ -90,11 +90,25 @@ def test_address_that_nobody_bans(one: Live) -> None:
     fail(one, "198.51.100.9", *"abc")
     one.until(lambda: "triggered" in ask(one, "why", "198.51.100.9").stdout, "a trigger")
     said = ask(one, "why", "198.51.100.9").stdout
-    assert "  no rule bans it: '198.51.100.0/24' is on the ignore list\n" in said
+    assert f"  no rule bans it: '198.51.100.0/24' is on the ignore list ({one.folder}/rules:" in said
     assert "which is on the ignore list: 3 events" in said
     said = ask(one, "why", "127.0.0.1").stdout
     assert "no rule bans it: it is an address of this machine" in said
     assert "does not count it: its 'ignore' has '203.0.113.128/25'" in ask(one, "why", "203.0.113.129").stdout
+
+
+def test_login_excuses_once_a_day(tmp_path: Path) -> None:
+    made = Live(tmp_path)
+    login = made.rule("Login", "good %s %s", fields="user ip", script=None, trust="7d")
+    guard = made.rule("Guard", "bad %s %s", fields="user ip", script=None, ban="1h")
+    with asked(tmp_path, login, guard) as one:
+        one.write("good bob 203.0.113.7")
+        one.until(lambda: "excuses" in ask(one, "why", "203.0.113.7").stdout, "the login is known")
+        assert "  a login from there excuses the next failure of bob, once a day\n" in ask(one, "why", "203.0.113.7").stdout
+        one.write("bad bob 203.0.113.7")
+        one.until(lambda: "is banned" in ask(one, "why", "203.0.113.7").stdout, "a trial")
+        said = ask(one, "why", "203.0.113.7").stdout
+        assert "  a login from there excuses failures of bob once a day, which it has: again from " in said
 
 
 def test_address_never_seen(one: Live) -> None:
