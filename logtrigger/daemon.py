@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from logtrigger.geoip import GeoIP
     from logtrigger.metrics.endpoint import Endpoint
     from logtrigger.metrics.families import Family
+    from logtrigger.notify_socket import NotifySocket
 
 _LAGGING, _CAUGHT_UP = 20_000, 5_000  # triggers waiting for a commit: where sources pause, where they go on
 _TIDY_EVERY = 60.0  # seconds
@@ -59,6 +60,7 @@ class Daemon:
         load: reads it again, for a reload. Raises ConfigError.
         dry_run: run no script and remember nothing.
         clock: epoch seconds.
+        manager: is told how we are, where one has started us that wants to know.
 
     Raises:
         StoreError: the state cannot be used.
@@ -72,6 +74,7 @@ class Daemon:
         *,
         dry_run: bool = False,
         clock: Callable[[], float] = time.time,  # noqa: TID251 - the daemon is where the wall clock is read
+        manager: NotifySocket | None = None,
     ) -> None:
         settings = configuration.settings
         self.loop = Loop()
@@ -79,7 +82,7 @@ class Daemon:
         self.max_line = settings.max_line
         self.report = console.report
         self.configuration, self.settings, self.started = configuration, settings, clock()
-        self._console, self._load, self._dry_run = console, load, dry_run
+        self._console, self._load, self._dry_run, self._manager = console, load, dry_run, manager
         self.clock = self._clock = clock
         self.store = Store(None if dry_run else settings.state)
         self.commits = Commits(self.loop, self.store, self._snapshot, self._on_committed, self._on_store_error)
@@ -122,6 +125,9 @@ class Daemon:
             self._tidy()
             self._overdue.look_ahead()
             self.report(1, "ready")
+            if self._manager is not None:
+                self._manager.ready(self._in_short())
+                self._manager.watch(self.loop, self._in_short)
             give_back()
             self.dispatch.notice(
                 "start", f"logtrigger {__version__} has started; {amount(self.settings.number_of_rules, 'rule')}"
@@ -208,6 +214,8 @@ class Daemon:
             self._leave_what_is_sent()
             return
         self._stopping = True
+        if self._manager is not None:
+            self._manager.stopping()
         try:
             self.feeds.pause()
         finally:
@@ -276,6 +284,15 @@ class Daemon:
         """As `reload`, but raises ConfigError, for whoever asked to hear of it."""
         if self._stopping:
             return
+        if self._manager is not None:
+            self._manager.reloading()
+        try:
+            self._take_up()
+        finally:
+            if self._manager is not None:
+                self._manager.ready(self._in_short())
+
+    def _take_up(self) -> None:
         configuration = self._load()
         settings = configuration.settings
         if settings.state != self.settings.state:
@@ -296,6 +313,13 @@ class Daemon:
             self.report(0, str(error))
         self._serve_metrics()
         self.report(1, f"reloaded; {amount(settings.number_of_rules, 'rule')}")
+
+    def _in_short(self) -> str:
+        """How it stands, in one line."""
+        text = f"{amount(self.settings.number_of_rules, 'rule')}, {amount(len(self.banning.bans), 'ban')}"
+        faults = {"firewall": self.banning.fault, "store": self.commits.error}
+        state = ["stopping", text] if self._stopping else [text]
+        return "; ".join([*state, *(f"{name}: {fault}" for name, fault in faults.items() if fault)])
 
     def _set_ignore(self) -> None:
         self.engine.ignore = self.banning.ignoring.addresses

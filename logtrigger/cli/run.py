@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from logtrigger import config
 from logtrigger.config import DEFAULT_PATH, Configuration
@@ -17,6 +18,9 @@ from logtrigger.console import Console
 from logtrigger.daemon import Daemon
 from logtrigger.drain import Drain
 from logtrigger.errors import ConfigError, ControlError, SourceError, StoreError
+
+if TYPE_CHECKING:
+    from logtrigger.notify_socket import NotifySocket
 
 _ERROR = 2
 
@@ -38,7 +42,7 @@ def run(given: Path | None, level: int | None, dry_run: bool) -> int:
 
     try:
         with _uncollected():
-            daemon = Daemon(load(), console, load, dry_run=dry_run)
+            daemon = Daemon(load(), console, load, dry_run=dry_run, manager=_manager())
         daemon.watch_signals()
         daemon.run()
     except (ConfigError, ControlError, SourceError, StoreError) as error:
@@ -49,6 +53,15 @@ def run(given: Path | None, level: int | None, dry_run: bool) -> int:
     finally:
         drain.close()
     return 0
+
+
+def _manager() -> NotifySocket | None:
+    """Who has started us and wants to hear how we are: systemd."""
+    if not os.environ.get("NOTIFY_SOCKET"):
+        return None
+    from logtrigger.notify_socket import NotifySocket
+
+    return NotifySocket.taken_from(os.environ)
 
 
 @contextlib.contextmanager
