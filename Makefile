@@ -11,7 +11,7 @@
 VENV ?= .venv
 PYTHON ?= python3
 
-POSIX_SCRIPTS = $(shell find scripts examples etc -name '*.sh' -o -name '*.include' 2>/dev/null | sort)
+POSIX_SCRIPTS = $(shell find scripts examples etc packaging tests/packaging -name "*.sh" -o -name "*.include" -o -path "*/init.d/*" 2>/dev/null | sort)
 MAN_PAGES = $(shell find man -name '*.[1-9]' 2>/dev/null | sort)
 
 # $(call lint,TOOL,COMMAND): run it; where the tool is missing say so and go on, but fail in CI.

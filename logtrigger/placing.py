@@ -97,8 +97,8 @@ def unit(text: bytes, command: Sequence[str]) -> bytes:
 def init_script(text: bytes, command: Sequence[str]) -> bytes:
     """The init script with this command in place of /usr/bin/logtrigger.
 
-    >>> init_script(b'PROG=/usr/bin/logtrigger', ["/opt/lt"]), init_script(b'"$PROG" check', ["/usr/bin/python3", "/opt/lt.pyz"])
-    (b'PROG=/opt/lt', b'/usr/bin/python3 /opt/lt.pyz check')
+    >>> init_script(b'PROG=/usr/bin/logtrigger', ["/opt/lt"]), init_script(b'"$PROG" check', ["python3", "/opt/lt.pyz"])
+    (b'PROG=/opt/lt', b'python3 /opt/lt.pyz check')
     """
     quoted = shlex.join(command).encode()
     if len(command) == 1:

@@ -15,7 +15,7 @@ from logtrigger.config.words import listed, suggestion
 GROUPS = {
     "Rules": ("check", "match", "replay"),
     "The running daemon": ("status", "rules", "bans", "ban", "unban", "why", "events", "reload", "metrics"),
-    "Others": ("geoip", "ecs", "completion"),
+    "Others": ("geoip", "ecs", "setup", "completion"),
 }
 COMMANDS = tuple(name for names in GROUPS.values() for name in names)
 

@@ -26,6 +26,11 @@ def setup(context: click.Context, prefix: str, root: Path, dry_run: bool, remove
 
     For one who has installed logtrigger with pip or as logtrigger.pyz; packages of a system have done it. Whatever you
     have changed stays as it is: the new version of such a file is laid beside it, as FILE.new.
+
+    \b
+    See first what it would do:         logtrigger setup --dry-run
+    After an upgrade, the same again:   logtrigger setup
+    Before logtrigger is uninstalled:   logtrigger setup --remove
     """
     if (by := shipped.path(_PACKAGED)).is_file():
         raise click.ClickException(f"nothing to do: {by.read_text().strip()} has put everything in its place")
@@ -76,4 +81,6 @@ def _tell_next(root: Path, command: list[str]) -> None:
     if placing.is_openwrt(root):
         click.echo("To have a restart of the firewall lift all bans, see the head of /etc/logtrigger/firewall.include.")
     if any(part.startswith(_FLEETING) for part in command):
-        click.echo(f"warning: the service will not find {command[-1]}: move it to /usr/local/bin, say, and run setup again", err=True)
+        click.echo(
+            f"warning: the service will not find {command[-1]}: move it to /usr/local/bin, say, and run setup again", err=True
+        )
