@@ -160,6 +160,9 @@ def _check(section: Section, type: str, own: Any, report: Report) -> None:
         report.warning(section.options["path"].place, f"'path' is a folder: {own.path.text}", "name a file in it")
     if type == "ecs" and ("path" in section.options) == ("url" in section.options):
         report.error(section.place, "an action of type ecs has a 'path' or a 'url'", "write one of the two")
+    if type == "ecs" and "path" in section.options and "url" not in section.options:
+        for name in sorted({"index", "batch", "user", "password_file", "authority"} & set(section.options)):
+            report.error(section.options[name].place, f"'{name}' is for a 'url', and here is a 'path'", "remove one of the two")
     if type == "ecs" and own.user and not own.password_file:
         report.error(section.place, "logging in takes 'user' and 'password_file'", "write both, or none")
     if type == "ecs" and own.password_file and own.url and own.url.startswith("http://"):

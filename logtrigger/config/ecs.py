@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from logtrigger.config.uci import Section, Value
 from logtrigger.config.words import Report, listed, shown, suggestion
 from logtrigger.digests import blake2b
 from logtrigger.ecs import anchoring, fields
-from logtrigger.ecs.mapping import HEADER, Copy, Dataset, Event, Mapping, Set, Text, type_of
+from logtrigger.ecs.mapping import HEADER, Copy, Dataset, Event, Mapping, Set, Text, limits, type_of
 from logtrigger.ecs.transforms import TRANSFORMS
 from logtrigger.errors import Complaint, PatternError, Place
 from logtrigger.patterns import SYNTAXES
@@ -27,6 +28,7 @@ from logtrigger.rule import ActionOptions
 from logtrigger.templates import Template
 
 _TARGET = re.compile(r"(@?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*)=(.*)", re.DOTALL)
+_WHOLE = re.compile(r"-?[0-9]{1,100}")
 _OURS = ("@timestamp", "message")  # every document has them
 # Type of a document's field -> types of a line's that fill it, and what else to write. Any text fills the others.
 _TAKES = {
@@ -202,10 +204,13 @@ def _sets(read: Any, patterns: Sequence[Pattern], dataset: str, report: Report) 
 
 def _copy(value: Value, known: dict[str, set[str]], dataset: str, report: Report) -> Iterator[Copy]:
     for target, kind, source in _target("set", value, dataset, _WRITE_SET, report):
-        name, _, transform = source.partition("|")
+        name, bar, transform = source.partition("|")
         if name not in known:
             remedy = suggestion(name, known) or f"there are {listed(known)}"
             report.error(value.place, f"'set' names '{name}', which is no field of the event", remedy)
+        elif bar and not transform:
+            fault = f"'set': nothing stands behind the bar of '{source}'"
+            report.error(value.place, fault, f"write {target}={name}, or a transform: {', '.join(TRANSFORMS)}")
         elif transform and transform not in TRANSFORMS:
             remedy = suggestion(transform, TRANSFORMS) or f"there are {listed(TRANSFORMS)}"
             report.error(value.place, f"'set': there is no transform '{transform}'", remedy)
@@ -227,6 +232,9 @@ def _text(value: Value, known: dict[str, set[str]], dataset: str, report: Report
             continue
         if template.names and kind in _TAKES:
             report.error(value.place, f"'value': {target} is of type {kind}", f"write list set '{target}=FIELD'")
+        elif not template.names and kind == "long" and _WHOLE.fullmatch(text) and not _fits(target, int(text)):
+            least, most = limits(target)
+            report.error(value.place, f"'value': {target} cannot be {text}", f"write a number from {least} to {most}")
         elif not template.names and not _is_of(kind, template.render({})):
             report.error(value.place, f"'value': {target} is of type {kind}, which {shown(text)} is not", "mend the value")
         else:
@@ -256,15 +264,20 @@ def _target(option: str, value: Value, dataset: str, remedy: str, report: Report
         yield target, kind or "keyword", text
 
 
+def _fits(target: str, number: int) -> bool:
+    least, most = limits(target)
+    return least <= number <= most
+
+
 def _is_of(kind: str, text: str) -> bool:
     """Whether a text is of a type of Elasticsearch's."""
     try:
         if kind == "ip":
             ipaddress.ip_address(text)
         elif kind == "long":
-            int(text)
+            return _WHOLE.fullmatch(text) is not None
         elif kind == "float":
-            float(text)
+            return math.isfinite(float(text))
         elif kind == "date":
             datetime.fromisoformat(text)
     except ValueError:

@@ -31,6 +31,9 @@ def failures(sections: Iterable[Section], mapping: Datasets) -> list[Complaint]:
     return found
 
 
+_NAMED = re.compile(r"\s+(@?[\w-]+(?:\.[\w-]+)+)=")  # a field that the event does not set, behind the value of one that it does
+
+
 class _Trial:
     """A dataset's events, before which samples are put."""
 
@@ -62,8 +65,12 @@ class _Trial:
         got = flat(json.loads(self._normaliser.document(line.encode("utf-8", "surrogateescape"))))
         for name, value in wanted.items():
             if name not in got:
-                near = suggestion(name, known) or f"it sets {listed(known)}"
-                return (f"the document has no {name}", near if name not in known else "its field is empty there")
+                if name in known:
+                    return f"the document has no {name}", "what it is set from is empty in this line, or no such value"
+                return f"the document has no {name}", suggestion(name, known) or f"it sets {listed(known)}"
+            if value.startswith(f"{got[name]} ") and (other := _NAMED.match(value[len(got[name]) :])):
+                near = suggestion(other[1], known) or f"it sets {listed(known)}"
+                return f"the document has no {other[1]}", near
             if got[name] != value:
                 return f"{name} is {shown(got[name])}, not {shown(value)}", "mend the event or the sample"
         return None

@@ -13,7 +13,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from logtrigger.ecs import fields
-from logtrigger.ecs.mapping import HEADER, Copy, Dataset, Event, Set, Text, type_of
+from logtrigger.ecs.mapping import HEADER, Copy, Dataset, Event, Set, Text, limits, type_of
 from logtrigger.ecs.transforms import TRANSFORMS
 from logtrigger.patterns.pattern import Pattern
 
@@ -24,7 +24,6 @@ TIME, MESSAGE = "@timestamp", "message"
 # Header fields that differ from line to line; those of a frame do not.
 _MOVING = ("message", "pid", "time")
 _WITH_PLACES = ("client.ip", "destination.ip", "server.ip", "source.ip")
-_LEAST, _MOST = -(1 << 63), (1 << 63) - 1  # Elasticsearch's long
 _MOST_FRAMES = 512
 
 
@@ -87,6 +86,11 @@ class Shape:
         text, order = self._frames.get(key) or self._frame(key, front, tuple(map(bool, texts)))
         return text % order(texts)
 
+    def _kind(self, target: str) -> str:
+        """The type of a field of the document; that of a port, which Elasticsearch has as long, is "port"."""
+        kind = type_of(target, self._dataset) or "keyword"
+        return "port" if kind == "long" and limits(target) == limits("port") else kind
+
     # Columns
 
     def _fill_columns(self, by_target: Mapping[str, Sequence[Set]]) -> None:
@@ -96,14 +100,14 @@ class Shape:
                     self._capture(one, target)
         for target, sets in by_target.items():
             for one in sets:
-                self._from_header(one, type_of(target, self._dataset) or "keyword")
+                self._from_header(one, self._kind(target))
         for target, sets in by_target.items():
             parts = self._parts(target, sets)
             if len(parts) > 1 and target in fields.MANY and any(isinstance(part, int) for part in parts):
                 self._add_later(("joined", target), self._joining(target, parts))
 
     def _capture(self, one: Copy, target: str) -> None:
-        at, kind = self._captures[one.field], type_of(target, self._dataset) or "keyword"
+        at, kind = self._captures[one.field], self._kind(target)
         encode = _encoder(kind, self._kinds[at], self._normalisers[at], one.transform)
         key: object = (at, _family(kind, self._kinds[at]), one.transform)
         if target in _WITH_PLACES and self._places is not None and not self._says_place(target):
@@ -155,7 +159,7 @@ class Shape:
         return rendered
 
     def _joining(self, target: str, parts: Sequence[_Part]) -> Callable[[Sequence[str], Values, Front, bytes], str]:
-        kind = type_of(target, self._dataset) or "keyword"
+        kind = self._kind(target)
 
         def joined(texts: Sequence[str], values: Values, front: Front, body: bytes) -> str:
             return _listed(target, [texts[p] if isinstance(p, int) else _fixed(p, kind, front) for p in parts])
@@ -204,7 +208,7 @@ class Shape:
 
     def _leaf(self, target: str, parts: Sequence[_Part], front: Front, present: tuple[bool, ...], order: list[int]) -> str:
         """What stands for a field in the frame; empty where it has no value."""
-        kind, is_joined = type_of(target, self._dataset) or "keyword", ("joined", target) in self._known
+        kind, is_joined = self._kind(target), ("joined", target) in self._known
         fixed: list[str] = []
         for part in parts:
             if isinstance(part, int):
@@ -288,7 +292,7 @@ def _encoder(kind: str, of: str, normalise: _Normalise | None, transform: str) -
     family = _family(kind, of)
     if not transform and not family and of in ("ip", "mac", "net"):
         return lambda raw: f'"{_normal(raw, normalise).decode("ascii")}"' if raw else ""
-    if not transform and family == "long" and of == "port":
+    if not transform and family in ("long", "port") and of == "port":
         return lambda raw: str(int(raw)) if raw else ""
     encode = encoder(family if not transform else kind, transform)
     if normalise is None and encode is _text:
@@ -312,12 +316,17 @@ def _text(text: str) -> str:
     return quoted(text) if text else ""
 
 
-def _whole(text: str) -> str:
+def _whole(text: str, target: str = "") -> str:
     try:
         number = int(text, 0) if text[:2] in ("0x", "0X", "0b", "0B") else int(text)
     except ValueError:
         return ""
-    return str(number) if _LEAST <= number <= _MOST else ""
+    least, most = limits(target)
+    return str(number) if least <= number <= most else ""
+
+
+def _port(text: str) -> str:
+    return _whole(text, "port")
 
 
 def _decimal(text: str) -> str:
@@ -332,4 +341,4 @@ def _boolean(text: str) -> str:
     return text if text in ("true", "false") else ""
 
 
-_ENCODERS: dict[str, Callable[[str], str]] = {"long": _whole, "float": _decimal, "boolean": _boolean}
+_ENCODERS: dict[str, Callable[[str], str]] = {"long": _whole, "port": _port, "float": _decimal, "boolean": _boolean}

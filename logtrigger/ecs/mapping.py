@@ -98,6 +98,15 @@ def type_of(target: str, dataset: str) -> str | None:
     return fields.TYPES.get(target)
 
 
+_LEAST, _MOST = -(1 << 63), (1 << 63) - 1  # Elasticsearch's long
+_PORTS = 65_535
+
+
+def limits(target: str) -> tuple[int, int]:
+    """The least and the greatest number that a field of type long takes; ECS has ports among these."""
+    return (0, _PORTS) if target.rpartition(".")[2] == "port" else (_LEAST, _MOST)
+
+
 def targets(sets: Sequence[Set]) -> tuple[str, ...]:
     """The document's fields that are set, each once, in order."""
     return tuple(dict.fromkeys(one.target for one in sets))

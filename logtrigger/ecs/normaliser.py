@@ -22,10 +22,10 @@ _PLAIN = Dataset("", place=None)  # of documents with time and message only
 class _Candidate:
     """One event of a dataset, ready to be tried."""
 
-    __slots__ = ("dataset", "event", "find", "shapes")
+    __slots__ = ("dataset", "event", "find", "shapes")  # dataset: its name
 
     def __init__(self, dataset: Dataset, event: Event, places: ecs_places.Behind | None) -> None:
-        self.dataset, self.event = dataset, event
+        self.dataset, self.event = dataset.name, event
         self.shapes = [Shape(dataset, event, pattern, places) for pattern in event.patterns]
         self.find = Attempt(event.patterns).find
 
@@ -34,8 +34,9 @@ class Normaliser:
     """Makes documents of lines.
 
     Args:
-        mapping: the datasets. Of several, a line belongs to that whose program its header names. Where there is only one, its
-            messages may stand in any line: behind a header that names one of its programs, or else behind the time.
+        mapping: the datasets. Of several, a line belongs to those whose program its header names, and the first that has an
+            event for it counts. Where there is only one, its messages may stand in any line: behind a header that names one of
+            its programs, or else behind the time.
         now: epoch seconds; settles the year of times that leave it out.
         look: where an address is.
         build: makes the matcher.
@@ -54,12 +55,14 @@ class Normaliser:
         behind = None if look is places.nowhere else ecs_places.behind(look)
         self._candidates = [_Candidate(d, event, behind) for d in mapping.datasets for event in d.events]
         self._matcher = build([candidate.event.patterns for candidate in self._candidates])
-        self._of_program = {program: d for d in reversed(mapping.datasets) for program in sorted(d.programs)}
+        programs = {program for dataset in mapping.datasets for program in dataset.programs}
+        self._of_program = {name: tuple(d.name for d in mapping.datasets if name in d.programs) for name in programs}
         anybody = [dataset for dataset in mapping.datasets if not dataset.programs]
-        self._default = mapping.datasets[0] if len(mapping.datasets) == 1 else anybody[0] if anybody else None
+        default = mapping.datasets if len(mapping.datasets) == 1 else anybody
+        self._default = tuple(dataset.name for dataset in default)
         self._heads = Heads(None if anybody else self._of_program, now)
         self._is_anybodys = bool(anybody)
-        self._unknown = Shape(anybody[0] if anybody else _PLAIN, None, None, behind)
+        self._unknown = Shape(next((dataset for dataset in anybody if dataset.sets), _PLAIN), None, None, behind)
         self._only_known = only_known
 
     def documents(self, data: bytes) -> Iterator[str]:
@@ -101,7 +104,7 @@ class Normaliser:
         end = len(data) - 1
         owners = [owner for _, _, owner in self._matcher.scan(data)]
         found = self._find(data, self._heads.of(data, 0, end), end, owners)
-        return None if found is None else (found[0].dataset.name, found[0].event.name)
+        return None if found is None else (found[0].dataset, found[0].event.name)
 
     def _document(self, data: bytes, begin: int, end: int, owners: Sequence[int], time: str) -> str:
         while end > begin and data[end - 1] in _WHITE:
@@ -125,11 +128,11 @@ class Normaliser:
         return self._unknown.text(when, message, (), head.front, head.pid, data[head.body : end])
 
     def _find(self, data: bytes, head: Head, end: int, owners: Sequence[int]) -> tuple[_Candidate, int, Sequence[bytes]] | None:
-        """The first event of the line's dataset that matches its message, by which pattern, and the captures."""
-        dataset = self._of_program.get(head.program) or self._default
+        """The first event of the line's datasets that matches its message, by which pattern, and the captures."""
+        names = self._of_program.get(head.program) or self._default
         for owner in owners:
             candidate = self._candidates[owner]
-            if candidate.dataset is dataset:
+            if candidate.dataset in names:
                 found = candidate.find(data, head.body, end)
                 if found is not None:
                     return candidate, *found

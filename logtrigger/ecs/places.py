@@ -40,16 +40,22 @@ def facts(found: Places) -> dict[str, Any]:
 
 
 def behind(look: Look) -> Behind:
-    """What gives that as text to stand behind an address in its object, with a comma before each; remembered by address."""
-    known: dict[str, str] = {}
+    """What gives that as text to stand behind an address in its object, with a comma before each.
+
+    It is remembered by address, for as long as `look` gives the same object: databases may be replaced.
+    """
+    known: dict[str, tuple[Places, str]] = {}
 
     def text(address: str) -> str:
-        found = known.get(address)
-        if found is None:
-            if len(known) >= _MOST_KNOWN:
-                known.clear()
-            found = known[address] = "".join(f', "{name}": {json.dumps(value)}' for name, value in facts(look(address)).items())
-        return found
+        found = look(address)
+        before = known.get(address)
+        if before is not None and before[0] is found:
+            return before[1]
+        if len(known) >= _MOST_KNOWN:
+            known.clear()
+        made = "".join(f', "{name}": {json.dumps(value)}' for name, value in facts(found).items())
+        known[address] = found, made
+        return made
 
     return text
 

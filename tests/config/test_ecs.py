@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from logtrigger import config
+from logtrigger import config, geoip
 from logtrigger.actions.making import sender_of
 from logtrigger.actions.senders.ecs import EcsFile
 from logtrigger.config import build
 from logtrigger.errors import ConfigError
 from logtrigger.model import Trigger
+from tests import geodata
 
 DATASET = "config dataset ftp\n list program vsftpd\nconfig event\n option name a\n option dataset ftp\n"
 GOOD = DATASET + " option pattern 'LOGIN %s from %s'\n option fields 'user ip'\n"  # lines 1 to 7
@@ -75,6 +76,36 @@ Said = Callable[[str], list[str]]
         (
             GOOD + " list value client=x",
             ["rules.conf:8: error: 'value': client holds other fields (write one of those, such as client.address=…)"],
+        ),
+        (
+            GOOD + " list set labels=user",
+            ["rules.conf:8: error: 'set': labels holds other fields (write one of those, such as labels.name=…)"],
+        ),
+        (
+            GOOD + " list value client.port=-5",
+            ["rules.conf:8: error: 'value': client.port cannot be -5 (write a number from 0 to 65535)"],
+        ),
+        (
+            GOOD + " list value event.severity=99999999999999999999",
+            [
+                "rules.conf:8: error: 'value': event.severity cannot be 99999999999999999999"
+                " (write a number from -9223372036854775808 to 9223372036854775807)"
+            ],
+        ),
+        (
+            GOOD + " list value event.severity=1_000",
+            ["rules.conf:8: error: 'value': event.severity is of type long, which '1_000' is not (mend the value)"],
+        ),
+        (
+            GOOD + " list value event.risk_score=nan",
+            ["rules.conf:8: error: 'value': event.risk_score is of type float, which 'nan' is not (mend the value)"],
+        ),
+        (
+            GOOD + " list set 'user.name=user|'",
+            [
+                "rules.conf:8: error: 'set': nothing stands behind the bar of 'user|'"
+                " (write user.name=user, or a transform: base, dn_domain, dn_name, ip_version, lower, upper)"
+            ],
         ),
         (
             GOOD + " list set message=user",
@@ -154,6 +185,18 @@ def checked(write: Callable[[str, str], Path], text: str) -> list[str]:
             "list expect 'LOGIN bob from 10.0.0.1 -> user.nam=bob'",
             "the document has no user.nam (did you mean 'user.name'?)",
         ),
+        (
+            "list expect 'LOGIN bob from 10.0.0.1 -> client.ip=10.0.0.1 user.nam=bob'",
+            "the document has no user.nam (did you mean 'user.name'?)",
+        ),
+        (
+            "list expect 'LOGIN bob from 10.0.0.1 -> client.ip=10.0.0.1 event.outcome=failure user.name=bob'",
+            "the document has no event.outcome (it sets client.ip, user.name, @timestamp and message)",
+        ),
+        (
+            "list expect 'LOGIN bob from 10.0.0.1 -> @timestamp=2023-10-31T15:09:59Z'",
+            "the document has no @timestamp (what it is set from is empty in this line, or no such value)",
+        ),
         ("list reject 'LOGIN bob from 10.0.0.1'", "the line is one: 'LOGIN bob from 10.0.0.1' (make the pattern narrower)"),
     ],
 )
@@ -193,6 +236,25 @@ def test_an_action_takes_the_configuration_s_datasets_and_the_shipped_ones(
     assert (json.loads(first)["client"]["ip"], json.loads(second)["source"]["ip"]) == ("10.0.0.1", "10.0.0.2")
 
 
+@pytest.mark.package("geoip2")
+def test_an_action_notices_that_a_database_is_replaced(
+    write: Callable[[str, str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For the addresses that it has told of before, too."""
+    database = geodata.write(tmp_path / "places.mmdb")
+    places = f"config logtrigger\n list geoip {database}\n"
+    settings, _ = config.load(write("rules.conf", f"{places}{RULE}{ACTION} option path {tmp_path}/docs.ndjson\n"))
+    monkeypatch.setattr(geoip, "LOOK_EVERY", 0.0)
+    sender = sender_of(settings.actions[0])
+    line = "Oct 31 15:09:55 gate sshd[1]: Invalid user x from 192.0.2.7"
+    for number in range(2):
+        sender.send([Trigger(f"i{number}", "r", 1_700_000_000.0, 1, (), {}, line, "", "log")])
+        geodata.write(database, {"192.0.2.0/24": geodata.SWEDEN})
+    sender.close()
+    documents = [json.loads(one) for one in (tmp_path / "docs.ndjson").read_text().splitlines()]
+    assert [one["source"]["geo"]["country_iso_code"] for one in documents] == ["FI", "SE"]
+
+
 def test_what_an_outbox_depends_on_stays_the_same_over_a_reload(write: Callable[[str, str], Path]) -> None:
     """So that what was taken of a batch is remembered."""
     text = f"{GOOD}{RULE}{ACTION} option url http://127.0.0.1:9200\n"
@@ -216,6 +278,14 @@ def test_what_an_outbox_depends_on_stays_the_same_over_a_reload(write: Callable[
         (
             " option url http://h:1\n option index Logs\n",
             "rules.conf:8: error: 'index' cannot be 'Logs' (write one such as logs-openvpn-default, in small letters)",
+        ),
+        (
+            " option path /x\n option index logs-x\n",
+            "rules.conf:8: error: 'index' is for a 'url', and here is a 'path' (remove one of the two)",
+        ),
+        (
+            " option path /x\n option batch 5\n",
+            "rules.conf:8: error: 'batch' is for a 'url', and here is a 'path' (remove one of the two)",
         ),
         (" option url http://h:1\n option user bob\n", "rules.conf:5: error: logging in takes 'user' and 'password_file'"),
     ],

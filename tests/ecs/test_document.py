@@ -107,6 +107,12 @@ def test_what_an_event_says_hides_what_its_dataset_says() -> None:
     ("target", "text", "value"),
     [
         ("client.port", b"22", 22),
+        ("client.port", b"65535", 65535),
+        ("client.port", b"65536", None),
+        ("client.nat.port", b"-5", None),
+        ("event.severity", b"-5", -5),
+        ("event.severity", b"9223372036854775807", 9223372036854775807),
+        ("event.severity", b"9223372036854775808", None),
         ("event.risk_score", b"1.5", 1.5),
         ("tls.resumed", b"true", True),
         ("tls.resumed", b"yes", None),

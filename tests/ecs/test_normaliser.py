@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from logtrigger.config import ecs, uci
+from logtrigger.config.words import Report
 from logtrigger.ecs.mapping import Mapping
 from logtrigger.ecs.normaliser import Normaliser
 from tests.ecs.conftest import NOW, Document, SetZone
@@ -86,3 +88,84 @@ def test_a_line_by_itself(shipped: Mapping) -> None:
     assert normaliser.event_of(b"hello") is None
     told = json.loads(normaliser.document(b"a\nb", "2023-10-31T15:09:59Z"))
     assert told == {"@timestamp": "2023-10-31T15:09:59Z", "message": "a b"}
+
+
+OWN = """
+config dataset 'ours'
+	list program 'sshd'
+	list program 'openvpn'
+config event
+	option name 'Banner'
+	option dataset 'ours'
+	option pattern 'banner exchange: %s from %s port %d: could not read'
+	option fields '- ip port'
+	list set 'source.ip=ip'
+	list value 'event.action=banner'
+config event
+	option name 'Invalid'
+	option dataset 'ours'
+	option pattern 'Invalid user %s from %s port %d'
+	option fields 'user ip port'
+	list value 'event.action=ours'
+"""
+
+
+@pytest.fixture
+def own() -> Mapping:
+    report = Report()
+    mapping = ecs.with_shipped(ecs.settle(uci.parse(OWN.encode(), "own.conf", report), report), report)
+    assert report.complaints == []
+    return mapping
+
+
+def test_two_datasets_of_one_program(own: Mapping) -> None:
+    """One's own goes first, and the shipped one goes on with what it does not know."""
+    head = "Oct 31 15:09:55 gate sshd[812]: "
+    lines = (
+        "banner exchange: Connection from 192.0.2.7 port 53124: could not read",
+        "Invalid user eve from 192.0.2.7 port 53124",
+        "Failed password for bob from 192.0.2.7 port 53124 ssh2",
+        "nobody knows this",
+    )
+    banner, invalid, failed, unknown = made(own, "".join(f"{head}{line}\n" for line in lines).encode())
+    assert (banner["event"], banner["source"]) == ({"action": "banner"}, {"ip": "192.0.2.7"})
+    assert invalid["event"] == {"action": "ours"} and "user" not in invalid
+    assert (failed["event"]["outcome"], failed["user"]) == ("failure", {"name": "bob"})
+    assert unknown["host"] == {"name": "gate"} and "event" not in unknown
+    (learn,) = made(own, f"Oct 31 15:09:55 gate openvpn[812]: {LEARN}\n".encode())
+    assert learn["client"]["port"] == 59321
+
+
+def test_a_dataset_without_programs_hides_no_shipped_one() -> None:
+    report = Report()
+    text = OWN.replace("\tlist program 'sshd'\n\tlist program 'openvpn'\n", "")
+    mapping = ecs.with_shipped(ecs.settle(uci.parse(text.encode(), "own.conf", report), report), report)
+    assert report.complaints == []
+    banner, unknown = made(
+        mapping,
+        b"Oct 31 15:09:55 gate cron[1]: banner exchange: Connection from 192.0.2.7 port 53124: could not read\n"
+        b"Oct 31 15:09:55 gate cron[1]: hello\n",
+    )
+    assert banner["event"] == {"action": "banner"}
+    assert (unknown["host"], unknown["process"]) == ({"name": "gate"}, {"name": "cron", "pid": 1})
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "<165>1 2023-10-31T15:09:55.003Z gate sshd 812 - - ",
+        "<165>1 2023-10-31T15:09:55.003Z gate sshd 812 ID47 - ",
+        '<165>1 2023-10-31T15:09:55.003Z gate sshd 812 - [a@32473 x="1\\] y" z="\\]\\"\\]"][b c="d"] ',
+        "<165>1 2023-10-31T16:09:55.003+01:00 gate sshd 812 - - \ufeff",
+    ],
+)
+def test_lines_of_rfc_5424(document: Document, head: str) -> None:
+    """A dataset knows its messages there, whatever their structured data hold."""
+    for names in ((), ("sshd",), ("sshd", "openvpn")):
+        got = document(f"{head}Failed password for bob from 192.0.2.7 port 53124 ssh2", *names)
+        assert got["@timestamp"] == "2023-10-31T15:09:55.003Z"
+        assert (got["source"]["ip"], got["user"], got["event"]["outcome"]) == ("192.0.2.7", {"name": "bob"}, "failure")
+        assert (got["host"], got["process"]) == ({"name": "gate"}, {"name": "sshd", "pid": 812})
+        assert got["log"]["syslog"]["priority"] == 165
+    learned = document(f"{head.replace('sshd', 'openvpn')}{LEARN}")
+    assert learned["client"]["nat"] == {"ip": "10.8.0.6"} and learned["process"]["name"] == "openvpn"

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from logtrigger.ecs import places as ecs_places
 from logtrigger.ecs.mapping import Mapping
 from logtrigger.ecs.normaliser import Normaliser
 from logtrigger.ecs.places import behind, facts
@@ -48,7 +49,13 @@ def test_what_is_not_known_is_not_said(found: dict[str, str]) -> None:
     assert behind(lambda address: found)("192.0.2.7") == ""
 
 
-def test_an_address_is_looked_up_once() -> None:
-    asked: list[str] = []
-    text = behind(lambda address: asked.append(address) or HELSINKI)  # type: ignore[func-returns-value]
-    assert text("192.0.2.7") == text("192.0.2.7") and asked == ["192.0.2.7"]
+def test_what_is_known_of_an_address_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its text is made once for each answer, and anew when the databases say something else."""
+    made: list[Places] = []
+    monkeypatch.setattr(ecs_places, "facts", lambda found: made.append(found) or facts(found))
+    answers = {"192.0.2.7": HELSINKI}
+    text = behind(answers.__getitem__)
+    assert text("192.0.2.7") == text("192.0.2.7") and "Helsinki" in text("192.0.2.7")
+    assert made == [HELSINKI]
+    answers["192.0.2.7"] = {"country": "SE"}
+    assert text("192.0.2.7") == ', "geo": {"country_iso_code": "SE"}'
