@@ -61,3 +61,29 @@ def test_what_is_remembered_is_bounded() -> None:
         line = f"2023-10-31 15:{number // 60 % 60:02}:{number % 60:02}.{number} h{number} x: m".encode()
         assert heads.of(line, 0, len(line)).program == "x"
     assert len(heads._times) <= 4096 and len(heads._fronts) <= 4096
+
+
+@pytest.mark.parametrize("programs", [None, ["openvpn"], ["sshd"]])
+def test_one_header_after_another_is_read_as_if_it_were_the_first(programs: list[str] | None) -> None:
+    """What is remembered of the line before changes nothing, wherever the next one begins."""
+    front = "Oct 31 15:09:55 gate openvpn[812]: "
+    lines = [
+        f"{front}hello",
+        f"{front}",
+        f"{front}sshd[1]: hello",
+        "Oct 31 15:09:55 gate openvpn[813]: hello",
+        "Oct 31 15:09:55 gate openvpn[81]: hello",
+        "Oct 31 15:09:55 gate sshd[812]: hello",
+        f"<29>{front}hello",
+        f"{front}again",
+        f"x{front}hello",
+        "",
+        f"{front}and again",
+    ]
+    heads = Heads(programs, NOW)
+    for line in lines:
+        for before in (b"", b"noise\n"):
+            data = before + line.encode() + b"\n"
+            begin = len(before)
+            for end in (len(data) - 1, begin + len(line.rstrip().encode())):
+                assert heads.of(data, begin, end) == Heads(programs, NOW).of(data, begin, end)
