@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from ipaddress import IPv6Address
 from pathlib import Path
@@ -34,7 +34,22 @@ class _Row(NamedTuple):
 
 def live(proc: Path = Path("/proc")) -> dict[str, str]:
     """The other ends' addresses, and the user of each; what cannot be found out is left out."""
-    users = {inode: user for process, user in _serving(proc).items() for inode in _sockets(process)}
+    return _ends(_serving(proc), proc)
+
+
+def of_process(pid: int, proc: Path = Path("/proc")) -> str:
+    """The other end's address of the session that a process is of, however many others are between it and sshd; "" for none."""
+    line = set[str]()
+    with suppress(OSError):
+        while pid > 1 and str(pid) not in line:
+            line.add(str(pid))
+            pid = int(_parent(proc / str(pid)))
+    ours = {process: user for process, user in _serving(proc).items() if process.name in line}
+    return next(iter(_ends(ours, proc)), "")
+
+
+def _ends(serving: Mapping[Path, str], proc: Path) -> dict[str, str]:
+    users = {inode: user for process, user in serving.items() for inode in _sockets(process)}
     rows = list(_rows(proc)) if users else []
     # What somebody has forwarded over SSH are sockets of his session, too, to or from anywhere: he is not logged in from there.
     listened = {row.port for row in rows if row.state == _LISTEN and row.inode not in users}
@@ -60,10 +75,14 @@ def _serving(proc: Path) -> dict[Path, str]:
                 dropbear.add(name)
     for name in processes if dropbear else ():
         with suppress(OSError):
-            parent = (proc / name / "stat").read_text().rpartition(")")[2].split()[1]
+            parent = _parent(proc / name)
             if parent in dropbear and name not in dropbear:
                 found.setdefault(proc / parent, _owner(proc / name))
     return found
+
+
+def _parent(process: Path) -> str:
+    return (process / "stat").read_text().rpartition(")")[2].split()[1]
 
 
 def _runs(process: Path, programs: tuple[str, ...]) -> bool:

@@ -86,5 +86,16 @@ def test_dropbear_starts_shells_for_those_who_are_in(proc: Path) -> None:
     assert sessions.live(proc) == {"192.0.2.7": "root", "192.0.2.10": "user 1000"}
 
 
+@pytest.mark.root
+def test_whose_session_a_process_is_of(proc: Path) -> None:
+    process(proc, 10, "sshd: bob [priv]", 11)
+    process(proc, 11, "sshd: bob@pts/0", 11, parent=10)
+    process(proc, 12, "sshd: ann@pts/1", 21)
+    process(proc, 13, "-bash", comm="bash", program="bash", parent=11)
+    process(proc, 14, "sudo", comm="sudo", program="sudo", parent=13)
+    process(proc, 15, "cron", comm="cron", program="cron")
+    assert [sessions.of_process(pid, proc) for pid in (14, 12, 15, 99)] == ["192.0.2.7", "2001:db8::7", "", ""]
+
+
 def test_this_machine() -> None:
     assert isinstance(sessions.live(), dict)

@@ -13,7 +13,7 @@ from logtrigger.config.words import listed, suggestion
 
 # Each in a module of its name, which is loaded when it is wanted.
 GROUPS = {
-    "Rules": ("check", "match", "replay"),
+    "First steps": ("init", "check", "match", "replay"),
     "The running daemon": ("status", "rules", "bans", "ban", "unban", "why", "events", "reload", "metrics"),
     "Others": ("geoip", "ecs", "setup", "completion"),
 }
