@@ -63,7 +63,7 @@ def _override(section: Section, rules: Sequence[Draft], report: Report) -> None:
     for glob in read(OverrideOptions, section.options, report, section.place).rule:
         chosen = [rule for rule in rules if fnmatchcase(rule.name, glob.text)]
         for rule in chosen:
-            merged = _over(rule.given, changes)
+            merged = _over(rule.given, _meant(changes, rule, glob.text))
             rule.given.clear()
             rule.given.update(merged)
         if not chosen:
@@ -71,11 +71,23 @@ def _override(section: Section, rules: Sequence[Draft], report: Report) -> None:
             report.error(glob.place, f"no rule is called '{glob.text}'", remedy)
 
 
-# What is set above -> what it takes the place of below: a rule that waits for events counts none, and the other way round.
+def _meant(changes: Mapping[str, Option], rule: Draft, glob: str) -> Mapping[str, Option]:
+    """What of the changes a rule takes: sshd_* means those about failures, not the one that sees good logins."""
+    if "trust" not in rule.given or glob == rule.name:
+        return changes
+    return {name: given for name, given in changes.items() if name not in _OF_FAILURES}
+
+
+# What says how failures are counted and what they lead to.
+_COUNTING = ("maxfail", "time", "distinct", "group", "weight", "reset_by", "suppress")
+_OF_FAILURES = (*_COUNTING, "widen", *(name for name in SECTIONS["rule"] if name.startswith("ban")))
+# What is set above -> what it takes the place of below: a rule that waits for events counts none, and the other way round; so
+# does one that sees good logins.
 _INSTEAD = {
     "file": ("source",),
     "source": ("file",),
-    "absent": ("maxfail", "time", "distinct", "group", "weight", "reset_by", "suppress", "ban"),
+    "absent": (*_COUNTING, "ban"),
     "maxfail": ("absent", "forget"),
+    "trust": _OF_FAILURES,
 }
 OVERRIDE_ONLY = OVERRIDE.keys() - SECTIONS["rule"].keys()

@@ -85,3 +85,29 @@ def test_hidden_value_is_checked_all_the_same(complaints: Complaints) -> None:
     """A wrong value is a mistake even where an override puts a good one in its place."""
     text = DEFAULTS + RULES.replace("maxfail 3", "maxfail x") + OVERRIDES
     assert complaints(text) == ["rules.conf:8: error: 'maxfail' cannot be 'x' (write a whole number from 1 to 999999999)"]
+
+
+TRUSTING = "config rule\n option name sshd_login\n option pattern 'in %s'\n option fields 'user ip'\n option trust 7d\n"
+
+
+def test_good_logins_are_not_counted_nor_banned_as_failures_are(write: Write) -> None:
+    """What defaults, or an override of all of a service, say of failures is not said of the rule that trusts."""
+    defaults = "config defaults\n option maxfail 5\n option time 10m\n option ban 1h\n list widen '24/5'\n"
+    override = "config override\n option rule 'sshd*'\n option maxfail 3\n option ban 2h\n option ban_factor 2\n"
+    override += " list ignore 192.0.2.1\n"
+    rules = TRUSTING.replace("'in %s'", "'in %s from %s'") + RULES.replace("'a'", "'a %s'\n option fields ip")
+    rules = rules.replace("'b'", "'b %s'\n option fields ip").replace("'c'", "'c %s'\n option fields ip")
+    settings, _ = config.load(write("rules.conf", defaults + rules + override))
+    login, failed = settings.rules[0], settings.rules[1]
+    assert (login.name, login.maxfail, login.ban, login.trust) == ("sshd_login", 1, None, 7 * 86_400.0)
+    assert "192.0.2.1" in login.ignore
+    assert failed.ban is not None and (failed.maxfail, failed.ban.seconds) == (3, 7200.0)
+
+
+def test_by_its_name_it_gets_what_is_written(complaints: Complaints) -> None:
+    """Then it is a mistake that somebody has made."""
+    text = (
+        TRUSTING.replace("'in %s'", "'in %s from %s'")
+        + "config override\n option rule sshd_login\n option maxfail 3\n option time 10m\n"
+    )
+    assert any("'trust' with maxfail above 1" in said for said in complaints(text))

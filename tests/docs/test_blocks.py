@@ -22,7 +22,7 @@ from tests.docs.pages import PAGES, ROOT, Block, of_kind
 FILES = ROOT / "tests/docs/files"  # for each page what its sessions read
 
 # Pages whose configurations belong together.
-WHOLE = {"docs/actions.md", "docs/geoip.md", "docs/inputs.md"}
+WHOLE = {"docs/actions.md", "docs/geoip.md", "docs/inputs.md", "docs/library.md"}
 
 # What a configuration of a page may name.
 SECRETS = ["mail.password", "alerta.key", "elastic.key"]
