@@ -101,11 +101,17 @@ def _ban(row: Facts, now: float) -> Told:
 
 def _end(row: Facts, now: float) -> str:
     if row["ended"] is not None:
-        how = "" if row["how"] == "expired" else f", {row['how']}"
-        return f"over since {moment(row['ended'])}{how}"
+        return f"over since {moment(row['ended'])}{_how(row['how'])}"
     if row["until"] is None:
         return "for ever"
     return f"until {moment(row['until'])}, for {roughly(max(0.0, row['until'] - now))} more"
+
+
+def _how(how: str) -> str:
+    """How a ban ended: by itself, or by what or whom."""
+    if how in ("expired", "over"):
+        return ""
+    return f", lifted by {how}" if how == "root" or how.startswith("user ") else f", {how}"
 
 
 def _trigger(row: Facts, now: float) -> Told:

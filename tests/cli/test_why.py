@@ -71,7 +71,7 @@ def test_ban_that_is_over(one: Live) -> None:
     assert [line["line"] for line in single["lines"]] == [f"{LATER}{user} fails from 192.0.2.7" for user in "abc"]
     said = ask(one, "why", "192.0.2.7").stdout
     assert "192.0.2.7 is banned, by way of 192.0.2.0/24; to undo it: logtrigger unban 192.0.2.0/24" in said
-    assert "over since" in said and ", root\n" in said
+    assert "over since" in said and ", lifted by root\n" in said
 
 
 def test_address_that_is_not_banned(one: Live) -> None:
