@@ -24,7 +24,7 @@ from logtrigger.errors import ConfigError, ControlError, StoreError
 from logtrigger.feeds import Feeds
 from logtrigger.loop import Loop
 from logtrigger.matchers import fastest
-from logtrigger.memory import give_back
+from logtrigger.memory import give_back, settle
 from logtrigger.metrics import METERED
 from logtrigger.model import Ban, Chunk, Event, Position, Trigger, Unban
 from logtrigger.overdue import Overdue
@@ -129,6 +129,7 @@ class Daemon:
                 self._manager.ready(self._in_short())
                 self._manager.watch(self.loop, self._in_short)
             give_back()
+            settle()
             self.dispatch.notice(
                 "start", f"logtrigger {__version__} has started; {amount(self.settings.number_of_rules, 'rule')}"
             )

@@ -1,9 +1,15 @@
-"""Giving memory back that a start has taken and the work does not need."""
+"""Once a start is over: giving back memory that the work does not need, and leaving alone what it has made."""
 
 from __future__ import annotations
 
+import gc
 import sys
 from contextlib import suppress
+
+
+def settle() -> None:
+    """What a start has made stays, 100,000 bans perhaps: looking through them for garbage would stop the work for 10 ms."""
+    gc.freeze()
 
 
 def give_back() -> None:

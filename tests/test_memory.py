@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import sys
 
 import pytest
@@ -26,6 +27,16 @@ def test_what_is_free_goes_back() -> None:
     memory.give_back()
     assert before - resident() > 10_000  # of 20,000 pages
     del top
+
+
+def test_what_a_start_has_made_is_looked_through_no_more() -> None:
+    kept = [[number] for number in range(1_000)]
+    memory.settle()
+    try:
+        assert gc.get_freeze_count() >= 1_000
+        assert not any(one is kept for one in gc.get_objects())
+    finally:
+        gc.unfreeze()
 
 
 def test_without_ctypes(monkeypatch: pytest.MonkeyPatch) -> None:
