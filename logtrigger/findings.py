@@ -9,7 +9,7 @@ import os
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from pathlib import Path
 
@@ -34,6 +34,7 @@ class Found:
     name: str
     watches: str  # what its file says of itself
     bans: bool  # or it only recognises, for actions that one has to name
+    instead: bool = False  # of another one that was found: vsftpd-pam, say, of vsftpd
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ def gather(machine: Machine) -> Findings:
         against=tuple(against),
         firewall=firewall,
         why=why,
-        services=tuple(_services(names(machine))),
+        services=tuple(_kept_apart(list(_services(names(machine))))),
         session=_session(machine.proc),
         networks=tuple(dict(_networks(machine.proc)).items()),
     )
@@ -85,7 +86,8 @@ def _running(proc: Path) -> Iterator[str]:
 def _started(machine: Machine) -> Iterator[str]:
     for folder in _WANTS:
         with suppress(OSError):
-            yield from (Path(name).stem.partition("@")[0] for name in os.listdir(machine.file(folder)))
+            for name in os.listdir(machine.file(folder)):
+                yield from (name, Path(name).stem.partition("@")[0])
     with suppress(OSError):
         yield from (name[3:] for name in os.listdir(machine.file(_RC)) if name[:1] == "S" and name[1:3].isdigit())
 
@@ -97,6 +99,12 @@ def _services(present: set[str]) -> Iterator[Found]:
             if not service.name.endswith("-events") and _called(service) & present:
                 sections = uci.parse(service.path.read_bytes(), str(service.path), Report())
                 yield Found(service.name, service.watches(), any("ban" in section.options for section in sections))
+
+
+def _kept_apart(found: list[Found]) -> Iterator[Found]:
+    """Rules for another way of one service to log would count each failure once more."""
+    for one in found:
+        yield replace(one, instead=any(one.name.startswith(f"{other.name}-") for other in found))
 
 
 def _called(service: Service) -> set[str]:

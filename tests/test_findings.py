@@ -93,6 +93,24 @@ def test_rules_that_only_recognise(machine: Machine) -> None:
     assert found(machine) == {"zzd": False}
 
 
+def test_another_way_to_log_is_kept_apart(machine: Machine) -> None:
+    service("zzd", "zzd")
+    service("zzd-pam", "zzd")
+    runs(machine, 10, "zzd", "zzd")
+    assert [(one.name, one.instead) for one in findings.gather(machine).services] == [("zzd", False), ("zzd-pam", True)]
+
+
+def test_a_unit_of_another_name(machine: Machine) -> None:
+    """A process called like the unit is something else: ssh is no sshd."""
+    service("zzd", "other", head="# daemon: zz.socket\n")
+    runs(machine, 10, "zz", "zz somewhere")
+    assert found(machine) == {}
+    folder = machine.root / "etc/systemd/system/sockets.target.wants"
+    folder.mkdir(parents=True)
+    (folder / "zz.socket").touch()
+    assert found(machine) == {"zzd": True}
+
+
 def test_no_log(machine: Machine) -> None:
     runs(machine, 1, "init", "/sbin/init")
     seen = findings.gather(machine)

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import click
 
+from logtrigger import shipped
 from logtrigger.config import DEFAULT_PATH
 from logtrigger.findings import Findings, Found, gather
 from logtrigger.sources.machine import Machine
 from logtrigger.text import safe_text
 
 _ERROR = 2
+_SHIPPED = "etc/config/logtrigger"
 _WIDTH = 110
 
 _HEAD = """\
@@ -54,11 +56,11 @@ def init(context: click.Context, output: str | None) -> None:
     logtrigger init --output -
     logtrigger init && logtrigger check && logtrigger --dry-run -D 1
 
-    It asks nothing, and overwrites nothing: where there is a configuration, the exit status is 1. Each line has a comment that
-    says why it is there.
+    It asks nothing, and overwrites nothing but the configuration that is shipped: where there is another one, the exit status
+    is 1. Each line has a comment that says why it is there.
     """
     path = output or str(context.obj or DEFAULT_PATH)
-    if path != "-" and os.path.lexists(path):
+    if path != "-" and os.path.lexists(path) and not _is_shipped(Path(path)):
         click.echo(
             f"{safe_text(path)} is there already, and stays as it is (see what would be written with --output -)", err=True
         )
@@ -77,16 +79,26 @@ def init(context: click.Context, output: str | None) -> None:
         click.echo(line)
 
 
+def _is_shipped(path: Path) -> bool:
+    """Whether this is the configuration that comes with the program, as it came."""
+    try:
+        return not path.is_symlink() and path.read_bytes() == shipped.path(_SHIPPED).read_bytes()
+    except OSError:
+        return False
+
+
 def _write(path: Path, text: str) -> None:
-    """A new file, whole or not at all, that nobody but its owner may change."""
+    """A file that nobody but its owner may change, whole or not at all."""
     path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    new = path.with_name(f".{path.name}.init")
+    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
     try:
         with open(fd, "w", encoding="utf-8") as file:
             os.fchmod(fd, 0o644)
             file.write(text)
+        new.replace(path)
     except OSError:
-        path.unlink()
+        new.unlink()
         raise
 
 
@@ -125,8 +137,8 @@ def _log(findings: Findings) -> Iterator[str]:
 
 
 def _services(findings: Findings) -> Iterator[str]:
-    banning = [service for service in findings.services if service.bans]
-    others = [service for service in findings.services if not service.bans]
+    banning = _banning(findings)
+    others = [service for service in findings.services if service not in banning]
     if banning:
         yield from _comment(
             "Services that were found here, whose rules come with logtrigger. What else there is: logtrigger rules --library",
@@ -139,9 +151,16 @@ def _services(findings: Findings) -> Iterator[str]:
     yield from _rows("list use", banning)
     yield from ([] if banning else ["#\tlist use 'sshd'"])
     if others:
-        yield from _comment("These were found, too; their rules only recognise, and do what an override tells them to.", "\t")
+        yield from _comment(
+            "These are left out: they do only what an override tells them to, or are for a service that logs in another way.",
+            "\t",
+        )
         yield from (f"#{line}" for line in _rows("list use", others))
     yield ""
+
+
+def _banning(findings: Findings) -> list[Found]:
+    return [service for service in findings.services if service.bans and not service.instead]
 
 
 def _rows(option: str, services: list[Found]) -> Iterator[str]:
@@ -183,7 +202,7 @@ def _firewall(findings: Findings, is_root: bool) -> Iterator[str]:
 
 def _told(path: str, findings: Findings) -> Iterator[str]:
     """What was found, and what to do next."""
-    banning = " ".join(service.name for service in findings.services if service.bans)
+    banning = " ".join(service.name for service in _banning(findings))
     option = "" if Path(path) == DEFAULT_PATH else f" -c {path}"
     rows = {
         "written": path,

@@ -75,7 +75,9 @@ def _tell_next(root: Path, command: list[str]) -> None:
         steps += ["systemctl daemon-reload", "systemctl enable logtrigger", "systemctl restart logtrigger"]
     else:
         steps += [f"{word} -D 1"]
-    click.echo("\nNext: look through /etc/config/logtrigger, then")
+    click.echo(
+        f"\nNext: have a configuration written for this machine ({word} init), look through /etc/config/logtrigger, then"
+    )
     for step in steps:
         click.echo(f"    {step}")
     if placing.is_openwrt(root):

@@ -102,6 +102,17 @@ def test_it_overwrites_nothing(way: str, path: Path) -> None:
     assert "is there already, and stays as it is (see what would be written with --output -)" in done.stderr
 
 
+def test_the_shipped_one_makes_room(path: Path) -> None:
+    """Setting the program up has put it there; once changed, it is somebody's."""
+    path.parent.mkdir()
+    shipped = Path(__file__).parents[2] / "etc/config/logtrigger"
+    path.write_bytes(shipped.read_bytes() + b"\n")
+    assert run("-c", str(path), "init").exit_code == 1
+    path.write_bytes(shipped.read_bytes())
+    assert run("-c", str(path), "init").exit_code == 0
+    assert path.read_text() == init.written(EVERYTHING) and list(path.parent.iterdir()) == [path]
+
+
 def test_a_link_that_leads_nowhere_is_something_too(path: Path, tmp_path: Path) -> None:
     path.parent.mkdir()
     path.symlink_to(tmp_path / "elsewhere")
