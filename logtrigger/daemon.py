@@ -58,7 +58,7 @@ class Daemon:
         configuration: the checked configuration.
         console: what is told to the operator.
         load: reads it again, for a reload. Raises ConfigError.
-        dry_run: run no script and remember nothing.
+        dry_run: do nothing about triggers, write no line to a file, and remember nothing.
         clock: epoch seconds.
         manager: is told how we are, where one has started us that wants to know.
 
@@ -86,7 +86,7 @@ class Daemon:
         self.clock = self._clock = clock
         self.store = Store(None if dry_run else settings.state)
         self.commits = Commits(self.loop, self.store, self._snapshot, self._on_committed, self._on_store_error)
-        self.feeds = Feeds(self, self.store.load_positions(), self._wind_up)
+        self.feeds = Feeds(self, self.store.load_positions(), self._wind_up, dry_run=dry_run)
         self._paused = False
         self._later: list[Ban | Unban] | None = None  # changes that are told of once their triggers are
         self._stopping = self._ending = self._finished = False

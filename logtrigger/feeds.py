@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from logtrigger import headers
 from logtrigger.durations import amount
 from logtrigger.errors import Place, SourceError
+from logtrigger.loop import Timer
 from logtrigger.model import Chunk, Position
 from logtrigger.rule import BANS, FED, SYSTEM_LOG, Settings, SourceOptions
 from logtrigger.sources.base import Host, Source
 
 SKEW_EVERY = 60.0  # seconds between looks at the time a line says
+FIRST_RETRY, LAST_RETRY = 1.0, 60.0  # seconds until a source that could not be opened is tried again; each is twice the one before
 _LONGEST_HEADER = 1024  # bytes
 
 if TYPE_CHECKING:
@@ -30,6 +32,15 @@ class Standing:
     heard: float | None  # when its last lines came in, epoch seconds; None: none since the start
     paused: bool
     skew: float | None = None  # seconds by which its clock is ahead of ours, as a line of the last minutes had it
+    fault: str = ""  # why it is not open
+
+
+@dataclass(frozen=True, slots=True)
+class _Unopened:
+    """A source that cannot be opened: why, and what tries again."""
+
+    fault: str
+    timer: Timer
 
 
 @dataclass(slots=True)
@@ -47,14 +58,18 @@ class Feeds:
         host: what the sources deliver to.
         known: the positions that the store knew at the start.
         over: called when nothing can come any more: standard input has ended, and there is no other source.
+        dry_run: write no line to a file.
     """
 
-    def __init__(self, host: Host, known: Iterable[Position], over: Callable[[], None] = lambda: None) -> None:
-        self._host, self._over = host, over
+    def __init__(
+        self, host: Host, known: Iterable[Position], over: Callable[[], None] = lambda: None, *, dry_run: bool = False
+    ) -> None:
+        self._host, self._over, self._dry_run = host, over, dry_run
         self._known = list(known)
         self._open: dict[str, Source] = {}
         self._options: dict[str, SourceOptions | None] = {}  # that each was opened with
         self._files: dict[str, LogFiles] = {}  # that the lines of a source are written to
+        self._unopened: dict[str, _Unopened] = {}  # that could not be opened, and are tried again
         self._ended: set[str] = set()  # of which nothing will come any more
         self._settings: Settings | None = None
         self._moved: set[str] = set()  # delivered, or paused, since their positions were last asked for
@@ -76,24 +91,26 @@ class Feeds:
     def change(self, names: Sequence[str], settings: Settings) -> list[Position]:
         """Close what is not wanted any more, open what is new or has changed; gives where the closed ones stand.
 
-        What stays open reads its certificates again, and opens anew the files it writes.
+        What stays open reads its certificates again, and opens anew the files it writes. What cannot be opened is tried
+        again until it can.
         """
         self._settings, wanted = settings, _wanted(names, settings)
+        for name in [name for name in self._unopened if name not in wanted]:
+            self._unopened.pop(name).timer.cancel()
         stale = [name for name in self._open if name not in wanted or self._options[name] != _options(name, settings)]
         left = [position for name in stale for position in self._close_one(name)]
         for name in wanted:
             if name in self._open:
                 self._refresh(name)
             else:
-                try:
-                    self._open_one(name, settings)
-                except SourceError as error:
-                    self._host.report(0, str(error))
+                self._try(name, FIRST_RETRY)
         self._end_if_over()
         return left
 
     def close(self) -> None:
         """Close them all."""
+        for one in self._unopened.values():
+            one.timer.cancel()
         for source in self._open.values():
             source.close()
         for files in self._files.values():
@@ -158,11 +175,28 @@ class Feeds:
                 self.skew().get(name),
             )
             for name, source in self._open.items()
-        ]
+        ] + [Standing(name, "", (), None, self._paused, fault=one.fault) for name, one in self._unopened.items()]
+
+    def _try(self, name: str, pause: float) -> None:
+        """Open a source now, or else after a while; the daemon has others to read."""
+        assert self._settings is not None
+        before = self._unopened.pop(name, None)
+        if before is not None:
+            before.timer.cancel()
+        try:
+            self._open_one(name, self._settings)
+        except SourceError as error:
+            if before is None or before.fault != str(error):
+                self._host.report(0, f"{error}; it is tried again until it can be opened")
+            timer = self._host.loop.call_later(pause, lambda: self._try(name, min(2 * pause, LAST_RETRY)))
+            self._unopened[name] = _Unopened(str(error), timer)
+        else:
+            if before is not None:
+                self._host.report(0, f"{name}: is open now")
 
     def _open_one(self, name: str, settings: Settings) -> None:
         options = _options(name, settings)
-        files = _files(options, self._host) if options is not None and options.write else None
+        files = _files(options, self._host) if options is not None and options.write and not self._dry_run else None
         try:
             source = make(self._host, name, options, lambda: self._has_ended(name), lambda: self._warn_of_senders(name))
             if self._paused:
@@ -209,7 +243,7 @@ class Feeds:
     @property
     def are_over(self) -> bool:
         """Whether nothing can come any more."""
-        return bool(self._ended) and self._ended >= self._open.keys()
+        return bool(self._ended) and self._ended >= self._open.keys() and not self._unopened
 
     def _end_if_over(self) -> None:
         if self.are_over:

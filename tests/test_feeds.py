@@ -104,7 +104,67 @@ def test_a_source_that_cannot_be_opened_ends_the_start_but_not_a_reload() -> Non
     with pytest.raises(SourceError):
         feeds.open(["x"], SETTINGS)
     feeds.change(["x"], SETTINGS)
-    assert host.reports == [(0, "x: cannot be opened: nothing there (make it)")]
+    assert host.reports == [(0, "x: cannot be opened: nothing there (make it); it is tried again until it can be opened")]
+    (standing,) = feeds.standings()
+    assert (standing.name, standing.fault) == ("x", "x: cannot be opened: nothing there (make it)")
+    feeds.change([], SETTINGS)
+    assert feeds.standings() == []
+    feeds.close()
+
+
+def test_what_a_reload_cannot_open_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told once, however often it fails, and once more when it is open."""
+    monkeypatch.setattr("logtrigger.feeds.FIRST_RETRY", 0.005)
+    host, sock = TestHost(), tmp_path / "below" / "log.sock"
+    one = SourceOptions(name="net", place=place(1), listen=(f"unix:{sock}",), write=f"{tmp_path}/logs/x.log")
+    (tmp_path / "logs").write_text("no folder")
+    feeds = Feeds(host, [])
+    tries: list[str] = []
+    try_one = feeds._open_one
+    monkeypatch.setattr(feeds, "_open_one", lambda name, settings: (tries.append(name), try_one(name, settings)))
+    feeds.change([], settings(one))
+    until(host.loop, lambda: len(tries) > 3)
+    assert len(host.said("cannot be written to")) == 1
+    (tmp_path / "logs").unlink()
+    sock.parent.mkdir()
+    until(host.loop, lambda: host.said("net: is open now"))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.sendto(b"<13>Nov 21 08:00:00 app: hello", str(sock))
+        until(host.loop, lambda: host.lines)
+    assert feeds.standings()[0].fault == "" and not feeds.are_over
+    feeds.close()
+
+
+def test_a_reload_that_wants_a_source_no_more_ends_the_tries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("logtrigger.feeds.FIRST_RETRY", 0.005)
+    host, tries = TestHost(), list[str]()
+    feeds = Feeds(host, [])
+
+    def fail(name: str, settings: Settings) -> None:
+        tries.append(name)
+        raise SourceError("in vain")
+
+    monkeypatch.setattr(feeds, "_open_one", fail)
+    feeds.change(["x", "y"], SETTINGS)
+    feeds.change(["y"], SETTINGS)
+    tries.clear()
+    until(host.loop, lambda: len(tries) >= 2)
+    assert set(tries) == {"y"}
+    feeds.close()
+
+
+def test_a_dry_run_writes_no_file(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(b"")
+    one = SourceOptions(name="in", place=place(1), file=(str(log),), write=f"{tmp_path}/logs/x.log")
+    host = TestHost()
+    feeds = Feeds(host, [], dry_run=True)
+    host.on_deliver = lambda chunk: feeds.delivered(chunk, 1.0)
+    feeds.open([], settings(one))
+    log.write_bytes(b"one\n")
+    until(host.loop, lambda: host.lines)
+    assert not (tmp_path / "logs").exists()
+    feeds.close()
 
 
 def settings(*sources: SourceOptions, rules: Sequence[Rule] = ()) -> Settings:

@@ -79,6 +79,8 @@ def _paragraphs(facts: Facts, now: float) -> Iterator[tuple[str, str]]:
 
 def _source(source: Facts, now: float) -> str:
     what = source["reads"] if source["reads"] == source["source"] else f"{source['source']}: {source['reads']}"
+    if source["fault"]:
+        return f"{source['fault']}; it is tried again until it can be opened"
     heard = f"last line {roughly(max(0.0, now - source['last']))} ago" if source["last"] else "no line yet"
     behind = f", {tables.size(source['lag'])} behind" if source["lag"] else ""
     return f"{what}; {heard}{behind}{_clock(source['ahead'])}{', paused' * source['paused']}"

@@ -141,6 +141,7 @@ def _source(one: Standing, options: SourceOptions | None) -> Facts:
         "last": one.heard,
         "ahead": one.skew,
         "paused": one.paused,
+        "fault": one.fault,
     }
 
 
