@@ -82,6 +82,7 @@ class Banning:
         self.on_change: Callable[[Ban | Unban], None] = lambda change: None  # is told of bans that begin and end
         # ... and of a rule's: the ban, whom it is about, the trigger
         self.on_begin: Callable[[Ban, str, Trigger], None] = lambda ban, whom, trigger: None
+        self.on_extended: Callable[[Ban], None] = lambda ban: None  # is told of bans that end later than was said
         self.fault = ""  # why the firewall does not do what it should; empty: it does
         self._settings, self._store, self._commits, self._clock = settings, store, commits, clock
         self._dry_run, self._monotonic, self._make = dry_run, monotonic, make or _make
@@ -322,7 +323,7 @@ class Banning:
         """A prefix is banned: the bans within it that end no later are a part of it now."""
         folded = self.bans.fold(network)
         for one in folded:
-            self._commits.ban(Unban(one, now, f"part of {network}"))
+            self._ended(Unban(one, now, f"part of {network}"))
         self._folded += folded
         return f" in place of {amount(len(folded), 'ban')} within" if folded else ""
 
@@ -429,6 +430,8 @@ class Banning:
             self._await_expiry()
             if decision.outcome is Outcome.NEW:
                 self.on_change(decision.ban)
+            elif decision.outcome is Outcome.EXTENDED:
+                self.on_extended(decision.ban)
         return decision
 
     def _make_room(self) -> None:

@@ -82,7 +82,7 @@ class Console:
     def result(self, trigger: Trigger, what: str, result: Result) -> None:
         """What a trigger caused has ended. Failures are errors."""
         if self.level < 2:
-            if not result.ok:
+            if not result.ok and not result.told:
                 self._failure(trigger, what, result)
             return
         if self._open_block != trigger.id:

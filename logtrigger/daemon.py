@@ -6,11 +6,12 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from logtrigger import __version__
 from logtrigger.banning import Banning
+from logtrigger.bannotices import BanNotices
 from logtrigger.commits import Commits
 from logtrigger.config import Configuration
 from logtrigger.console import Console
@@ -18,7 +19,7 @@ from logtrigger.control.protocol import Request, Rows
 from logtrigger.control.server import Server
 from logtrigger.counters import WindowState
 from logtrigger.dispatch import Dispatch
-from logtrigger.durations import amount, spoken
+from logtrigger.durations import amount
 from logtrigger.engine import Engine
 from logtrigger.errors import ConfigError, ControlError, StoreError
 from logtrigger.feeds import Feeds
@@ -88,7 +89,7 @@ class Daemon:
         self.commits = Commits(self.loop, self.store, self._snapshot, self._on_committed, self._on_store_error)
         self.feeds = Feeds(self, self.store.load_positions(), self._wind_up, dry_run=dry_run)
         self._paused = False
-        self._later: list[Ban | Unban] | None = None  # changes that are told of once their triggers are
+        self._later: list[tuple[str, str, Mapping[str, str]]] | None = None  # what is told of bans once their triggers are
         self._stopping = self._ending = self._finished = False
         self._faults: dict[str, float] = {}  # where something has failed, and when it was said last
         self._evictions: dict[str, int] = {}  # reported so far
@@ -96,7 +97,8 @@ class Daemon:
         self.dispatch = Dispatch(self.loop, settings, self.store, self.commits, console, clock, dry_run=dry_run)
         self.dispatch.on_output = self._feed_back
         self.banning = Banning(self.loop, settings, self.store, self.commits, console.report, clock, dry_run=dry_run)
-        self.banning.on_change = self._tell_of_ban
+        self._notices = BanNotices(self._tell_of_ban, lambda event: bool(self.settings.notices.get(event)))
+        self.banning.on_change, self.banning.on_extended = self._ban_changed, self._notices.extended
         self.banning.on_begin = self._note_begin
         self._begun: list[tuple[Ban, str]] = []  # bans that rules are to read about, and whom each is about
         self._geoip: GeoIP | None = None
@@ -123,6 +125,7 @@ class Daemon:
             self.feeds.open(self.engine.sources, self.settings)
             self.dispatch.start()
             self._tidy()
+            self._overdue.begin()
             self._overdue.look_ahead()
             self.report(1, "ready")
             if self._manager is not None:
@@ -229,9 +232,9 @@ class Daemon:
             return
         self._ending = True
         self.loop.call_later(_LAST_SENDS, self._leave_what_is_sent)
-        if running := self.dispatch.work.running:
-            self.report(1, f"stopping; waiting for scripts, {running} running (Ctrl-C or SIGTERM again ends them)")
         self.dispatch.drain(self._finish)
+        if running := self.dispatch.running():
+            self.report(1, f"stopping; waiting for {running} (Ctrl-C or SIGTERM again ends that)")
 
     def _wind_up(self, before: tuple[object, ...] = (), since: float = 0.0) -> None:
         """Nothing can come any more: end when everything is done that has been caused.
@@ -307,6 +310,7 @@ class Daemon:
         self.commits.drop(self.engine.counters.adopt(older.counters))
         self.engine.begin(self._clock())
         self.commits.leave(self.feeds.change(self.engine.sources, settings))
+        self._overdue.begin()
         self._overdue.look_ahead()
         try:
             self._serve_control()
@@ -374,15 +378,15 @@ class Daemon:
             self._pause()
 
     def _act_on(self, triggers: Sequence[Trigger]) -> None:
-        self._later = later = list[Ban | Unban]()
+        self._later = later = list[tuple[str, str, Mapping[str, str]]]()
         try:
             notes = self.banning.meet((trigger, self.dispatch.rule_with_bans(trigger)) for trigger in triggers)
             for trigger in triggers:
                 self.dispatch.trigger(trigger, notes.get(trigger.id, ""))
         finally:
             self._later = None
-            for change in later:
-                self._tell_of_ban(change)
+            for state, text, fields in later:
+                self.dispatch.notice(state, text, fields)
         if self._begun:
             self._feed_bans()
 
@@ -459,22 +463,17 @@ class Daemon:
         self._paused = False
         self.report(0, "the store has caught up; reading goes on")
         self.feeds.resume()
+        self._overdue.begin()
 
-    def _tell_of_ban(self, change: Ban | Unban) -> None:
+    def _ban_changed(self, change: Ban | Unban) -> None:
         self.ban_counts[change.rule if isinstance(change, Ban) else None] += 1
-        if not (self.settings.notices.get("ban") or self.settings.notices.get("unban")):
-            return
-        if self._later is not None:
-            self._later.append(change)
-            return
-        network = change.network
-        fields = {"ip": network.partition("/")[0], "network": network}
-        if isinstance(change, Unban):
-            self.dispatch.notice("unban", f"{network} is no longer banned: {change.how}", fields)
-            return
-        whose = f"rule {change.rule}" if change.rule else change.by
-        span = "for ever" if change.until is None else f"for {spoken(max(1, round(change.until - change.since)))}"
-        self.dispatch.notice("ban", f"{network} is banned {span} by {whose}", fields)
+        self._notices.changed(change)
+
+    def _tell_of_ban(self, state: str, text: str, fields: Mapping[str, str]) -> None:
+        if self._later is None:
+            self.dispatch.notice(state, text, fields)
+        else:
+            self._later.append((state, text, fields))
 
     def _on_event(self, event: Event) -> None:
         self._console.event(event, self.dispatch.rules[event.rule])

@@ -82,12 +82,14 @@ class Dispatch:
         self.on_output: Callable[[str, Trigger, Sequence[str]], None] = _nobody  # action, trigger, lines to be fed back
         self._awaited: set[tuple[int, str]] = set()  # numbers and actions that the notice of a stop has still to reach
         self._on_told: Callable[[], None] | None = None
-        self._full: set[str] = set()  # actions for which too many triggers wait
+        self._left: set[tuple[str, str]] = set()  # actions that are not begun and why, where that was said
+        self._full: dict[str, int] = {}  # actions for which too many triggers wait -> how many had been turned away before
         self.take_up(settings)
 
     def take_up(self, settings: Settings) -> None:
         """Go by these settings from now on."""
         self._settings = settings
+        self._left.clear()
         self.rules = {rule.name: rule for rule in settings.rules}
         self.scripts.timeout = settings.script_timeout
         self.actions.take_up(settings)
@@ -128,7 +130,10 @@ class Dispatch:
         self._commits.trigger(seq, trigger, tuple(name for name in names if name not in full))
 
     def notice(self, state: str, text: str, fields: Mapping[str, str] | None = None) -> None:
-        """Tell those who want to know of the daemon itself or of bans. `state`: start, stop, ban, unban or rule_silent."""
+        """Tell those who want to know of the daemon itself or of bans.
+
+        `state`: start, stop, ban, extended, unban or rule_silent.
+        """
         now, fields = self._clock(), fields or {}
         notice = Trigger(
             id=f"{OWN_PROGRAM}@{state}:{self._seq}:{now:.6f}",
@@ -174,15 +179,14 @@ class Dispatch:
     def _tell_full(self, full: Sequence[str]) -> None:
         for name in full:
             if name not in self._full:
-                self._full.add(name)
+                self._full[name] = self.work.turned_away[name] - 1
                 most = self.work.most(name)
                 self._console.report(
-                    0,
-                    f"{name}: {_waiting(most)} for it already; further ones are not told to it",
+                    0, f"{name}: {_waiting(most)} for it already; further ones are given up (max_waiting)"
                 )
         for name in [name for name in self._full if self.work.owed[name] <= self.work.most(name) // 2]:
-            self._full.remove(name)
-            self._console.report(0, f"{name}: takes triggers again")
+            lost = self.work.turned_away[name] - self._full.pop(name)
+            self._console.report(0, f"{name}: takes triggers again; {lost:,} given up meanwhile")
 
     def _held(self, trigger: Trigger) -> str:
         """Why nothing is done about a trigger, where its message has triggered its rule too often."""
@@ -252,16 +256,31 @@ class Dispatch:
         return f"running {labels}", names
 
     def _action(self, trigger: Trigger, name: str) -> Action | None:
-        """What is to be started for a trigger; one that has waited too long, over a restart perhaps, is left."""
-        if self._clock() - trigger.time > self._settings.late:
+        """What is to be started for a trigger; a script that had to wait too long, over a restart perhaps, is left.
+
+        What sends goes by its own `give_up`.
+        """
+        if self.actions.is_script(name) and self._clock() - trigger.time > self._settings.late:
             return Left(name, "not run: too late by now")
         return self.actions.find(trigger, name)
 
     def _refill(self, name: str, after: int, limit: int, done: Callable[[Sequence[Undone] | StoreError], None]) -> None:
         self._store.undone_later(name, after, limit, lambda rows: self._loop.call_threadsafe(lambda: done(rows)))
 
+    def running(self) -> str:
+        """What has been started and has not ended, in words; empty: nothing."""
+        busy = [name for name in self.work.owed if self.work.running_of(name)]
+        scripts = sum(self.work.running_of(name) for name in busy if self.actions.is_script(name))
+        sending = [name for name in busy if not self.actions.is_script(name)]
+        kinds = [amount(scripts, "script")] if scripts else []
+        return " and ".join([*kinds, *([f"what {', '.join(sending)} {'send' if sending[1:] else 'sends'}"] if sending else [])])
+
     def _on_done(self, seq: int, trigger: Trigger, name: str, result: Result) -> None:
         label = self.actions.label(self.rules.get(trigger.rule), name)
+        if not result.begun:
+            told = (name, result.text) in self._left
+            self._left.add((name, result.text))
+            result = replace(result, told=told)
         self._console.result(trigger, label, result)
         self.results[name, result.ok] += 1
         said = tuple(cut(line, _OUTPUT_LINE) for line in result.output[-_OUTPUT:])

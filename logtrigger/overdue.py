@@ -11,6 +11,7 @@ from logtrigger.model import Trigger
 
 SETTLED = 5.0  # seconds without old lines after which there are none to come
 LONGEST = 60.0  # seconds between two looks: somebody may set the clock, and the machine may have slept
+STALLED = 2.0  # seconds too late after which we have slept ourselves, and what was written meanwhile is still to be read
 _SOON = 0.01  # seconds
 
 
@@ -35,13 +36,18 @@ class Overdue:
     ) -> None:
         self._loop, self._engine, self._tell, self._may_ask = loop, engine, tell, may_ask
         self._clock, self._monotonic = clock, monotonic
-        self._settled = monotonic() + SETTLED
+        self._settled = 0.0  # when all old lines will have been read, monotonic
         self._timer: Timer | None = None
+        self.begin()
+
+    def begin(self) -> None:
+        """Sources are being read from now on, or again: there may be old lines in them."""
+        self._settled = self._monotonic() + SETTLED
 
     def read(self, *, old: bool) -> None:
         """Lines have been read, old ones perhaps: something else may be what is missing next."""
         if old:
-            self._settled = self._monotonic() + SETTLED
+            self.begin()
         self.look_ahead()
 
     def look_ahead(self) -> None:
@@ -58,8 +64,10 @@ class Overdue:
         self._timer = self._loop.call_later(wait, self._look)
 
     def _look(self) -> None:
-        self._timer = None
+        timer, self._timer = self._timer, None
         try:
+            if timer is not None and self._monotonic() - timer.due > STALLED:
+                self.begin()
             if self._monotonic() >= self._settled and self._may_ask() and (found := self._engine().due(self._clock())):
                 self._tell(found)
         finally:

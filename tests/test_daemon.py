@@ -260,7 +260,7 @@ def test_stop_waits_for_scripts(one: Live) -> None:
     one.write(*(f"hit {number}" for number in range(5)))
     one.until(lambda: began.exists() and began.stat().st_size == 2, "two scripts run")
     one.signal(signal.SIGTERM)
-    one.wait_for("stopping; waiting for scripts, 2 running")
+    one.wait_for("stopping; waiting for 2 scripts (Ctrl-C")
     one.write("hit 5")
     gate.touch()
     assert one.wait() == 0
@@ -301,7 +301,7 @@ def test_second_signal_ends_scripts(one: Live, number: int) -> None:
     one.write("hit me")
     one.until(began.exists, "the script runs")
     one.signal(number)
-    one.wait_for("stopping; waiting for scripts, 1 running")
+    one.wait_for("stopping; waiting for 1 script (Ctrl-C")
     one.signal(number)
     one.wait_for("ended by signal 15")
     assert one.wait() == 0

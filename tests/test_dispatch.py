@@ -10,15 +10,17 @@ from pathlib import Path
 import pytest
 
 from logtrigger.commits import Commits
-from logtrigger.config.options import ScriptAction
+from logtrigger.config.options import LogAction, ScriptAction
 from logtrigger.console import Console
 from logtrigger.dispatch import Dispatch
 from logtrigger.errors import Place
+from logtrigger.logfiles.names import Template as PathTemplate
 from logtrigger.loop import Loop
 from logtrigger.model import Trigger
 from logtrigger.rule import NOTICE, ActionOptions, Rule, Settings
 from logtrigger.store import Store
 from tests.script import NOW, rule
+from tests.sources.host import until
 
 SCRIPT = Path("/bin/true")
 
@@ -82,6 +84,27 @@ def test_a_message_that_triggers_its_rule_without_end_is_not_acted_on_for_a_whil
     now += 600
     dispatch._go_on()
     assert told.getvalue().splitlines()[1].endswith("rule r: it is acted on again, after 5 triggers passed over: again")
+    store.close()
+
+
+def test_what_sends_goes_by_its_own_give_up(tmp_path: Path) -> None:
+    """What waited over a weekend is too late for a script, not for a mail that is tried for days."""
+    loop, told = Loop(), io.StringIO()
+    own = LogAction(path=PathTemplate(f"{tmp_path}/x", None))
+    mail = ActionOptions(name="mail", place=Place("rules.conf", 1), type="log", own=own, give_up=1e9)
+    one = rule("a", name="r", script=SCRIPT, actions=("mail",))
+    settings = Settings(path=Path("rules.conf"), rules=(one,), state=Path("state.db"), actions=(mail,))
+    store = Store(None)
+    commits = Commits(loop, store, lambda: ((), ()), lambda seq: None, lambda error: None)
+    dispatch = Dispatch(loop, settings, store, commits, Console(told, 0, lambda: NOW), lambda: NOW, dry_run=False)
+    for number in range(3):
+        dispatch.work.add(number, trigger(86_401), ("script", "mail"))
+    until(loop, lambda: (tmp_path / "x").exists() and (tmp_path / "x").read_text() == "m\n" * 3)
+    until(loop, lambda: not dispatch.work.running)
+    assert dispatch.running() == ""
+    (said,) = told.getvalue().splitlines()  # once, not for each
+    assert said.endswith("r: /bin/true: not run: too late by now")
+    dispatch.actions.close()
     store.close()
 
 

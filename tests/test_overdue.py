@@ -109,6 +109,33 @@ def test_nothing_is_missing_while_nothing_is_read() -> None:
     assert bench.names == ["a absent"]
 
 
+def test_reading_begins_again() -> None:
+    """After a pause of the sources: what waited in them is read first."""
+    bench = Bench(10.0)
+    bench.backup("a")
+    bench.sleep(9.0)
+    bench.overdue.begin()
+    bench.sleep(9.0 + SETTLED - 0.1)
+    assert bench.names == []
+    bench.sleep(9.0 + SETTLED + 0.1)
+    assert bench.names == ["a absent"]
+
+
+def test_who_has_slept_reads_first() -> None:
+    """Stopped for an hour, say: the lines of that hour are there, and unread."""
+    bench = Bench(10.0)
+    bench.backup("a")
+    timer, bench.timer, bench.now = bench.timer, None, 3600.0
+    assert timer is not None and timer.callback is not None
+    timer.callback()
+    assert bench.names == []
+    bench.backup("a", old=True)
+    bench.sleep(3600.0 + SETTLED + 1.0)
+    assert bench.names == []
+    bench.sleep(3620.0)
+    assert bench.names == ["a absent"]
+
+
 def test_clock_that_is_set() -> None:
     bench = Bench(90_000.0)
     bench.now = 50.0
@@ -134,7 +161,7 @@ def test_with_a_real_loop() -> None:
     loop, told = Loop(), list[Trigger]()
     script = Script(rule("backup of %s done", "machine", name="Backup", absent=0.02, key=("machine",)))
     script.feed("backup of a done")
-    overdue = Overdue(loop, lambda: script.engine, told.extend, lambda: True, lambda: NOW + 1.0, lambda: 1e9)
+    overdue = Overdue(loop, lambda: script.engine, told.extend, lambda: True, lambda: NOW + 1.0)
     overdue._settled = 0.0
     overdue.look_ahead()
     for _ in range(50):

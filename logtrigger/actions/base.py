@@ -18,6 +18,8 @@ class Result:
     seconds: float = 0.0
     output: tuple[str, ...] = ()  # lines, made safe; a last one may say that there were more
     whole: tuple[str, ...] = ()  # those lines of it that came whole
+    told: bool = False  # the operator has heard of it already, or will, together with others
+    begun: bool = True
 
 
 class Action(Protocol):
@@ -42,4 +44,4 @@ class Left:
 
     def start(self, trigger: Trigger, done: Callable[[Result | None], None]) -> None:
         """Nothing but to say so."""
-        done(Result(False, self.why))
+        done(Result(False, self.why, begun=False))

@@ -85,7 +85,8 @@ class Configured:
 
     def told_of(self, notice: Trigger) -> tuple[str, ...]:
         """What a notice of the daemon itself or of bans is to be queued for."""
-        names = [name for name in self._notices.get(notice.state, ()) if name in self._options]
+        event = "ban" if notice.state == "extended" else notice.state
+        names = [name for name in self._notices.get(event, ()) if name in self._options]
         known = values_of(notice)
         return tuple(n for n in names if all(one.holds(known) for one in self._options[n].when.get(NOTICE, ())))
 
@@ -99,6 +100,10 @@ class Configured:
         if name == SCRIPT:
             return self._of_rules.get(trigger.rule)
         return self._of_type_script.get(name) or self.outboxes.get(name)
+
+    def is_script(self, name: str) -> bool:
+        """Whether an action runs scripts; all others send."""
+        return name == SCRIPT or name in self._of_type_script
 
     def label(self, rule: Rule | None, name: str) -> str:
         """What an action is called where a person reads of it."""
@@ -132,7 +137,7 @@ class Configured:
             if name in self.outboxes:
                 self.outboxes[name].start(trigger, done)
             else:
-                done(Result(False, "not configured any more"))
+                done(Result(False, "not configured any more", begun=False))
 
 
 def _plain(action: ActionOptions) -> ActionOptions:

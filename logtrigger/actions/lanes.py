@@ -41,6 +41,7 @@ class Lanes:
         self._most = dict(most or {})
         self._lanes: dict[str, Work] = {}
         self._owed: dict[str, int] = {}  # triggers that wait or run
+        self._turned_away: dict[str, int] = {}  # triggers that were not taken, as too many waited
         self._drained: Callable[[], None] | None = None
         self._busy = 0  # lanes in which something runs yet
 
@@ -63,6 +64,15 @@ class Lanes:
     def owed(self) -> Mapping[str, int]:
         """For each action how many triggers wait for it, those that run included."""
         return self._owed
+
+    @property
+    def turned_away(self) -> Mapping[str, int]:
+        """For each action how many triggers were not taken, as too many waited for it."""
+        return self._turned_away
+
+    def running_of(self, name: str) -> int:
+        """How many of an action have been started and not ended."""
+        return self._lanes[name].running if name in self._lanes else 0
 
     def most(self, name: str) -> int:
         """How many triggers may wait for an action."""
@@ -95,6 +105,7 @@ class Lanes:
         for name in names:
             if self._owed.get(name, 0) >= self.most(name):
                 full.append(name)
+                self._turned_away[name] = self._turned_away.get(name, 0) + 1
                 continue
             self._owed[name] = self._owed.get(name, 0) + 1
             self._lane(name).add(seq, trigger, (name,))

@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from logtrigger.actions.base import Result
 from logtrigger.actions.senders.base import Partly, Refused, Sender, Unreachable
+from logtrigger.durations import spoken
 from logtrigger.loop import Loop
 from logtrigger.model import Trigger
 from logtrigger.text import safe_text
@@ -19,6 +20,8 @@ from logtrigger.text import safe_text
 Done = Callable[[Result | None], None]
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 300.0  # seconds until the next try; each is twice the one before
+TELL_EVERY = 60.0  # seconds between two faults that are told, where each is another one
+_MOST_TOLD = 10  # different faults that are told until it works again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +74,9 @@ class Outbox:
         self._news = threading.Condition()
         self._thread: threading.Thread | None = None
         self._is_closed = self._is_failing = False
+        self._told: set[str] = set()  # what has been said since it last worked
+        self._told_at = -TELL_EVERY  # when a fault was said last, monotonic
+        self._lost = 0  # given up since it last worked
 
     @property
     def parallel(self) -> int:
@@ -131,7 +137,9 @@ class Outbox:
         now = self._clock()
         stale = [one for one in batch if now - one[0].time > self._limits.age]
         if stale:
-            batch, result = stale, Result(False, f"given up: {self.health.last_error or 'it waited for too long'}")
+            why = self.health.last_error if self._is_failing else "it waited for too long"
+            batch, result = stale, Result(False, f"given up: {why}", told=True)
+            self._say(f"{why}; given up after {spoken(self._limits.age)}")
         else:
             try:
                 said = self._sender.send([trigger for trigger, _ in batch])
@@ -141,13 +149,13 @@ class Outbox:
                 self._put_back()
                 return False
             except Partly as error:
-                self._failed(str(error))
+                self._failed(str(error), "given up")
                 self._finish(batch, Result(True, "taken", time.monotonic() - begun), error.refused)
                 return True
             except Exception as error:  # Refused, or a fault of a library, which must not end the deliveries
                 fault = str(error) if isinstance(error, Refused) else f"{type(error).__name__}: {error}"
-                self._failed(fault)
-                result = Result(False, safe_text(fault), time.monotonic() - begun)
+                self._failed(fault, "given up")
+                result = Result(False, safe_text(fault), time.monotonic() - begun, told=True)
         self._finish(batch, result)
         return True
 
@@ -169,26 +177,45 @@ class Outbox:
         failed = [one for one in batch if one[0].id in refused]
         batch = [one for one in batch if one[0].id not in refused]
         for trigger, done in failed:
-            self.health.given_up += 1
-            why = Result(False, safe_text(refused[trigger.id]), result.seconds)
+            self._give_up(1)
+            why = Result(False, safe_text(refused[trigger.id]), result.seconds, told=True)
             self._loop.call_threadsafe(partial(_tell_each, [(trigger, done)], why))
         if not batch:
             return
         if result.ok:
             self.health.sent += len(batch)
             self.health.last_success = self._clock()
-            if self._is_failing:
-                self._is_failing = False
-                self._tell(0, f"{self.name}: delivers again")
+            if not failed:
+                self._works()
         else:
-            self.health.given_up += len(batch)
+            self._give_up(len(batch))
         self._loop.call_threadsafe(partial(_tell_each, batch, result))
 
-    def _failed(self, fault: str, then: str = "given up") -> None:
+    def _give_up(self, triggers: int) -> None:
+        self.health.given_up += triggers
+        self._lost += triggers
+
+    def _failed(self, fault: str, meant: str) -> None:
         self.health.last_error, self.health.last_error_at = safe_text(fault), self._clock()
-        if not self._is_failing:
-            self._is_failing = True
-            self._tell(0, f"{self.name}: {self.health.last_error}; {then}")
+        self._is_failing = True
+        self._say(f"{self.health.last_error}; {meant}")
+
+    def _say(self, text: str) -> None:
+        """Tell of a fault: once, until it works again; other faults a while later, if they are there still."""
+        now = time.monotonic()
+        if text not in self._told and len(self._told) < _MOST_TOLD and now - self._told_at >= TELL_EVERY:
+            self._told.add(text)
+            self._told_at = now
+            self._tell(0, f"{self.name}: {text}")
+
+    def _works(self) -> None:
+        """Whoever has heard of a fault hears that it is over, and what it has cost."""
+        if self._told:
+            lost = f"; {self._lost:,} given up meanwhile" if self._lost else ""
+            self._tell(0, f"{self.name}: delivers again{lost}")
+            self._told.clear()
+            self._lost = 0
+        self._is_failing = False
 
     def _tell(self, level: int, text: str) -> None:
         self._loop.call_threadsafe(lambda: self._report(level, text))

@@ -100,7 +100,7 @@ class Work:
         action = self._find(trigger, name)
         self._running += 1
         if action is None:
-            self._ended(seq, trigger, name, Result(False, "not configured any more"))
+            self._ended(seq, trigger, name, Result(False, "not configured any more", begun=False))
         else:
             action.start(trigger, partial(self._ended, seq, trigger, name))
 

@@ -60,7 +60,10 @@ def _paragraphs(facts: Facts, now: float) -> Iterator[tuple[str, str]]:
             f"{one['rule']} is not acted on {left}, for this message, which it sets off itself perhaps: {one['body'][:200]}",
         )
     yield "events", f"{facts['events']:,}; {amount(facts['triggers'], 'trigger')}"
-    yield "scripts", _queue(facts["queue"])
+    scripts = facts["scripts"]
+    yield "scripts", _running(scripts)
+    for one in scripts["actions"]:
+        yield "", f"of these {one['action']}: {_running(one)}"
     label = "actions"
     for one in facts["actions"]:
         yield label, _delivery(one, now)
@@ -93,9 +96,8 @@ def _clock(ahead: float | None) -> str:
     return f", its clock is {roughly(abs(ahead))} {'ahead' if ahead > 0 else 'behind'}"
 
 
-def _queue(queue: Facts) -> str:
-    more = " and more in the store" if queue["spilled"] else ""
-    return f"{queue['running']:,} running, {queue['waiting']:,} waiting{more}"
+def _running(scripts: Facts) -> str:
+    return f"{scripts['running']:,} running, {scripts['waiting']:,} waiting"
 
 
 def _delivery(one: Facts, now: float) -> str:

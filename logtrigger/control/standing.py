@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from logtrigger import __version__
+from logtrigger.actions.configured import SCRIPT
 from logtrigger.config.options import RULE
 from logtrigger.config.uci import Option
 from logtrigger.config.words import suggestion
@@ -28,6 +29,11 @@ def status(daemon: Daemon, user: int) -> Rows:
     """One row about everything."""
     states = [_rule(daemon, name) for name in daemon.configuration.origins]
     work = daemon.dispatch.work
+    scripts = {
+        name: (work.running_of(name), owed - work.running_of(name))
+        for name, owed in work.owed.items()
+        if daemon.dispatch.actions.is_script(name)
+    }
     options = {source.name: source for source in daemon.settings.sources}
     yield {
         "version": __version__,
@@ -45,7 +51,15 @@ def status(daemon: Daemon, user: int) -> Rows:
         ],
         "events": sum(state["events"] for state in states),
         "triggers": sum(state["triggers"] for state in states),
-        "queue": {"running": work.running, "waiting": work.waiting, "spilled": work.spilled},
+        "scripts": {
+            "running": sum(running for running, _ in scripts.values()),
+            "waiting": sum(waiting for _, waiting in scripts.values()),
+            "actions": [
+                {"action": name, "running": running, "waiting": waiting}
+                for name, (running, waiting) in scripts.items()
+                if name != SCRIPT
+            ],
+        },
         "actions": _deliveries(daemon),
         "bans": {
             "number": len(daemon.banning.bans),
@@ -66,13 +80,13 @@ def status(daemon: Daemon, user: int) -> Rows:
 
 def _deliveries(daemon: Daemon) -> list[Facts]:
     """Of each action that sends something how its far end does."""
-    owed = daemon.dispatch.work.owed
+    work = daemon.dispatch.work
     return [
         {
             "action": name,
-            "waiting": owed.get(name, 0),
+            "waiting": work.owed.get(name, 0),
             "sent": box.health.sent,
-            "given_up": box.health.given_up,
+            "given_up": box.health.given_up + work.turned_away.get(name, 0),
             "last_success": box.health.last_success,
             "last_error": box.health.last_error,
             "last_error_at": box.health.last_error_at,

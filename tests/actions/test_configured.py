@@ -114,5 +114,5 @@ def test_what_waits_for_an_action_that_is_gone_ends(configured: Configured, loop
     until(loop, lambda: box.health.last_error)
     until(loop, lambda: not box._sending)
     configured.take_up(settings(made=rule("a %s", "ip", name="r")))
-    assert results == [Result(False, "not configured any more")]
+    assert results == [Result(False, "not configured any more", begun=False)]
     assert configured.find(trigger(), "a") is None

@@ -124,6 +124,54 @@ def test_who_does_not_answer_is_tried_again_and_nothing_passes_it(desk: Desk, en
     assert desk.reports[1] == "mail: delivers again"
 
 
+def test_what_is_refused_at_once_is_told_once_and_then_how_many(desk: Desk, end: FarEnd) -> None:
+    """Nothing is said of trying again, and nothing of each trigger; the results are no news to the operator."""
+
+    def answer(triggers: Sequence[Trigger]) -> None:
+        if triggers[0].offset < 6:
+            raise Refused("https://x answers 404 Not Found")
+
+    end.answer = answer
+    desk.add(*range(1, 6))
+    desk.until(lambda: len(desk.results) == 5)
+    assert desk.reports == ["mail: https://x answers 404 Not Found; given up"]
+    assert all(result is not None and result.told for result in desk.results.values())
+    desk.add(6)
+    desk.until(lambda: len(desk.reports) == 2)
+    assert desk.reports[1] == "mail: delivers again; 5 given up meanwhile"
+
+
+def test_another_fault_is_told_too_but_no_flood_of_them(desk: Desk, end: FarEnd, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that names each request differently is no news each time."""
+    monkeypatch.setattr(outbox, "TELL_EVERY", 0.0)
+    faults = iter(["no answer", "no answer", "full", "full", "no answer", *(f"request {number}" for number in range(100))])
+
+    def answer(triggers: Sequence[Trigger]) -> None:
+        if fault := next(faults, ""):
+            raise Unreachable(fault)
+
+    end.answer = answer
+    desk.add(1)
+    desk.until(lambda: len(desk.results) == 1 and "delivers again" in desk.reports[-1])
+    assert desk.reports[:3] == ["mail: no answer; trying again", "mail: full; trying again", "mail: request 0; trying again"]
+    assert len(desk.reports) == 11
+
+
+def test_another_fault_soon_after_is_not_told(desk: Desk, end: FarEnd) -> None:
+    """One trigger in two is refused: that is said once a while, not with each of them."""
+
+    def answer(triggers: Sequence[Trigger]) -> None:
+        if triggers[0].offset % 2:
+            raise Refused(f"no {triggers[0].offset}")
+
+    end.answer = answer
+    desk.add(*range(1, 21))
+    desk.until(lambda: len(desk.results) == 20)
+    desk.until(lambda: len(desk.reports) == 2)
+    assert desk.reports == ["mail: no 1; given up", "mail: delivers again; 1 given up meanwhile"]
+    assert desk.box.health.given_up == 10
+
+
 def test_what_is_refused_is_not_tried_again(desk: Desk, end: FarEnd) -> None:
     def answer(triggers: Sequence[Trigger]) -> None:
         if triggers[0].offset == 1:

@@ -44,7 +44,7 @@ def test_all_there_is(tmp_path: Path) -> None:
         assert texts["bans"].startswith("0")
         assert texts["store"].startswith(f"{one.state}, ")
         facts = json.loads(ask(one, "status", "--json").stdout)
-        assert (facts["pid"], facts["events"], facts["triggers"], facts["queue"]["spilled"]) == (one.process.pid, 2, 1, False)
+        assert (facts["pid"], facts["events"], facts["triggers"], facts["scripts"]["waiting"]) == (one.process.pid, 2, 1, 0)
         assert facts["sources"][0]["files"] == [{"path": str(one.log), "offset": 14, "lag": 0}]
         assert max(map(len, on_terminal(one, "status", columns=40).splitlines())) <= 40
 
@@ -221,5 +221,5 @@ def test_hostile_clients_hold_nothing_up(tmp_path: Path) -> None:
     ("ahead", "said"), [(None, ""), (1.9, ""), (-7.2, ", its clock is 7s behind"), (300, ", its clock is 5m ahead")]
 )
 def test_a_clock_that_differs_is_told(ahead: float | None, said: str) -> None:
-    source = {"source": "a", "reads": "a", "last": None, "lag": 0, "ahead": ahead, "paused": False}
+    source = {"source": "a", "reads": "a", "last": None, "lag": 0, "ahead": ahead, "paused": False, "fault": ""}
     assert status._source(source, 0.0) == f"a; no line yet{said}"

@@ -159,15 +159,63 @@ def test_many_triggers_for_a_hanging_server(one: Live) -> None:
         assert resident(one) - before < 3072  # KiB; a trigger in memory takes some KiB
         assert written.read_text() == "".join(f"hit {number}\n" for number in range(MANY))
         assert status(one)["waiting"] == MOST
-        assert f"hook: {MOST} triggers wait for it already; further ones are not told to it" in one.newest
+        assert status(one)["given_up"] == MANY - MOST
+        assert f"hook: {MOST:,} triggers wait for it already; further ones are given up (max_waiting)" in one.newest
+        said = ask(one, "status").stdout
+        assert "scripts        0 running, 0 waiting" in said and f"hook: 0 sent, {MOST:,} waiting, " in said
         began = time.monotonic()
         one.write("hit last")
         reach(MANY + 1)
         assert time.monotonic() - began < 5
         one.signal(15)
-        one.wait_for("waiting for")
+        one.wait_for("stopping; waiting for what hook sends (Ctrl-C")
         assert one.stop() == 0, one.output  # told twice, it waits no longer
     assert one.undone() == MOST
+
+
+def test_refusals_are_told_once(one: Live) -> None:
+    """Of a hundred requests that the server will not have, the operator reads one line; status counts them."""
+    with serving(status=404) as server:
+        one.configure(one.rule(script=None, action="hook"), hook(server.port), control=one.folder / "socket")
+        with one.running(level=1):
+            one.write(*(f"hit {number}" for number in range(100)))
+            one.until(lambda: status(one)["given_up"] == 100, "a hundred refusals")
+    assert len(server.bodies) == 100
+    said = [line for line in one.newest.splitlines() if "404" in line]
+    assert len(said) == 1 and said[0].endswith("answers 404 Not Found; given up"), one.newest
+    assert one.undone() == 0
+
+
+def test_dry_run_does_nothing(one: Live) -> None:
+    """Nobody is told by any way, no script runs, and no file is written; not even those of a source."""
+    port, inlet = free_port(), free_port()
+    kinds = {
+        "hook": {"type": "webhook", "url": f"http://127.0.0.1:{port}/"},
+        "alerta": {"type": "alerta", "url": f"http://127.0.0.1:{port}"},
+        "mail": {"type": "mail", "server": "127.0.0.1", "port": port, "sender": "w@x", "to": "a@x", "security": "none"},
+        "lines": {"type": "log", "path": f"{one.folder}/out/lines.log"},
+        "file": {"type": "ecs", "path": f"{one.folder}/out/ecs.log"},
+        "collector": {"type": "syslog", "server": "127.0.0.1", "port": port, "transport": "tcp"},
+        "run": {"type": "script", "script": one.note},
+        "off": {"type": "ban", "time": "1h"},
+    }
+    one.configure(
+        one.rule(fields="ip", file=None, source="in", ban="1h", action=" ".join(kinds)),
+        f"config source 'in'\n\toption listen 'tcp:127.0.0.1:{inlet}'\n\toption write '{one.folder}/out/{{host}}.log'\n",
+        *(f"config action '{name}'\n" + "".join(f"\toption {k} '{v}'\n" for k, v in of.items()) for name, of in kinds.items()),
+        "config logtrigger\n\tlist on_start 'lines'\n\tlist on_ban 'lines run'\n\tlist on_stop 'hook'\n",
+    )
+    before = set(one.folder.iterdir())
+    with socket.create_server(("127.0.0.1", port)) as server:
+        server.setblocking(False)
+        with one.running("--dry-run"):
+            with socket.create_connection(("127.0.0.1", inlet)) as sender:
+                sender.sendall(b"<13>Nov 21 08:00:00 gate app: hit 192.0.2.7\n")
+                one.wait_for("dry run: ")
+        with pytest.raises(BlockingIOError):
+            server.accept()
+    assert one.runs() == []
+    assert set(one.folder.iterdir()) - before <= {one.folder / "said"}
 
 
 def test_refusals_are_seen_in_status(one: Live) -> None:

@@ -104,7 +104,7 @@ def test_what_a_stop_waited_for_is_fed_back(one: Live) -> None:
     one.wait_for("running slow")
     assert one.process is not None
     one.process.terminate()
-    one.wait_for("waiting for scripts")
+    one.wait_for("stopping; waiting for 1 script")
     (one.folder / "go").touch()
     assert one.wait() == 0, one.output
     assert one.runs() == []

@@ -52,6 +52,28 @@ def test_bans(one: Live) -> None:
     assert sorted(one.runs()) == sorted([ban, wide, end, wide_end])
 
 
+def test_bans_that_last_longer_or_become_a_part_of_a_wider_one(one: Live) -> None:
+    """Whoever keeps a list by what is told has what is blocked: nothing stays on it that was folded."""
+    first = one.rule("Login", "failed from %s", fields="ip", script=None, ban="1h")
+    worse = one.rule("Worse", "attack from %s", fields="ip", script=None, ban="2h")
+    wide = one.rule("Wide", "failed from %s", fields="ip", script=None, maxfail=100, ban="1d", widen="24/3")
+    one.configure(first, worse, wide, who("ban", "unban"), told(one), "config firewall\n\toption backend 'null'\n")
+    with one.running():
+        one.write("failed from 198.51.100.7", "attack from 198.51.100.7", "failed from 198.51.100.8", "failed from 198.51.100.9")
+        one.wait_runs(8)
+    said = [line.split(": ", 1)[1] for line in one.runs()]
+    assert sorted(said) == [
+        "198.51.100.0/24 is banned for 1d by rule Wide",
+        "198.51.100.7 is banned for 1h by rule Login",
+        "198.51.100.7 is no longer banned: part of 198.51.100.0/24",
+        "198.51.100.7 stays banned, for 2h in all, by rule Worse",
+        "198.51.100.8 is banned for 1h by rule Login",
+        "198.51.100.8 is no longer banned: part of 198.51.100.0/24",
+        "198.51.100.9 is banned for 1h by rule Login",
+        "198.51.100.9 is no longer banned: part of 198.51.100.0/24",
+    ]
+
+
 def test_ban_that_ended_meanwhile(one: Live) -> None:
     rule = one.rule("Login", "failed from %s", fields="ip", script=None, ban="1s")
     one.configure(rule, who("unban"), told(one), "config firewall\n\toption backend 'null'\n")
