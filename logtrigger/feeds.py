@@ -15,7 +15,10 @@ from logtrigger.rule import BANS, FED, SYSTEM_LOG, Settings, SourceOptions
 from logtrigger.sources.base import Host, Source
 
 SKEW_EVERY = 60.0  # seconds between looks at the time a line says
-FIRST_RETRY, LAST_RETRY = 1.0, 60.0  # seconds until a source that could not be opened is tried again; each is twice the one before
+FIRST_RETRY, LAST_RETRY = (
+    1.0,
+    60.0,
+)  # seconds until a source that could not be opened is tried again; each is twice the one before
 _LONGEST_HEADER = 1024  # bytes
 
 if TYPE_CHECKING:

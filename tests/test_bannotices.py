@@ -24,8 +24,8 @@ class Reader:
         self.fields.append(fields)
 
 
-def ban(seconds: float | None, network: str = "192.0.2.7", **more: str) -> Ban:
-    return Ban(network, NOW, None if seconds is None else NOW + seconds, **({"rule": "SSH"} | more))
+def ban(seconds: float | None, network: str = "192.0.2.7", rule: str = "SSH", by: str = "") -> Ban:
+    return Ban(network, NOW, None if seconds is None else NOW + seconds, rule, by)
 
 
 def test_from_the_first_day_to_the_last() -> None:

@@ -121,7 +121,12 @@ def test_what_a_reload_cannot_open_is_tried_again(tmp_path: Path, monkeypatch: p
     feeds = Feeds(host, [])
     tries: list[str] = []
     try_one = feeds._open_one
-    monkeypatch.setattr(feeds, "_open_one", lambda name, settings: (tries.append(name), try_one(name, settings)))
+
+    def try_and_note(name: str, settings: Settings) -> None:
+        tries.append(name)
+        try_one(name, settings)
+
+    monkeypatch.setattr(feeds, "_open_one", try_and_note)
     feeds.change([], settings(one))
     until(host.loop, lambda: len(tries) > 3)
     assert len(host.said("cannot be written to")) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from urllib.parse import urlsplit
 
@@ -16,8 +17,12 @@ from logtrigger.templates import Template
 TYPES = ("alerta", "ban", "ecs", "log", "mail", "notify", "script", "syslog", "webhook")
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*")
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST = re.compile(rf"(?=.{{1,254}}\Z){_LABEL}(?:\.{_LABEL})*\.?")  # RFC 1035, 2.3.4
+_DOTTED = re.compile(r"[0-9.]+")  # an address of IPv4, or nothing
+_BEGINNING = re.compile(r"https?://", re.I)
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, 5.6.2
+_FRAMING = ("content-length", "transfer-encoding", "connection")
 _MAIL_ADDRESS = re.compile(r"[^\s@<>,;:\"()\[\]]+@[A-Za-z0-9.-]+|[a-z][a-z0-9._-]*")  # the latter on this machine
 # Elasticsearch's own rule for names of indices and data streams: lower case, none of these characters, no such beginning.
 _INDEX = re.compile(r"(?![-_+.])[^A-Z\\/*?\"<>| ,#:]{1,255}")
@@ -50,24 +55,57 @@ def _path_template(value: Value) -> PathTemplate:
 
 
 def _url(value: Value) -> str:
-    parts = urlsplit(value.text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    """What urllib will take, and nothing that it would misread at run time."""
+    text = value.text
+    if not _BEGINNING.match(text):
         raise ValueError("write one that begins with http:// or https://, such as https://example.org/hook")
-    if not value.text.isascii() or " " in value.text:
+    if not text.isascii() or not text.isprintable() or " " in text:
         raise ValueError("write %20 for a blank, and so on for all that is not ASCII")
-    return value.text
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError as error:
+        raise ValueError(f"{error}: write one such as https://example.org:8443/hook") from None
+    if parts.username is not None or "@" in parts.netloc:
+        raise ValueError("no user or password may stand in it: write them as the action's own options say")
+    if "#" in text:
+        raise ValueError("what follows the # is never sent: remove it, or write %23 for the character")
+    if port == 0 or parts.netloc.endswith(":"):
+        raise ValueError("write a port from 1 to 65535, or none")
+    if not parts.hostname or not _is_host(parts.hostname):
+        raise ValueError("no host stands in it: write one such as https://example.org/hook")
+    return text
+
+
+def _api(value: Value) -> str:
+    """The beginning of URLs: a path is written behind it."""
+    if "?" in value.text:
+        raise ValueError("nothing may follow its path: leave out the ? and what is behind it")
+    return _url(value)
+
+
+def _is_host(text: str) -> bool:
+    if ":" in text or _DOTTED.fullmatch(text):
+        try:
+            ipaddress.ip_address(text)
+        except ValueError:
+            return False
+        return True
+    return bool(_HOST.fullmatch(text))
 
 
 def _host(value: Value) -> str:
-    if not _HOST.fullmatch(value.text):
+    if not _is_host(value.text):
         raise ValueError("write a name or an address, such as mail.example.org")
     return value.text
 
 
 def _header(value: Value) -> tuple[tuple[str, str], ...]:
     name, colon, text = value.text.partition(":")
-    if not colon or not _HEADER_NAME.fullmatch(name) or not text.strip().isascii():
+    if not colon or not _HEADER_NAME.fullmatch(name) or not text.strip().isascii() or not text.strip().isprintable():
         raise ValueError("write one such as 'X-Room: 7'")
+    if name.lower() in _FRAMING:
+        raise ValueError("that is said by logtrigger itself, and another word would break the request: remove it")
     return ((name, text.strip()),)
 
 
@@ -112,6 +150,7 @@ TEMPLATES = Kind("list of texts with fields", _template_list, many=True)
 NAMED_TEMPLATES = Kind("list of NAME=text with fields", _named_template, many=True)
 PATH_TEMPLATE = Kind("path with fields", _path_template)
 URL = Kind("URL", _url)
+API = Kind("URL", _api)
 HOST = Kind("name or address of a host", _host)
 PORT = Kind("port", _port)
 HEADERS = Kind("list of NAME: text", _header, many=True)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from logtrigger import conditions, places
+from logtrigger.actions.senders.base import Secret, Unreachable
 from logtrigger.conditions import Condition
-from logtrigger.config import trust
+from logtrigger.config import shell, trust
 from logtrigger.config.options import ACTION, ACTIONS, ActionTable, read, table
 from logtrigger.config.relations import Built
 from logtrigger.config.uci import Section
@@ -153,9 +157,9 @@ def _check(section: Section, type: str, own: Any, report: Report) -> None:
             _check_file(section, name, path, report)
     for path in getattr(own, "url_file", ()):
         _check_file(section, "url_file", Path(path), report)
+        _check_service(section, Path(path), report)
     if type == "script" and own.script is not None:
-        for fault, remedy in trust.script_doubts(own.script):
-            report.error(section.options["script"].place, fault, remedy)
+        _check_script(section, own, report)
     if type in ("log", "ecs") and own.path is not None and "{" not in own.path.text and Path(own.path.text).is_dir():
         report.warning(section.options["path"].place, f"'path' is a folder: {own.path.text}", "name a file in it")
     if type == "ecs" and ("path" in section.options) == ("url" in section.options):
@@ -165,12 +169,24 @@ def _check(section: Section, type: str, own: Any, report: Report) -> None:
             report.error(section.options[name].place, f"'{name}' is for a 'url', and here is a 'path'", "remove one of the two")
     if type == "ecs" and own.user and not own.password_file:
         report.error(section.place, "logging in takes 'user' and 'password_file'", "write both, or none")
-    if type == "ecs" and own.password_file and own.url and own.url.startswith("http://"):
+    if getattr(own, "password_file", None) and _is_plain(getattr(own, "url", None)):
         report.warning(section.place, "the password crosses the network unencrypted", "write a url that begins with https://")
     if type == "mail" and bool(own.user) != bool(own.password_file):
         report.error(section.place, "logging in takes 'user' and 'password_file'", "write both, or none")
     if type == "mail" and own.user and own.security == "none":
         report.warning(section.place, "the password crosses the network unencrypted", "write option security 'starttls'")
+
+
+def _check_script(section: Section, own: Any, report: Report) -> None:
+    """As of a rule's own script."""
+    place = section.options["script"].place
+    for fault, remedy in trust.script_doubts(own.script):
+        report.error(place, fault, remedy)
+    for fault in shell.portability(own.script):
+        report.warning(place, f"the script {own.script}: {fault}")
+    names = [name for name, _ in own.env]
+    for name in {name for name in names if names.count(name) > 1}:
+        report.error(section.options["env"].place, f"'env' sets {name} twice", "keep one of the two")
 
 
 def _check_severity(section: Section, type: str, severity: str, report: Report) -> None:
@@ -192,10 +208,38 @@ def _check_file(section: Section, name: str, path: Path, report: Report) -> None
     except OSError as error:
         report.error(place, f"'{name}': {path} cannot be read: {error.strerror}", "create it, or correct the path")
         return
+    if not stat.S_ISREG(status.st_mode):
+        report.error(place, f"'{name}': {path} is no file", "give the path of a file")
+        return
+    if not status.st_size:
+        report.warning(place, f"'{name}': {path} is empty", "write it before anything is to be sent")
     for fault, remedy in trust.doubts(path, status):
         report.error(place, f"'{name}': {fault}", remedy)
     if name in (*_SECRETS, "url_file", "certificate_key") and status.st_mode & 0o004:
         report.warning(place, f"'{name}': everybody can read {path}", f"chmod o-r {path}")
+
+
+def _check_service(section: Section, path: Path, report: Report) -> None:
+    """What apprise says of a URL of its own; never what stands in it."""
+    try:
+        url = Secret(path).read()
+    except Unreachable:
+        return  # that the file is not there, or empty, has been said
+    try:
+        apprise = import_module("apprise")
+    except ImportError:
+        return
+    if apprise.Apprise.instantiate(url, suppress_exceptions=True) is None:
+        remedy = "write one as in https://github.com/caronc/apprise/wiki, such as ntfy://topic"
+        report.error(section.options["url_file"].place, f"'url_file': apprise knows no service for what {path} says", remedy)
+
+
+def _is_plain(url: str | None) -> bool:
+    """Whether what is sent there can be read on the way."""
+    if url is None or not url.lower().startswith("http:"):
+        return False
+    host = urlsplit(url).hostname or ""
+    return not (host == "localhost" or host == "::1" or host.startswith("127."))
 
 
 # What can be wrong between an action and a rule that names it

@@ -71,7 +71,7 @@ class DaemonOptions:
     metrics: tuple[str, int] | None = option(kinds.LOOPBACK, "address and port, of this machine only, to serve metrics at")
     on_start: tuple[str, ...] = option(kinds.WORD_LIST, "names of `config action` sections that are told of each start")
     on_stop: tuple[str, ...] = option(kinds.WORD_LIST, "those that are told of each stop")
-    on_ban: tuple[str, ...] = option(kinds.WORD_LIST, "those that are told of each ban that begins")
+    on_ban: tuple[str, ...] = option(kinds.WORD_LIST, "those that are told of each ban that begins or lasts longer")
     on_unban: tuple[str, ...] = option(kinds.WORD_LIST, "those that are told of each ban that ends")
     on_rule_silent: tuple[str, ...] = option(
         kinds.WORD_LIST, "those that are told of rules that do not know their lines any more"
@@ -256,7 +256,7 @@ class WebhookAction:
 class AlertaAction:
     """An action of type alerta."""
 
-    url: str | None = option(actionkinds.URL, "the API, such as http://127.0.0.1:8080", required=True)
+    url: str | None = option(actionkinds.API, "the API, such as http://127.0.0.1:8080", required=True)
     password_file: Path | None = option(kinds.PATH, "the file with the API key")
     authority: Path | None = option(kinds.PATH, "certificates of those who sign the server's certificate")
     say: str = option(actionkinds.SAYS, "alert or heartbeat", "alert")
@@ -296,7 +296,7 @@ class EcsAction:
     """An action of type ecs."""
 
     path: PathTemplate | None = option(actionkinds.PATH_TEMPLATE, "the file for the documents, perhaps with fields")
-    url: str | None = option(actionkinds.URL, "Elasticsearch, such as https://127.0.0.1:9200")
+    url: str | None = option(actionkinds.API, "Elasticsearch, such as https://127.0.0.1:9200")
     index: str = option(actionkinds.INDEX, "the index or data stream they go to", "logs-logtrigger-default")
     dataset: tuple[str, ...] = option(kinds.WORD_LIST, "datasets that make documents of lines; by default all")
     batch: int = option(kinds.COUNT, "how many documents are sent at once, at most", "500")

@@ -126,6 +126,137 @@ def test_mistake(complaints: Complaints, text: str, said: str) -> None:
     assert [line for line in complaints(text) if said in line.replace("rules.conf:", "", 1)], complaints(text)
 
 
+@pytest.mark.parametrize(
+    ("url", "way_out"),
+    [
+        ("http://x:99999/", "Port out of range 0-65535: write one such as https://example.org:8443/hook"),
+        ("http://x:0/", "write a port from 1 to 65535, or none"),
+        ("http://x:/", "write a port from 1 to 65535, or none"),
+        ("http://x:8o/", "Port could not be cast to integer value as '8o'"),
+        ("http:///hook", "no host stands in it"),
+        ("http://:80/", "no host stands in it"),
+        ("http://a..b/", "no host stands in it"),
+        ("http://1.2.3/", "no host stands in it"),
+        ("http://1.2.3.400/", "no host stands in it"),
+        ("http://[::1/", "Invalid IPv6 URL"),
+        (f"http://{'a' * 64}.org/", "no host stands in it"),
+        ("http://user:secret@x/", "no user or password may stand in it"),
+        ("http://x/a#b", "what follows the # is never sent"),
+        ("http://x/a b", "write %20 for a blank"),
+        (" http://x/", "write one that begins with http://"),
+        ("http://x/\tb", "write %20 for a blank"),
+        ("http://xä/", "write %20 for a blank"),
+        ("ftp://x/", "write one that begins with http://"),
+    ],
+)
+@pytest.mark.parametrize("type", ["webhook", "alerta", "ecs"])
+def test_urls_that_could_never_be_asked(complaints: Complaints, type: str, url: str, way_out: str) -> None:
+    """Found by `check`, not with the first trigger."""
+    found = complaints(RULE + action(f"option type {type}; option url '{url}'"))
+    assert [line for line in found if "'url' cannot be" in line and way_out in line], found
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:8080",
+        "https://[2001:db8::7]:8443/a%20b",
+        "HTTP://chat_server/",
+        "https://example.org./x",
+        "http://[fe80::1%eth0]/",
+    ],
+)
+def test_urls_that_are_good(made: Callable[[str], ActionOptions], url: str) -> None:
+    assert made(f"option type webhook; option url '{url}'").own.url == url
+
+
+def test_what_follows_a_path_belongs_to_a_webhook_alone(made: Callable[[str], ActionOptions], complaints: Complaints) -> None:
+    assert made("option type webhook; option url 'http://x/hook?room=7'").own.url == "http://x/hook?room=7"
+    (found,) = complaints(RULE + action("option type alerta; option url 'http://x/api?key=7'"))
+    assert "nothing may follow its path" in found
+
+
+@pytest.mark.parametrize("host", ["a..b", "-x", "1.2.3", ":::", "a b", "x:25", f"{'a' * 64}.org"])
+def test_hosts_that_cannot_be(complaints: Complaints, host: str) -> None:
+    found = complaints(RULE + action(f"option type syslog; option server '{host}'"))
+    assert [line for line in found if "'server' cannot be" in line], found
+
+
+@pytest.mark.parametrize("header", ["Content-Length: 3", "transfer-encoding: chunked", "X: ä"])
+def test_headers_that_would_break_the_request(complaints: Complaints, header: str) -> None:
+    found = complaints(RULE + action(f"option type webhook; option url http://x; list header '{header}'"))
+    assert [line for line in found if "'header' cannot be" in line], found
+
+
+def secret(folder: Path, text: str) -> Path:
+    path = folder / "secret"
+    path.write_text(text)
+    path.chmod(0o600)
+    return path
+
+
+def test_password_file_that_is_empty_or_no_file(complaints: Complaints, tmp_path: Path) -> None:
+    text = "option type webhook; option url https://x; option password_file "
+    assert complaints(RULE + action(f"{text}{tmp_path}")) == [
+        f"rules.conf:9: error: 'password_file': {tmp_path} is no file (give the path of a file)"
+    ]
+    path = secret(tmp_path, "")
+    assert complaints(RULE + action(f"{text}{path}")) == [
+        f"rules.conf:9: warning: 'password_file': {path} is empty (write it before anything is to be sent)"
+    ]
+
+
+@pytest.mark.parametrize(("url", "warns"), [("http://x/", True), ("http://127.0.0.1:1/", False), ("https://x/", False)])
+@pytest.mark.parametrize("type", ["webhook", "alerta"])
+def test_key_that_is_sent_for_all_to_read(complaints: Complaints, tmp_path: Path, type: str, url: str, warns: bool) -> None:
+    path = secret(tmp_path, "x")
+    found = complaints(RULE + action(f"option type {type}; option url {url}; option password_file {path}"))
+    assert ["the password crosses the network unencrypted" in line for line in found] == [True] * warns
+
+
+@pytest.mark.package("apprise")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what it imports
+@pytest.mark.parametrize("url", ["nonsense", "nosuch://TOKEN", "tgram://TOKEN"])
+def test_service_that_does_not_exist(complaints: Complaints, tmp_path: Path, url: str) -> None:
+    path = secret(tmp_path, f"{url}\n")
+    (found,) = complaints(RULE + action(f"option type notify; option url_file {path}"))
+    assert f"rules.conf:8: error: 'url_file': apprise knows no service for what {path} says" in found
+    assert url not in found
+    secret(tmp_path, "ntfy://topic\n")
+    assert complaints(RULE + action(f"option type notify; option url_file {path}")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("#!/bin/nowhere\n", "is for /bin/nowhere, which is not there"),
+        ("#!\n", "is for no interpreter"),
+        ("#!/bin/sh\r\n", "has the line ends of Windows"),
+    ],
+)
+def test_script_is_looked_at_as_a_rules_own(complaints: Complaints, tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "act.sh"
+    path.write_text(text)
+    path.chmod(0o755)
+    (found,) = complaints(RULE + action(f"option type script; option script {path}"))
+    (own,) = complaints(RULE.replace("list action a", f"option script {path}"))
+    assert said in found and found.partition("error: ")[2] == own.partition("error: ")[2]
+
+
+def test_script_that_another_shell_would_take(complaints: Complaints, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("logtrigger.config.shell.portability", lambda path: [f"{path.name} is for bash"])
+    (tmp_path / "act.sh").write_text("#!/bin/sh\n")
+    path = f"{tmp_path}/act.sh"
+    assert complaints(RULE + action(f"option type script; option script {path}")) == [
+        f"rules.conf:8: warning: the script {path}: act.sh is for bash"
+    ]
+
+
+def test_variable_that_is_set_twice(complaints: Complaints) -> None:
+    text = "option type script; option script /bin/true; list env A=1; list env A=2"
+    assert complaints(RULE + action(text)) == ["rules.conf:9: error: 'env' sets A twice (keep one of the two)"]
+
+
 def test_secrets_are_for_nobody_else_to_read(complaints: Complaints, tmp_path: Path) -> None:
     (tmp_path / "key").write_text("x")
     (tmp_path / "key").chmod(0o644)

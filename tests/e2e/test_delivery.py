@@ -189,7 +189,7 @@ def test_refusals_are_told_once(one: Live) -> None:
 def test_dry_run_does_nothing(one: Live) -> None:
     """Nobody is told by any way, no script runs, and no file is written; not even those of a source."""
     port, inlet = free_port(), free_port()
-    kinds = {
+    kinds: dict[str, dict[str, object]] = {
         "hook": {"type": "webhook", "url": f"http://127.0.0.1:{port}/"},
         "alerta": {"type": "alerta", "url": f"http://127.0.0.1:{port}"},
         "mail": {"type": "mail", "server": "127.0.0.1", "port": port, "sender": "w@x", "to": "a@x", "security": "none"},

@@ -59,7 +59,9 @@ def test_bans_that_last_longer_or_become_a_part_of_a_wider_one(one: Live) -> Non
     wide = one.rule("Wide", "failed from %s", fields="ip", script=None, maxfail=100, ban="1d", widen="24/3")
     one.configure(first, worse, wide, who("ban", "unban"), told(one), "config firewall\n\toption backend 'null'\n")
     with one.running():
-        one.write("failed from 198.51.100.7", "attack from 198.51.100.7", "failed from 198.51.100.8", "failed from 198.51.100.9")
+        one.write(
+            "failed from 198.51.100.7", "attack from 198.51.100.7", "failed from 198.51.100.8", "failed from 198.51.100.9"
+        )
         one.wait_runs(8)
     said = [line.split(": ", 1)[1] for line in one.runs()]
     assert sorted(said) == [

@@ -74,9 +74,14 @@ class Secret:
         return f"Secret({self.path})"
 
     def read(self) -> str:
-        """The secret: the file's first line. Raises Unreachable, as the file may be mended while we try."""
+        """The secret: the file's first line. Raises Unreachable where there is none, as the file may be mended while we try."""
         try:
             text = self.path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise Unreachable(f"{self.path}: {getattr(error, 'strerror', None) or 'is no text'}") from None
-        return text.partition("\n")[0].strip()
+        secret = text.partition("\n")[0].strip()
+        if not secret:
+            raise Unreachable(f"{self.path}: its first line is empty")
+        if not secret.isprintable():  # whoever is given it might say so, and quote it
+            raise Unreachable(f"{self.path}: its first line holds what is no character")
+        return secret

@@ -22,3 +22,12 @@ def test_a_secret_that_cannot_be_read_may_be_there_later(tmp_path: Path) -> None
     (tmp_path / "bytes").write_bytes(b"\xff\xfe")
     with pytest.raises(Unreachable, match="is no text"):
         Secret(tmp_path / "bytes").read()
+
+
+@pytest.mark.parametrize(
+    ("text", "why"), [("", "is empty"), ("\n\nx", "is empty"), ("a\0b", "no character"), ("a\tb", "no character")]
+)
+def test_what_no_header_could_hold_is_not_quoted(tmp_path: Path, text: str, why: str) -> None:
+    (tmp_path / "key").write_text(text)
+    with pytest.raises(Unreachable, match=f"key: its first line .*{why}"):
+        Secret(tmp_path / "key").read()
