@@ -181,9 +181,7 @@ class Dispatch:
             if name not in self._full:
                 self._full[name] = self.work.turned_away[name] - 1
                 most = self.work.most(name)
-                self._console.report(
-                    0, f"{name}: {_waiting(most)} for it already; further ones are given up (max_waiting)"
-                )
+                self._console.report(0, f"{name}: {_waiting(most)} for it already; further ones are given up (max_waiting)")
         for name in [name for name in self._full if self.work.owed[name] <= self.work.most(name) // 2]:
             lost = self.work.turned_away[name] - self._full.pop(name)
             self._console.report(0, f"{name}: takes triggers again; {lost:,} given up meanwhile")

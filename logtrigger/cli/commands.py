@@ -55,7 +55,9 @@ class _Commands(click.Group):
     help="How much to tell: 0 errors, 1 a line a trigger, 2 its variables and script, 3 events, 4 lines. "
     "[1 on a terminal, else 0]",
 )
-@click.option("--dry-run", is_flag=True, help="Read and count, but ban and tell nobody, run no script, write and remember nothing.")
+@click.option(
+    "--dry-run", is_flag=True, help="Read and count, but ban and tell nobody, run no script, write and remember nothing."
+)
 @click.version_option(__version__, prog_name="logtrigger")
 @click.pass_context
 def main(context: click.Context, path: Path | None, level: int | None, dry_run: bool) -> None:

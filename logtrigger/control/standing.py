@@ -51,6 +51,7 @@ def status(daemon: Daemon, user: int) -> Rows:
         ],
         "events": sum(state["events"] for state in states),
         "triggers": sum(state["triggers"] for state in states),
+        "queue": {"running": work.running, "waiting": work.waiting, "spilled": work.spilled},
         "scripts": {
             "running": sum(running for running, _ in scripts.values()),
             "waiting": sum(waiting for _, waiting in scripts.values()),
