@@ -224,6 +224,7 @@ class Daemon:
             self.feeds.pause()
         finally:
             self.dispatch.notice("stop", "logtrigger is stopping")
+            self.dispatch.actions.hurry()
             self.dispatch.when_told(self._end_work)
             self.loop.call_later(_FAREWELL, self._end_work)
 
@@ -244,6 +245,7 @@ class Daemon:
         work, now = self.dispatch.work, time.monotonic()
         if self._stopping or not self.feeds.are_over:
             return
+        self.dispatch.actions.hurry()
         left = (work.running, work.waiting, work.spilled)
         if left != before:
             since = now

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 
@@ -85,6 +85,10 @@ class Trigger:
     ignored: bool = False  # its address is on the ignore list
     extra: Mapping[str, str] = field(default_factory=dict)  # from enrichment
     state: str = ""  # of what has changed, where that is what is told: absent or back, start or stop, ban or unban
+
+    def bare(self) -> Trigger:
+        """The same without its texts, for whom it is enough that there was one: they are most of its size."""
+        return replace(self, fields={}, message="", body="", extra={})
 
 
 @dataclass(frozen=True, slots=True)

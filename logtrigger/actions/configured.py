@@ -9,7 +9,6 @@ from logtrigger import places
 from logtrigger.actions.base import Action, Result
 from logtrigger.actions.environment import values_of
 from logtrigger.actions.outbox import Limits, Outbox
-from logtrigger.actions.queue import HEAD
 from logtrigger.actions.script import ScriptAction, Scripts
 from logtrigger.loop import Loop
 from logtrigger.model import Trigger
@@ -72,7 +71,7 @@ class Configured:
     def parallel(self) -> Mapping[str, int]:
         """How many of each may run at once."""
         scripts = dict.fromkeys((SCRIPT, *self._of_type_script), self._script_parallel)
-        return scripts | {name: min(box.parallel, HEAD) for name, box in self.outboxes.items()}
+        return scripts | {name: box.parallel for name, box in self.outboxes.items()}
 
     def most(self) -> Mapping[str, int]:
         """How many triggers may wait for each."""
@@ -108,6 +107,11 @@ class Configured:
     def label(self, rule: Rule | None, name: str) -> str:
         """What an action is called where a person reads of it."""
         return str(rule.script) if name == SCRIPT and rule is not None and rule.script else name
+
+    def hurry(self) -> None:
+        """Send what waits for its time now: a stop is near."""
+        for box in self.outboxes.values():
+            box.hurry()
 
     def close(self) -> None:
         """Send nothing more; what waits is left undone."""

@@ -11,6 +11,7 @@ from functools import partial
 from types import MappingProxyType
 
 from logtrigger.actions.base import Result
+from logtrigger.actions.queue import HEAD
 from logtrigger.actions.senders.base import Partly, Refused, Sender, Unreachable
 from logtrigger.durations import spoken
 from logtrigger.loop import Loop
@@ -71,6 +72,8 @@ class Outbox:
         self._sender, self._loop, self._report, self._clock, self._limits = sender, loop, report, clock, limits
         self._waiting: deque[tuple[Trigger, Done]] = deque()
         self._sending = 0  # of those that wait, how many at the front are being sent
+        self._told_of: int | None = getattr(sender, "told", None)  # of so many a message tells, further ones it counts
+        self._is_hurried = False
         self._news = threading.Condition()
         self._thread: threading.Thread | None = None
         self._is_closed = self._is_failing = False
@@ -80,8 +83,8 @@ class Outbox:
 
     @property
     def parallel(self) -> int:
-        """How many triggers may wait here at once: as many as the sender can make use of."""
-        return self._sender.most
+        """How many triggers may wait here at once: as many as the sender can make use of, and memory may hold."""
+        return self._sender.most if self._told_of is not None else min(self._sender.most, HEAD)
 
     @property
     def fails(self) -> bool:
@@ -91,11 +94,21 @@ class Outbox:
     def start(self, trigger: Trigger, done: Done) -> None:
         """Send it as soon as it is its turn."""
         with self._news:
+            if self._told_of is not None and len(self._waiting) - self._sending >= self._told_of:
+                trigger = trigger.bare()
             self._waiting.append((trigger, done))
             self._news.notify()
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name=f"action {self.name}", daemon=True)
             self._thread.start()
+
+    def hurry(self) -> None:
+        """Send what waits for `every` now, even if the box is closed right after this."""
+        with self._news:
+            self._is_hurried = True
+            if not self._sending and not self._is_failing:
+                self._sending = min(len(self._waiting), self._sender.most)
+            self._news.notify()
 
     def close(self) -> list[tuple[Trigger, Done]]:
         """Begin to send nothing more; gives what waits, which is the caller's now.
@@ -124,13 +137,13 @@ class Outbox:
     def _next(self, earliest: float) -> list[tuple[Trigger, Done]]:
         """What is to be sent, once it is time; nothing when closed."""
         with self._news:
-            while not self._is_closed:
-                wait = earliest - time.monotonic()
+            while not self._is_closed and not self._sending:
+                wait = 0.0 if self._is_hurried and not self._is_failing else earliest - time.monotonic()
                 if self._waiting and wait <= 0:
                     self._sending = min(len(self._waiting), self._sender.most)
-                    return [self._waiting[i] for i in range(self._sending)]
-                self._news.wait(wait if self._waiting else None)
-        return []
+                else:
+                    self._news.wait(wait if self._waiting else None)
+            return [self._waiting[i] for i in range(self._sending)]
 
     def _send(self, batch: list[tuple[Trigger, Done]], begun: float) -> bool:
         """Whether the batch is dealt with."""

@@ -102,7 +102,7 @@ class Work:
         if action is None:
             self._ended(seq, trigger, name, Result(False, "not configured any more", begun=False))
         else:
-            action.start(trigger, partial(self._ended, seq, trigger, name))
+            action.start(trigger, partial(self._ended, seq, trigger.bare(), name))
 
     def _ended(self, seq: int, trigger: Trigger, name: str, result: Result | None) -> None:
         self._running -= 1

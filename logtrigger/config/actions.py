@@ -29,6 +29,7 @@ KNOWN = "name key count message body host program pid source time late id ignore
 SCRIPT = "script"  # what a rule's own script is called among its actions
 _NEEDS = {"notify": "apprise"}  # type -> package
 _SECRETS = ("password_file",)
+_EVERY = {"mail": 60.0, "notify": 60.0}  # seconds between two messages to a person, where nothing else is asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def use(
             place=one.section.place,
             type=one.common.type,
             own=one.own,
-            every=one.common.every,
+            every=_EVERY.get(one.common.type, 0.0) if one.common.every is None else one.common.every,
             give_up=one.common.give_up,
             max_waiting=one.common.max_waiting,
             when=when[name],

@@ -186,7 +186,10 @@ class ActionTable:
 
     type: str = option(actionkinds.TYPE, "what is done: " + ", ".join(actionkinds.TYPES), required=True)
     when: tuple[Value, ...] = option(kinds.LINES, "conditions, all of which must hold")
-    every: float = option(kinds.DURATION_OR_NONE, "how much time passes between two deliveries, at least", "0")
+    every: float | None = option(
+        kinds.DURATION_OR_NONE,
+        "how much time passes between two deliveries, at least; of mail and notify 1m by default, else 0",
+    )
     give_up: float = option(kinds.DURATION, "how long a delivery is tried", "1d")
     max_waiting: int = option(kinds.COUNT, "how many triggers may wait for it", "100000")
 

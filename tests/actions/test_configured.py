@@ -79,7 +79,7 @@ def test_bans_are_not_queued(configured: Configured) -> None:
 def test_parallel(configured: Configured, tmp_path: Path) -> None:
     mail = action("mail", "mail", sender="a@example.org", to=("b@example.org",))
     configured.take_up(settings(log(tmp_path / "x", name="log"), mail, action("script", "run", script=Path("/bin/true"))))
-    assert configured.parallel() == {"script": 8, "run": 8, "log": 1, "mail": 1000}
+    assert configured.parallel() == {"script": 8, "run": 8, "log": 1, "mail": 10_000}
 
 
 def test_reload_keeps_what_has_not_changed(configured: Configured, tmp_path: Path) -> None:

@@ -197,6 +197,45 @@ def test_a_fault_of_the_sender_ends_nothing(desk: Desk, end: FarEnd) -> None:
     assert end.taken == [[2]]
 
 
+def test_of_a_long_digest_only_the_first_are_kept_whole(end: FarEnd) -> None:
+    """A flood is one message, and takes little memory: the sender tells of the first, and counts the rest."""
+    end.most, end.told = 10_000, 3  # type: ignore[attr-defined]
+    whole: list[bool] = []
+    go_on = threading.Event()
+
+    def answer(triggers: Sequence[Trigger]) -> None:
+        go_on.wait(10)
+        whole[:] = [bool(trigger.message) for trigger in triggers]
+
+    end.answer = answer
+    desk = Desk(end)
+    assert desk.box.parallel == 10_000
+    desk.add(1)
+    desk.until(lambda: end.tries)
+    desk.add(*range(2, 2002))
+    go_on.set()
+    desk.until(lambda: len(desk.results) == 2001)
+    assert end.taken == [[1], list(range(2, 2002))]
+    assert whole == [True] * 3 + [False] * 1997
+    desk.box.close()
+    desk.loop.close()
+
+
+def test_a_stop_does_not_wait_for_the_next_time(end: FarEnd) -> None:
+    end.most = 100
+    desk = Desk(end)
+    desk.box._limits = Limits(every=3600.0)
+    desk.add(1)
+    desk.until(lambda: desk.results)
+    desk.add(2, 3)
+    assert end.taken == [[1]]
+    desk.box.hurry()
+    assert desk.box.close() == []  # it is being sent, as far as others can see
+    desk.until(lambda: len(desk.results) == 3)
+    assert sum(end.taken, []) == [1, 2, 3]
+    desk.loop.close()
+
+
 def test_too_old_is_given_up_with_the_reason(end: FarEnd) -> None:
     desk = Desk(end, age=3600)
 

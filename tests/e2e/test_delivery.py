@@ -35,10 +35,12 @@ class Server:
 
     def __init__(self, port: int = 0, status: int = 200, context: ssl.SSLContext | None = None) -> None:
         self.bodies: list[str] = []
+        self.headers: list[dict[str, str]] = []
         told = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
+                told.headers.append(dict(self.headers))
                 told.bodies.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
                 self.send_response(status)
                 self.send_header("Content-Length", "0")
@@ -114,6 +116,49 @@ def test_server_that_was_away_is_told_all(one: Live) -> None:
             one.wait_for("delivers again")
     assert server.bodies == [f"hit {number}" for number in range(70)]
     assert one.undone() == 0
+
+
+def test_server_that_was_away_over_a_crash_and_a_stop(one: Live) -> None:
+    """What happened before a kill -9, between two starts and after them reaches it: in order, once."""
+    port = free_port()
+    one.configure(one.rule(script=None, action="hook"), hook(port), control=one.folder / "socket")
+    one.start(level=1)
+    one.wait_ready()
+    one.write(*(f"hit {number}" for number in range(50)))
+    one.wait_for("Connection refused; trying again")
+    one.until(lambda: stored(one), "a commit")
+    one.kill()
+    one.write(*(f"hit {number}" for number in range(50, 100)))
+    with one.running(level=1):
+        one.write(*(f"hit {number}" for number in range(100, 150)))
+        one.until(lambda: status(one)["waiting"] == 150, "all of them")
+    with serving(port) as server, one.running(level=1):
+        one.write(*(f"hit {number}" for number in range(150, 200)))
+        one.until(lambda: len(server.bodies) >= 200, "all requests")
+        one.until(lambda: status(one)["sent"] == 200, "the last answer")
+    assert server.bodies == [f"hit {number}" for number in range(200)]
+
+
+def test_secrets_are_shown_nowhere(one: Live) -> None:
+    """Neither to who reads the output, nor in the answers of commands, nor in the list of processes."""
+    token = one.folder / "token"
+    token.write_text("s3cret-w0rd\n")
+    token.chmod(0o600)
+    with serving(status=401) as server:
+        one.configure(
+            one.rule(script=None, action="hook"), hook(server.port, password_file=token), control=one.folder / "socket"
+        )
+        with one.running(level=5):
+            one.write("hit me")
+            one.wait_for("answers 401")
+            assert one.process is not None
+            texts = [
+                ask(one, *words.split()).stdout for words in ("status --json", "rules --json", "rules Hit", "events", "check")
+            ]
+            texts += [Path(f"/proc/{one.process.pid}/{name}").read_text() for name in ("cmdline", "environ")]
+    assert server.headers and all(headers["Authorization"] == "Bearer s3cret-w0rd" for headers in server.headers)
+    assert not [text for text in [*texts, one.newest] if "s3cret" in text]
+    assert b"s3cret" not in one.state.read_bytes()
 
 
 def test_server_that_comes_and_goes(one: Live) -> None:
@@ -306,6 +351,42 @@ def test_wrong_password_for_mail_is_seen_in_status(one: Live) -> None:
         assert "535" in facts["last_error"]
         assert (facts["waiting"], facts["given_up"]) == (1, 0)
         assert "sesame" not in one.newest
+
+
+class Mailbox:
+    """What a mail server was given."""
+
+    def __init__(self) -> None:
+        self.mails: list[str] = []
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        self.mails.append(envelope.content.decode())
+        return "250 taken"
+
+
+@pytest.mark.package("aiosmtpd")
+def test_flood_is_few_mails(one: Live) -> None:
+    """5,000 triggers: the first is told at once, the others together; at a stop, if not before."""
+    controller = pytest.importorskip("aiosmtpd.controller")
+    box = Mailbox()
+    server = controller.Controller(box, hostname="127.0.0.1", port=free_port())
+    server.start()
+    try:
+        mail = action(
+            "mail", "mail", server="127.0.0.1", port=server.port, security="none", sender="w@example.org", to="a@example.org"
+        )
+        one.configure(one.rule(script=None, action="mail"), mail, control=one.folder / "socket")
+        with one.running(level=1):
+            one.write("hit first")
+            one.until(lambda: box.mails, "a mail at once")
+            one.write(*(f"hit {number}" for number in range(5_000)))
+            one.until(lambda: status(one, "mail")["waiting"] == 5_000, "all that waits")
+    finally:
+        server.stop()
+    assert one.undone() == 0
+    assert "Subject: Hit:" in box.mails[0] and "more)" not in box.mails[0]
+    assert "(and 4999 more)" in box.mails[1], box.mails[1]
+    assert len(box.mails) == 2
 
 
 def test_very_long_message(one: Live) -> None:

@@ -46,7 +46,7 @@ class Sender(Protocol):
 
     @property
     def most(self) -> int:
-        """How many triggers it takes at once."""
+        """How many triggers it takes at once. One that has `told`, too, tells of so many of them and counts the rest."""
 
     def send(self, triggers: Sequence[Trigger]) -> str:
         """Tell of these, in this order; what is to be noted of the result, such as "250 queued"."""

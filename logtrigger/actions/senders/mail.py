@@ -45,7 +45,7 @@ class Mail:
         body: what is said of each trigger.
     """
 
-    most = 10_000
+    most, told = 10_000, MOST_TOLD
 
     def __init__(
         self,
@@ -89,9 +89,9 @@ class Mail:
         message["Date"] = format_datetime(_local(triggers[-1].time))
         message["Message-ID"] = make_msgid(domain=socket.gethostname() or "localhost")
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday notes in return
-        told = [self._body.render(values(trigger)) for trigger in triggers[:MOST_TOLD]]
-        if len(triggers) > MOST_TOLD:
-            told.append(f"… and {len(triggers) - MOST_TOLD} more, which are in the log.")
+        told = [self._body.render(values(trigger)) for trigger in triggers[:MOST_TOLD] if trigger.message]
+        if len(triggers) > len(told):
+            told.append(f"… and {len(triggers) - len(told)} more, which are in the log.")
         message.set_content("\n".join(told)[:LONGEST_BODY] + "\n")
         return message
 

@@ -27,7 +27,7 @@ class Notify:
         ValueError: the package is missing.
     """
 
-    most = 20
+    most, told = 10_000, 20
 
     def __init__(self, urls: Sequence[Secret | str], title: Template = TITLE, body: Template = MESSAGE) -> None:
         try:
@@ -44,12 +44,12 @@ class Notify:
         first = values(triggers[0])
         more = f" (and {len(triggers) - 1} more)" if len(triggers) > 1 else ""
         said: list[str] = []
+        lines = [self._body.render(values(trigger)) for trigger in triggers[: self.told] if trigger.message]
+        if len(triggers) > len(lines):
+            lines.append(f"… and {len(triggers) - len(lines)} more")
         with _Heard(said):
-            told = services.notify(
-                title=self._title.render(first, one_line) + more,
-                body="\n".join(self._body.render(values(trigger)) for trigger in triggers),
-            )
-        if not told:
+            is_told = services.notify(title=self._title.render(first, one_line) + more, body="\n".join(lines))
+        if not is_told:
             names = ", ".join(service.service_name or "a service" for service in services)
             raise Unreachable(f"{names}: {said[-1] if said else 'did not take it'}")
         return "sent"

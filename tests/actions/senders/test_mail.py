@@ -102,6 +102,12 @@ def test_many_triggers_are_one_mail(
     assert "and 4900 more" in taken.get_content()
 
 
+def test_what_was_not_kept_is_counted(make_trigger: MakeTrigger) -> None:
+    """Of a flood the outbox keeps the texts of the first ones only; they may have gone by the time it is told."""
+    text = Mail(Server(host="h"), "w@x", TO).message([make_trigger(1), make_trigger(2).bare()]).get_content()
+    assert text.splitlines()[1:] == ["… and 1 more, which are in the log."]
+
+
 def test_no_field_can_add_a_header(
     smtp: Server, box: Box, make_trigger: MakeTrigger, make_secret: Callable[[str], Path]
 ) -> None:

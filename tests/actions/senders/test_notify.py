@@ -28,6 +28,10 @@ def test_one_message_for_those_that_wait(web: WebServer, make_trigger: MakeTrigg
     sent = json.loads(web.bodies[0])
     assert sent["title"] == "sshd on gate (and 1 more)"
     assert sent["message"] == "root from 1.2.3.4\nbob from 1.2.3.5"
+    notify.send([make_trigger(number) for number in range(500)])
+    sent = json.loads(web.bodies[1])
+    assert sent["title"] == "sshd on gate (and 499 more)"
+    assert sent["message"].splitlines()[19:] == ["root from 1.2.3.4", "… and 480 more"]
 
 
 def test_who_does_not_take_it_is_tried_again(web: WebServer, make_trigger: MakeTrigger) -> None:
