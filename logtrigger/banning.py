@@ -20,9 +20,9 @@ from logtrigger.addresses import Address, Network, canonical, parse_network, unm
 from logtrigger.bans import LINE, WIDEST, Bans, Decision, Outcome
 from logtrigger.commits import Commits
 from logtrigger.durations import amount, spoken
-from logtrigger.errors import FirewallError, StoreError
+from logtrigger.errors import StoreError
 from logtrigger.escalation import Offenders, lasting
-from logtrigger.firewall.base import Entry, Firewall, Host
+from logtrigger.firewall.base import Entry
 from logtrigger.ignoring import Ignoring
 from logtrigger.loop import Loop, Timer
 from logtrigger.model import Ban, Trigger, Unban
@@ -30,8 +30,8 @@ from logtrigger.rule import BanOptions, Escalation, FirewallOptions, Rule, Setti
 from logtrigger.store import Store
 from logtrigger.text import cut
 from logtrigger.trusts import ON_TRIAL, Trusts
+from logtrigger.upkeep import MakeFirewall, Upkeep
 
-_FIRST_RETRY, _LAST_RETRY = 1.0, 60.0  # seconds
 _SETTLE = 0.2  # seconds between a flush and the restoring: whoever flushes may not be done yet
 _REFRESH = 30.0  # seconds after which this machine's addresses and gateways are looked up again
 _DAY = 86_400.0  # seconds between two bans that are short as somebody is logged in
@@ -40,11 +40,9 @@ _SESSIONS = 2.0  # seconds that what is known of sessions is good for
 _FORGIVE = 3600.0  # seconds between two looks for earlier bans that do not count any more
 _SET = 2.0  # seconds by which a clock is off that somebody has set
 _NAMED = 10  # networks that are named one by one
-_LAST_COMMANDS = 30.0  # seconds that commands have to lift the bans of a firewall that is left
 _AT_ONCE = 1_000  # ends of bans that are recorded in one go
 _AGAIN = 2.0  # seconds after which lines of a banned address mean that the firewall may have lost it
 
-MakeFirewall = Callable[[FirewallOptions, Host], Firewall]
 Report = Callable[[int, str], None]
 
 
@@ -83,21 +81,15 @@ class Banning:
         # ... and of a rule's: the ban, whom it is about, the trigger
         self.on_begin: Callable[[Ban, str, Trigger], None] = lambda ban, whom, trigger: None
         self.on_extended: Callable[[Ban], None] = lambda ban: None  # is told of bans that end later than was said
-        self.fault = ""  # why the firewall does not do what it should; empty: it does
         self._settings, self._store, self._commits, self._clock = settings, store, commits, clock
-        self._dry_run, self._monotonic, self._make = dry_run, monotonic, make or _make
+        self._dry_run, self._monotonic = dry_run, monotonic
+        self._upkeep = Upkeep(self, self.bans, self._options(settings), self._now, self._expire, make)
         self._live: dict[str, str] = {}  # who is logged in: by address, the user
         self._looked = -inf  # when that was looked up, monotonic
         self._chance = random.random  # nothing to guard a secret with, but nobody outside can foresee it
         self._offset = clock() - monotonic()
-        self._firewall: Firewall | None = None
-        self._leaving: Firewall | None = None  # the one before, whose commands may run yet
         self._folded: list[str] = []  # part of wider ones, still to be let through by themselves
         self._displaced: list[str] = []  # given up for others, still to be let through
-        self._owed: set[str] = set()  # networks to let through as soon as the firewall works again
-        self._owes_all = False  # everything is to be let through
-        self._retry_in = _FIRST_RETRY
-        self._retry: Timer | None = None
         self._expiry: Timer | None = None
         self._expires_at: float | None = None
         self._restoring = self._crowded = False
@@ -117,13 +109,13 @@ class Banning:
         self.offenders.restore(self._store.load_offenders())
         self.trusts.restore(self._store.load_trusts())
         self._forgive()
-        self._owed.update(over)  # ended while nobody was there, perhaps, to tell a firewall without a clock
+        self._upkeep.owe(over)  # ended while nobody was there, perhaps, to tell a firewall without a clock
         self.loop.call_soon(lambda: self._tell_ended(over))
         self.loop.call_soon(self._lift_ignored)  # the configuration may have changed meanwhile
         if len(self.bans):
             self.report(1, f"restoring {amount(len(self.bans), 'ban')}")
         if len(self.bans) or over or self._settings.bans:
-            self._rebuild()
+            self._upkeep.rebuild()
         self._await_expiry()
 
     def _tell_ended(self, networks: Iterable[str]) -> None:
@@ -133,21 +125,16 @@ class Banning:
 
     def take_up(self, settings: Settings) -> None:
         """Go by these settings from now on."""
-        older, self._settings = self._settings, settings
+        self._settings = settings
         self.bans.most = settings.firewall.max_bans
         self._prepare()
         self.ignoring.take_up(settings)
-        if settings.firewall != older.firewall and self._firewall is not None:
-            older_firewall, self._firewall = self._firewall, None
-            self._try(older_firewall.tear_down)
-            if older_firewall.name == "script":  # its commands have only been started
-                self._leaving = older_firewall
-            else:
-                older_firewall.close()
-            self.fault, self._retry_in = "", _FIRST_RETRY
-            self._rebuild()
-        elif self._firewall is None and settings.bans:
-            self._rebuild()
+        self._upkeep.take_up(self._options(settings))
+        if settings.bans and not self.backend:
+            self._upkeep.rebuild()
+
+    def _options(self, settings: Settings) -> FirewallOptions:
+        return FirewallOptions(backend="null") if self._dry_run else settings.firewall
 
     def _ignore_changed(self) -> None:
         self._lift_ignored()
@@ -183,7 +170,12 @@ class Banning:
     @property
     def backend(self) -> str:
         """The firewall in use; empty: none yet, as nothing was to be banned."""
-        return self._firewall.name if self._firewall is not None else ""
+        return self._upkeep.name
+
+    @property
+    def fault(self) -> str:
+        """Why the firewall does not do what it should; empty: it does."""
+        return self._upkeep.fault
 
     @property
     def _in_vain(self) -> str:
@@ -195,8 +187,7 @@ class Banning:
     def close(self) -> None:
         """Release what the firewall holds open; what is blocked stays blocked."""
         self.ignoring.close()
-        if self._firewall is not None:
-            self._firewall.close()
+        self._upkeep.close()
         if self._news is not None:
             self.loop.unwatch(self._news.fileno())
             self._news.close()
@@ -216,10 +207,10 @@ class Banning:
                 notes[trigger.id] = self._meet(trigger, rule, rule.ban, now, entries)
         self._make_room()
         if entries := {network: entry for network, entry in entries.items() if network in self.bans}:
-            self._add(list(entries.values()))
+            self._upkeep.add(list(entries.values()))
         if self._folded:
             folded, self._folded = self._folded, []
-            self._remove([network for network in folded if network not in self.bans])
+            self._upkeep.remove([network for network in folded if network not in self.bans])
         return notes
 
     def _meet(self, trigger: Trigger, rule: Rule, options: BanOptions, now: float, entries: dict[str, Entry]) -> str:
@@ -437,7 +428,7 @@ class Banning:
     def _make_room(self) -> None:
         if self._displaced:
             displaced, self._displaced = self._displaced, []
-            self._remove(displaced)
+            self._upkeep.remove(displaced)
 
     # What operators want
 
@@ -459,7 +450,7 @@ class Banning:
         ban = decision.ban
         left = None if ban.until is None else max(ban.until - now, 0.0)
         self._make_room()
-        self._add([Entry(ban.network, left)])
+        self._upkeep.add([Entry(ban.network, left)])
         self.report(1, f"{by}: banning {ban.network} {_for(left)}{self._in_vain}")
         return ban
 
@@ -490,8 +481,8 @@ class Banning:
         if all:
             lifted = self.bans.unban_all()
             self._record(lifted, by)
-            if lifted or self._firewall is not None:
-                self._clear()
+            if lifted or self.backend:
+                self._upkeep.clear()
         else:
             lifted = self.bans.unban(*wanted)
             self.offenders.forget([*lifted, *map(canonical, wanted)])
@@ -499,8 +490,8 @@ class Banning:
             lifted += self.bans.unban_rule(rule) if rule is not None else []
             self._record(lifted, by)
             gone = dict.fromkeys([*lifted, *(canonical(network) for network in wanted if network.prefixlen)])
-            if gone and (lifted or self._firewall is not None):
-                self._remove(list(gone))
+            if gone and (lifted or self.backend):
+                self._upkeep.remove(list(gone))
         if lifted:
             self.report(1, f"{by}: {lifted[0] if len(lifted) == 1 else amount(len(lifted), 'ban')} lifted")
         return lifted
@@ -535,90 +526,15 @@ class Banning:
         self._restoring = False
         if self._settings.firewall.restore:
             self._expire()
-            if self._rebuild():
+            if self._upkeep.rebuild():
                 self.report(0, f"somebody has removed our bans from the firewall: {amount(len(self.bans), 'ban')} restored")
             return
         lifted = self.bans.unban_all()
         self._record(lifted, "firewall flushed")
-        self._clear()
+        self._upkeep.clear()
         self.report(
             0, f"somebody has removed our bans from the firewall: {amount(len(lifted), 'ban')} dropped (on_flush forget)"
         )
-
-    # The firewall
-
-    def _add(self, entries: list[Entry]) -> None:
-        if self._firewall is None and not self.fault:
-            self._rebuild()  # which adds all there are, these too
-        elif not self.fault:
-            firewall = self._firewall
-            assert firewall is not None
-            self._try(lambda: firewall.add(entries))
-
-    def _remove(self, networks: Sequence[str]) -> None:
-        firewall = self._firewall
-        if firewall is None or self.fault or not self._try(lambda: firewall.remove(networks)):
-            self._owed.update(networks)
-            if firewall is None and not self.fault:
-                self._rebuild()
-
-    def _clear(self) -> None:
-        """Let everything through, whoever put it there."""
-        self._owed.clear()
-        self._owes_all = True
-        self._rebuild()
-
-    def _rebuild(self) -> bool:
-        """Open the firewall, anew perhaps, and bring it to what it should hold; whether that worked."""
-        done = self._try(self._bring)
-        if done:
-            if self.fault:
-                self.fault = ""
-                self.report(0, f"the firewall works again: {amount(len(self.bans), 'ban')} restored")
-            self._retry_in = _FIRST_RETRY
-        return done
-
-    def _bring(self) -> None:
-        if self._firewall is None:
-            options = FirewallOptions(backend="null") if self._dry_run else self._settings.firewall
-            self._firewall = self._make(options, self)
-        firewall = self._firewall
-        if self._leaving is not None:
-            leaving, self._leaving = self._leaving, None
-            follow: Callable[[Firewall], bool] = getattr(firewall, "follow", lambda older: False)  # only script's has it
-            if not follow(leaving):
-                self.loop.call_later(_LAST_COMMANDS, leaving.close)
-        if self._owes_all:
-            firewall.tear_down()
-        firewall.open()
-        held = self.bans
-        if owed := [network for network in self._owed if network not in held] if not self._owes_all else []:
-            firewall.remove(owed)
-        if entries := [Entry(network, seconds) for network, seconds in held.remaining(self._now())]:
-            firewall.add(entries)
-        self._owed.clear()
-        self._owes_all = False
-
-    def _try(self, work: Callable[[], None]) -> bool:
-        """Do something with the firewall. Where that fails, it is said once, and all is brought about later."""
-        try:
-            work()
-        except Exception as error:  # the edge to code that is not ours, and to a kernel: no line may end the daemon here
-            is_known = isinstance(error, FirewallError | OSError)
-            fault = str(error) if is_known else f"the firewall fails through a fault of logtrigger's own: {error!r}"
-            if not self.fault:
-                self.report(0, f"{fault}; rules, counters and scripts work on, and bans are tried again")
-            self.fault = fault
-            if self._retry is None:
-                self._retry = self.loop.call_later(self._retry_in, self._try_again)
-                self._retry_in = min(2 * self._retry_in, _LAST_RETRY)
-            return False
-        return True
-
-    def _try_again(self) -> None:
-        self._retry = None
-        self._expire()
-        self._rebuild()
 
     # Time
 
@@ -685,7 +601,7 @@ class Banning:
     def _lift(self, lifted: Sequence[str], how: str) -> None:
         self._record(lifted, how)
         if lifted:
-            self._remove(lifted)
+            self._upkeep.remove(lifted)
 
     # This machine's addresses
 
@@ -709,12 +625,6 @@ class Banning:
     def _refresh(self) -> None:
         self._host = hostaddresses.read()
         self.loop.call_later(_REFRESH, self._refresh)
-
-
-def _make(options: FirewallOptions, host: Host) -> Firewall:
-    from logtrigger import firewall  # only here: many a configuration bans nobody
-
-    return firewall.make(options, host)
 
 
 def _scope(escalation: Escalation, rule: str) -> str:
