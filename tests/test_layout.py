@@ -160,7 +160,7 @@ def test_exception_is_one(name: str) -> None:
 
 def shipped_files() -> list[Path]:
     inside = [path for folder in SHIPPED for path in (ROOT / folder).rglob("*") if "__pycache__" not in path.parts]
-    return sorted(path for path in [*ROOT.iterdir(), *inside] if path.is_file() and path != Path(__file__))
+    return sorted(path for path in [*ROOT.iterdir(), *inside] if path.is_file() and path.name != ".git" and path != Path(__file__))
 
 
 @pytest.mark.parametrize("path", shipped_files(), ids=lambda path: str(path.relative_to(ROOT)))
