@@ -51,7 +51,7 @@ def place(folder: Path) -> Callable[[str], str]:
         geodata.write(folder / "GeoLite2-ASN.mmdb", geodata.ASN_NETWORKS, "GeoLite2-ASN")
     for file in (folder, *folder.rglob("*")):
         file.chmod(0o700)
-    return lambda text: text.replace("'/etc/logtrigger/", f"'{folder}/").replace("'/usr/share/GeoIP/", f"'{folder}/")
+    return lambda text: re.sub(r"""(?<=['"])/(etc/logtrigger|usr/share/GeoIP)/""", f"{folder}/", text)
 
 
 def checked(folder: Path, text: str) -> Result:
