@@ -58,7 +58,7 @@ class Heads:
             rb"(?:<([0-9]{1,3})>)?(" + _SYSLOG_TIME + rb") ([^\s:\[\]]{1,255}) (" + names + rb")(?:\[([^\]\s]{0,32})\])?: "
         ).match
         # The last of these: whatever begins with the same text has the same head, such as what a program says in one second.
-        self._header, self._recent = b"", ("", "", "", NO_FRONT)
+        self._header, self._recent = b"", Head("", 0)
         self._times: dict[bytes, str] = {}
         self._plain: dict[bytes, str] = {}  # the beginning of lines whose time is written in so many bytes
         self._fronts: dict[tuple[bytes | None, ...], Front] = {}
@@ -67,8 +67,8 @@ class Heads:
         """The head of the line data[begin:end]."""
         header = self._header
         if header and data.startswith(header, begin, end):
-            time, program, pid, front = self._recent
-            return Head(time, begin + len(header), program, pid, front)
+            last = self._recent
+            return Head(last.time, begin + len(header), last.program, last.pid, last.front)
         limit = begin + _LONGEST_HEADER
         limit = end if end < limit else limit
         if self._names is not None and self._names(data, begin, limit) is None:
@@ -79,9 +79,8 @@ class Heads:
         priority, stamp, host, program, pid = found.groups()
         front = self._fronts.get((priority, host, program)) or self._front((priority, host, program), data, begin, end)
         time = self._times.get(stamp) or self.time(stamp)
-        program = front.facts["program"]
-        head = Head(time, found.end(), program, _number(pid), front)
-        self._header, self._recent = found[0], (time, program, head.pid, front)
+        head = Head(time, found.end(), front.facts["program"], _number(pid), front)
+        self._header, self._recent = found[0], head
         return head
 
     def stamped(self, data: bytes, begin: int, end: int) -> Head:

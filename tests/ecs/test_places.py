@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -52,7 +53,12 @@ def test_what_is_not_known_is_not_said(found: dict[str, str]) -> None:
 def test_what_is_known_of_an_address_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its text is made once for each answer, and anew when the databases say something else."""
     made: list[Places] = []
-    monkeypatch.setattr(ecs_places, "facts", lambda found: (made.append(found), facts(found))[1])
+
+    def counted(found: Places) -> dict[str, Any]:
+        made.append(found)
+        return facts(found)
+
+    monkeypatch.setattr(ecs_places, "facts", counted)
     answers = {"192.0.2.7": HELSINKI}
     text = behind(answers.__getitem__)
     assert text("192.0.2.7") == text("192.0.2.7") and "Helsinki" in text("192.0.2.7")
