@@ -110,7 +110,10 @@ class Heads:
             return None
         time = self.time(header.stamp.strip(b"[]")) if header.stamp else ""
         facts = _facts(line, header)
-        return Head(time, begin + header.body, header.program, _number(header.pid), Front(tuple(facts.items()), facts))
+        body = begin + header.body
+        if data.startswith(b" ", body, end):  # rsyslog puts one more into RFC 5424 before what came in by RFC 3164
+            body += 1
+        return Head(time, body, header.program, _number(header.pid), Front(tuple(facts.items()), facts))
 
     def _front(self, key: Sequence[bytes | None], data: bytes, begin: int, end: int) -> Front:
         line = data[begin : min(end, begin + _LONGEST_HEADER)]

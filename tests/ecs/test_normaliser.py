@@ -155,6 +155,7 @@ def test_a_dataset_without_programs_hides_no_shipped_one() -> None:
     [
         "<165>1 2023-10-31T15:09:55.003Z gate sshd 812 - - ",
         "<165>1 2023-10-31T15:09:55.003Z gate sshd 812 ID47 - ",
+        "<165>1 2023-10-31T15:09:55.003Z gate sshd 812 - -  ",
         '<165>1 2023-10-31T15:09:55.003Z gate sshd 812 - [a@32473 x="1\\] y" z="\\]\\"\\]"][b c="d"] ',
         "<165>1 2023-10-31T16:09:55.003+01:00 gate sshd 812 - - \ufeff",
     ],
