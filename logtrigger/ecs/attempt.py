@@ -15,8 +15,8 @@ Found = tuple[int, Sequence[bytes]]  # which pattern, and its captures before th
 class Attempt:
     """The first of several anchored patterns that matches.
 
-    Where the patterns have quick expressions, these are joined into one: a call for each would cost more than all of them do.
-    Compiling that takes some ten milliseconds, which only pays for an event that comes often.
+    The first ones that have quick expressions are joined into one, up to a pattern that has none: a call for each would cost
+    more than all of them do. Compiling that takes some ten milliseconds, which only pays for an event that comes often.
     """
 
     def __init__(self, patterns: Sequence[Pattern]) -> None:
@@ -25,24 +25,29 @@ class Attempt:
 
     def find(self, data: bytes, begin: int, end: int) -> Found | None:
         """The first that matches the message data[begin:end], which ends without white space."""
-        if self._few or self._joined is None:
-            self._few -= self._few > 0
-            for number, pattern in enumerate(self._patterns):
-                values = pattern.captures(data, begin, end)
-                if values is not None:
-                    return number, values
-            return None
-        match, groups = self._joined
-        found = match(data, begin, end)
-        if found is None:
-            return None
-        number, of = groups[found.lastindex or 0]
-        return number, of(found)
+        tried = 0
+        if self._few:
+            self._few -= 1
+        elif self._joined is not None:
+            match, groups, tried = self._joined
+            found = match(data, begin, end)
+            if found is not None:
+                number, of = groups[found.lastindex or 0]
+                return number, of(found)
+        for number in range(tried, len(self._patterns)):
+            values = self._patterns[number].captures(data, begin, end)
+            if values is not None:
+                return number, values
+        return None
 
     @cached_property
     def _joined(self) -> _Joined | None:
-        quick = [one for pattern in self._patterns if (one := pattern.quick(b"")) is not None]
-        if len(quick) < len(self._patterns) or not quick:
+        quick = list[re.Pattern[bytes]]()
+        for pattern in self._patterns:
+            if (expression := pattern.quick(b"")) is None:
+                break
+            quick.append(expression)
+        if not quick:
             return None
         parts, groups, count = [], dict[int, tuple[int, Captures]](), 0
         for number, one in enumerate(quick):
@@ -50,11 +55,12 @@ class Attempt:
             mark = count + one.groups + 1
             groups[mark] = (number, _taken(count + 1, mark))
             count = mark
-        return re.compile(b"|".join(parts), quick[0].flags).match, groups
+        return re.compile(b"|".join(parts), quick[0].flags).match, groups, len(quick)
 
 
 Captures = Callable[[re.Match[bytes]], Sequence[bytes]]
-_Joined = tuple[Callable[[bytes, int, int], re.Match[bytes] | None], dict[int, tuple[int, Captures]]]
+# What matches, by the last group which pattern it was, and how many there are.
+_Joined = tuple[Callable[[bytes, int, int], re.Match[bytes] | None], dict[int, tuple[int, Captures]], int]
 
 
 def _taken(first: int, behind: int) -> Captures:

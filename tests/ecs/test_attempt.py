@@ -9,9 +9,22 @@ from hypothesis import strategies as st
 from logtrigger.ecs import anchoring, attempt
 from logtrigger.ecs.attempt import Attempt
 
-FORMATS = ("{ip} x: {rest}", "{ip}:{port:port} x: {rest}", "{name}/{ip} x: {rest}", "{name}/{ip}:{port:port} x: {rest}", "x")
+FORMATS = [
+    "{ip} x: {rest}",
+    "{ip}:{port:port} x: {rest}",
+    "{name}/{ip} x: {rest}",
+    "{name}/{ip}:{port:port} x: {rest}",
+    "x",
+    # From here on some have no quick expression.
+    "{name}/{:word}:{ip}:{port:port} x: {rest}",
+    "{:word}:{ip}:{port:port} x: {rest}",
+    "x {rest}",
+    "{rest} x",
+]
 PATTERNS = [anchoring.compile(text, syntax="format") for text in FORMATS]
-pieces = st.sampled_from(["10.0.0.1", "2001:db8::7", ":", "80", "/", "bob", " x: ", " ", "x", "é", "8.8.8.8"])
+pieces = st.sampled_from(
+    ["udp4", "[2001:db8::7]", "10.0.0.1", "2001:db8::7", ":", "80", "/", "bob", " x: ", " ", "x", "é", "8.8.8.8"]
+)
 
 
 @given(st.lists(pieces, max_size=9).map("".join))
