@@ -4,6 +4,7 @@
 # make docs   what is made of the code: docs/options.md
 # make bench  time from a line to its action or ban and lines a second, beside the peers that are installed; an hour
 # make torture  500,000 lines through files rotated in every way while the daemon is stopped and killed; 20 minutes
+# make dist   wheel and sdist in dist/; make deb  a package for Debian there
 # make clean  remove what the above made
 #
 # A Debian with git, make and python3-venv is enough. VENV=DIR uses another virtual environment.
@@ -11,7 +12,8 @@
 VENV ?= .venv
 PYTHON ?= python3
 
-POSIX_SCRIPTS = $(shell find scripts examples etc packaging tests/packaging -name "*.sh" -o -name "*.include" -o -path "*/init.d/*" 2>/dev/null | sort)
+POSIX_SCRIPTS = $(shell find scripts examples etc packaging tests/packaging -name '*.sh' -o -name '*.include' -o -path '*/init.d/*' \
+	-o -name 'p*inst' -o -name 'p*rm' -o -name '*.rtupdate' | sort)
 MAN_PAGES = $(shell find man -name '*.[1-9]' 2>/dev/null | sort)
 
 # $(call lint,TOOL,COMMAND): run it; where the tool is missing say so and go on, but fail in CI.
@@ -19,7 +21,7 @@ lint = @if command -v $(1) >/dev/null; then $(2); \
 	elif [ "$$CI" = true ]; then echo "make check: $(1) is not installed, and CI must have it" >&2; exit 1; \
 	else echo "make check: skipped $(1): not installed (apt-get install $(1))"; fi
 
-.PHONY: run test check docs bench torture clean
+.PHONY: run test check docs bench torture dist deb clean
 
 # A clone made with umask 002 is for its group to write, and such scripts are not run.
 run: $(VENV)/.installed
@@ -52,6 +54,12 @@ bench: $(VENV)/.installed-bench
 
 torture: $(VENV)/.installed-dev
 	$(VENV)/bin/python -m tests.torture
+
+dist: $(VENV)/.installed-dev
+	$(VENV)/bin/python -m build --outdir dist
+
+deb: $(VENV)/bin/python
+	PYTHON=$(VENV)/bin/python packaging/deb/build.sh dist
 
 clean:
 	rm -rf .venv run build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

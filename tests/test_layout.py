@@ -46,7 +46,7 @@ UNTESTED = {
 
 # Folders of whoever develops this, which mean nothing on another machine.
 PRIVATE_PATH = re.compile(r"(?<![\w.)}])/work\b|/tmp/venv\b")
-SHIPPED = [".ci", "bench", "docs", "etc", "examples", "logtrigger", "man", "scripts", "tests", "tools"]
+SHIPPED = [".ci", "bench", "docs", "etc", "examples", "logtrigger", "man", "packaging", "scripts", "tests", "tools"]
 
 
 def modules_of(name: str) -> list[str]:
