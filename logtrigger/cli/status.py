@@ -109,7 +109,7 @@ def _delivery(one: Facts, now: float) -> str:
 
 
 def _bans(bans: Facts) -> str:
-    backend = f", by {bans['backend']}" if bans["backend"] else ""
+    backend = f", by {bans['backend']}" + ", which blocks nothing" * (bans["backend"] == "null") if bans["backend"] else ""
     error = f"; not all in force: {bans['error']}" if bans["error"] else ""
     before = f"; {amount(bans['offenders'], 'network')} banned before" if bans["offenders"] else ""
     return f"{bans['number']:,}{backend}{before}{error}"

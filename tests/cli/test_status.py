@@ -223,3 +223,10 @@ def test_hostile_clients_hold_nothing_up(tmp_path: Path) -> None:
 def test_a_clock_that_differs_is_told(ahead: float | None, said: str) -> None:
     source = {"source": "a", "reads": "a", "last": None, "lag": 0, "ahead": ahead, "paused": False, "fault": ""}
     assert status._source(source, 0.0) == f"a; no line yet{said}"
+
+
+def test_bans_that_nothing_carries_out_are_said_to_be_so(tmp_path: Path) -> None:
+    with asked(tmp_path) as one:
+        ask(one, "ban", "203.0.113.9", "1h")
+        [said] = [line for line in ask(one, "status").stdout.splitlines() if line.startswith("bans")]
+        assert said.split(maxsplit=1)[1] == "1, by null, which blocks nothing"
