@@ -81,6 +81,7 @@ class Banning:
         # ... and of a rule's: the ban, whom it is about, the trigger
         self.on_begin: Callable[[Ban, str, Trigger], None] = lambda ban, whom, trigger: None
         self.on_extended: Callable[[Ban], None] = lambda ban: None  # is told of bans that end later than was said
+        self.flushes, self.last_flush = 0, 0.0  # by others, since the start; when the last one was
         self._settings, self._store, self._commits, self._clock = settings, store, commits, clock
         self._dry_run, self._monotonic = dry_run, monotonic
         self._upkeep = Upkeep(self, self.bans, self._options(settings), self._now, self._expire, make)
@@ -520,6 +521,8 @@ class Banning:
         """Somebody else has emptied the firewall, or a part of it."""
         if not self._restoring:
             self._restoring = True
+            self.flushes += 1
+            self.last_flush = self._clock()
             self.loop.call_later(_SETTLE, self._after_flush)
 
     def _after_flush(self) -> None:
@@ -535,6 +538,10 @@ class Banning:
         self.report(
             0, f"somebody has removed our bans from the firewall: {amount(len(lifted), 'ban')} dropped (on_flush forget)"
         )
+
+    def present(self, done: Callable[[frozenset[str] | None], None]) -> None:
+        """Call `done` later with the networks that the kernel blocks; None: it cannot be told."""
+        self._upkeep.present(done)
 
     # Time
 
