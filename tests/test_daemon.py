@@ -387,7 +387,7 @@ def test_absence_over_restarts(one: Live) -> None:
 
 
 def test_nothing_is_missing_that_a_backlog_holds(one: Live) -> None:
-    """Down for two hours, two rotations long: what came meanwhile is read before anything is found missing; what did not, is."""
+    """Down for two hours and two rotations: what came meanwhile is read before anything is found missing; what did not, is."""
     waits = [one.rule(name, f"{name} of %s done", fields="machine", absent="1h", script=None) for name in ("Backup", "Report")]
     one.configure(*waits)
     with one.running(level=3):
