@@ -11,8 +11,9 @@ import shlex
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from math import inf
 
 from logtrigger import hostaddresses, places, sessions
@@ -94,7 +95,7 @@ class Banning:
         self._expiry: Timer | None = None
         self._expires_at: float | None = None
         self._restoring = self._crowded = False
-        self._unrecorded: deque[Unban] = deque()  # of very many that were lifted at once
+        self._unrecorded: deque[tuple[Iterator[str], float, str]] = deque()  # networks that were lifted, when and how
         self._host = hostaddresses.read()
         self._news: socket.socket | None = None  # of addresses of this machine
 
@@ -589,15 +590,21 @@ class Banning:
     def _record(self, lifted: Iterable[str], how: str) -> None:
         """Tell everybody of what was lifted; of very many at once a part at a time, so that others get their turn."""
         now, is_recording = self._now(), self.is_recording
-        self._unrecorded += [Unban(network, now, how) for network in lifted]
+        self._unrecorded.append((iter(lifted), now, how))
         if not is_recording:
             self._record_some()
 
     def _record_some(self) -> None:
-        for _ in range(min(_AT_ONCE, len(self._unrecorded))):
-            unban = self._unrecorded.popleft()
-            if unban.network not in self.bans:  # else it is banned anew meanwhile
-                self._ended(unban)
+        left = _AT_ONCE
+        while left and self._unrecorded:
+            networks, ended, how = self._unrecorded[0]
+            some = list(islice(networks, left))
+            if len(some) < left:
+                self._unrecorded.popleft()
+            left -= len(some)
+            for network in some:
+                if network not in self.bans:  # else it is banned anew meanwhile
+                    self._ended(Unban(network, ended, how))
         if self._unrecorded:
             self.loop.call_soon(self._record_some)
 
