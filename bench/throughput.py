@@ -96,7 +96,7 @@ class Measured:
         self.runs.append(tools.run(self.command, self.setup.folder, core=core, good=self.tool.good))
 
 
-def _in_turns(options: Options, setups: Sequence[tuple[Tool, Setup]], runs: int) -> list[Measured]:
+def in_turns(options: Options, setups: Sequence[tuple[Tool, Setup]], runs: int) -> list[Measured]:
     """Each program over its log, A B C A B C. Before that each reads a short log, so that what it caches is there."""
     measured = []
     for tool, setup in setups:
@@ -126,7 +126,7 @@ def speed(options: Options) -> str:
         corpus = _corpus(options, kind, options.lines)
         expected = expect(corpus, RULES)
         setups = [(tool, _setup(options, f"{kind.name} {tool.name}", corpus, RULES)) for tool in wanted]
-        measured = _in_turns(options, setups, options.runs)
+        measured = in_turns(options, setups, options.runs)
         parts.append(_speed_table(corpus, expected, measured))
         by_name = {one.tool.name: one for one in measured}
         goals += _speed_goals(kind.name, by_name)
@@ -134,7 +134,7 @@ def speed(options: Options) -> str:
         commands |= {one.tool.name: one.command.shown for one in measured}
     versions = [(tool.name, tool.version(), f"`{commands[tool.name]}`".replace("|", r"\|")) for tool in wanted]
     parts = [
-        _where(options),
+        where(options),
         *parts,
         report.goals(goals),
         report.table(("program", "version", "command"), versions, right=False),
@@ -215,7 +215,7 @@ def _plot(options: Options, speeds: dict[str, dict[str, float]]) -> str:
     return f"![Lines a second on one core, on a logarithmic scale]({path.name})"
 
 
-def _where(options: Options) -> str:
+def where(options: Options) -> str:
     logs = "real logs, stretched" if corpora.real_logs() else "a synthetic log: the real ones are not here"
     return (
         f"{platform.system()} {platform.release()} {platform.machine()}, {processor()}, Python {platform.python_version()};"
@@ -237,12 +237,12 @@ def processor() -> str:
 
 def many_rules(options: Options) -> str:
     """A thousand rules instead of twenty."""
-    parts, goals = [_where(options)], []
+    parts, goals = [where(options)], []
     for kind in _kinds()[:2]:
         corpus = _corpus(options, kind, options.lines)
         thousand = rules.thousand(RULES, kind.name, options.seed)
         for tool in (tools.LOGTRIGGER, tools.PURE):
-            few, many = _in_turns(
+            few, many = in_turns(
                 options,
                 [
                     (tool, _setup(options, f"{kind.name} {tool.name} {len(rule_list)}", corpus, rule_list))
@@ -269,7 +269,7 @@ def _peers_with_many_rules(options: Options, peers: Sequence[Tool]) -> str:
     thousand = rules.thousand(RULES, kind.name, options.seed)
     factors = []
     for tool in peers:
-        few, many = _in_turns(
+        few, many = in_turns(
             options,
             [
                 (tool, _setup(options, f"many {tool.name} {len(rule_list)}", corpus, rule_list))

@@ -75,12 +75,12 @@ def _meant(changes: Mapping[str, Option], rule: Draft, glob: str) -> Mapping[str
     """What of the changes a rule takes: sshd_* means those about failures, not the one that sees good logins."""
     if "trust" not in rule.given or glob == rule.name:
         return changes
-    return {name: given for name, given in changes.items() if name not in _OF_FAILURES}
+    return {name: given for name, given in changes.items() if name not in OF_FAILURES}
 
 
 # What says how failures are counted and what they lead to.
 _COUNTING = ("maxfail", "time", "distinct", "group", "weight", "reset_by", "suppress")
-_OF_FAILURES = (*_COUNTING, "widen", *(name for name in SECTIONS["rule"] if name.startswith("ban")))
+OF_FAILURES = (*_COUNTING, "widen", *(name for name in SECTIONS["rule"] if name.startswith("ban")))
 # What is set above -> what it takes the place of below: a rule that waits for events counts none, and the other way round; so
 # does one that sees good logins.
 _INSTEAD = {
@@ -88,6 +88,6 @@ _INSTEAD = {
     "source": ("file",),
     "absent": (*_COUNTING, "ban"),
     "maxfail": ("absent", "forget"),
-    "trust": _OF_FAILURES,
+    "trust": OF_FAILURES,
 }
 OVERRIDE_ONLY = OVERRIDE.keys() - SECTIONS["rule"].keys()

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from logtrigger import __version__, headers, places, sealed
+from logtrigger import __version__, headers, places, sealed, shipped
 from logtrigger.addresses import AddressSet
-from logtrigger.config.merge import Draft
+from logtrigger.config.merge import OF_FAILURES, Draft
 from logtrigger.config.options import RuleOptions
 from logtrigger.config.relations import Built
 from logtrigger.config.words import listed, shown, suggestion
@@ -24,18 +25,24 @@ from logtrigger.rule import Rule, Settings
 
 _ARROW = re.compile(r"(?:^| )-> ?")
 _DIGEST = 16  # bytes
+_OURS = str(shipped.path(shipped.RULES))
+# Options of which no sample says anything.
+_UNTRIED = {"name", "enabled", "file", "source", "ignore", "script", "env", "action", "key", *OF_FAILURES}
 
 
 def failures(built: Iterable[Built], running: Sequence[Rule], passed: Passed | None = None) -> list[tuple[str, Complaint]]:
     """The names of running rules whose samples do not come out as they say, each with what is wrong.
 
-    Rules that are known to have `passed` are not tried again; those that pass now are noted there.
+    With `passed`, rules that are known to have passed are not tried again; those that pass now are noted there. Rules that come
+    with the program have been tried before it was given away.
     """
     rules = {rule.name: rule for rule in running}
     found: list[tuple[str, Complaint]] = []
     for one in built:
         rule = rules.get(one.options.name)
-        if rule is None or not (one.options.expect or one.options.reject) or (passed is not None and passed.has(one.draft)):
+        if rule is None or not (one.options.expect or one.options.reject):
+            continue
+        if passed is not None and (_is_shipped(one.draft) or passed.has(one.draft)):
             continue
         complaints = _of_rule(rule, one.options)
         if passed is not None and not complaints:
@@ -71,6 +78,12 @@ class Passed:
         """Write the file, where something changed."""
         if self._now != self._before:
             sealed.write(self._path, self._label, b"".join(sorted(self._now)))
+
+
+def _is_shipped(draft: Draft) -> bool:
+    """Whether all that its samples try stands in a file of the library that comes with the program."""
+    given = (option.place.path for name, option in draft.given.items() if name not in _UNTRIED)
+    return all(os.path.dirname(path) == _OURS for path in given)
 
 
 def _digest(draft: Draft) -> bytes:

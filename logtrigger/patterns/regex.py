@@ -126,8 +126,7 @@ class RegexPattern:
                 return None
             values = self._values(found, line)
             if values is not None:
-                cut = len(shown) < len(line) and found.end() == len(shown)  # where a "$" has taken the cut for the line's end
-                return None if cut else values
+                return values
             found = self._find(shown, found.start() + 1)
         return None
 

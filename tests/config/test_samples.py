@@ -203,3 +203,18 @@ def test_knowledge_of_another_version_counts_for_nothing(
     monkeypatch.setattr(samples, "__version__", "0.0")
     config.load(path, keep=True)
     assert tried == ["a", "b", "a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("override", "count"),
+    [("", 0), ("option maxfail 7\noption ban 2h\noption file /x", 0), ("list program ssh", 1), ("option nocase 1", 1)],
+)
+def test_what_comes_with_the_program_has_been_tried(write: Write, tried: list[str], override: str, count: int) -> None:
+    """Until somebody changes what it recognises; `check` tries it in any case."""
+    text = "config logtrigger\nlist use sshd\noption state /nowhere/db\n"
+    text += f"config override\noption rule sshd_pam\n{override}\n" if override else ""
+    main = write("rules.conf", text)
+    config.load(main)
+    assert set(tried) == ({"sshd_pam"} if count else set())
+    config.read(main)
+    assert {"sshd_pam", "sshd_login"} <= set(tried)
