@@ -2,8 +2,8 @@
 
 Known are RFC 3164 (also without host, as pfSense and BusyBox write it, and with the facility.level of BusyBox and OpenWrt),
 RFC 5424, ISO time stamps as rsyslog's files have them, `logread`, `journalctl -o short`, epoch seconds, the common log format,
-and the logs that programs write themselves: a time, perhaps in brackets, behind which the message begins. A line of none of
-them is all body; one that begins with `program[pid]: ` still names its program.
+objects of JSON, and the logs that programs write themselves: a time, perhaps in brackets, behind which the message begins. A
+line of none of them is all body; one that begins with `program[pid]: ` still names its program.
 """
 
 from __future__ import annotations
@@ -48,6 +48,12 @@ _RFC5424 = re.compile(
 )
 _BRACKETS = re.compile(
     rb"[^\[]{0,300}\[(?P<time>" + timestamps.COMMON + rb"|" + timestamps.BSD + rb"|" + timestamps.ISO + rb")\]"
+)
+# An object of JSON: its time, where nothing but plain values stands before that.
+_JSON = re.compile(
+    rb'\{(?:"[0-9A-Za-z_.@-]{1,32}":(?:"[^"\\]{0,128}"|[0-9.-]{1,32}),){0,8}"(?:time|@?timestamp)":"(?P<time>'
+    + timestamps.ISO
+    + rb')"'
 )
 
 # A time of RFC 3164 and what follows it, up to where a year or fraction of a second would have ended.
@@ -142,7 +148,7 @@ def parse(line: bytes) -> Header:
     found = _TIME_ONLY.match(line)
     if found:
         return Header(found["time"], _text(found["host"]), tag=found.end(), body=found.end())
-    found = _BRACKETS.match(line)
+    found = (_JSON if line.startswith(b"{") else _BRACKETS).match(line)
     return Header(found["time"]) if found else Header()
 
 

@@ -79,6 +79,9 @@ def test_line_that_names_no_program(line: str) -> None:
     [
         ('1.2.3.4 - bob [14/Nov/2023:22:00:01 +0000] "GET / HTTP/1.1" 401 5', ZULU),
         ('2001:db8::7 - - [2023-11-14T22:00:01+00:00] "GET / HTTP/1.1" 200 5', ZULU),
+        ('{"reqId":"x","level":2,"time":"2023-11-14T22:00:01+00:00","url":"/"}', ZULU),
+        ('{"@timestamp":"2023-11-14T22:00:01.000Z","url":"/"}', ZULU),
+        ('{"url":"\\",\\"time\\":\\"2021-11-14T22:00:01Z","time":"2023-11-14T22:00:01+00:00"}', None),  # free text before it
         ('1.2.3.4 - [x [14/Nov/2023:22:00:01 +0000] "GET /', None),  # only what stands in the first brackets
     ],
 )
