@@ -9,6 +9,13 @@ from click.shell_completion import BashComplete, ShellComplete, add_completion_c
 
 VARIABLE = "_LOGTRIGGER_COMPLETE"  # by which a shell asks; click's name for it
 
+# Where each shell looks for it, below /usr or /usr/local.
+PLACES = {
+    "bash": "share/bash-completion/completions/logtrigger",
+    "zsh": "share/zsh/site-functions/_logtrigger",
+    "fish": "share/fish/vendor_completions.d/logtrigger.fish",
+}
+
 # Unlike click's: the line is handed over as it is, since bash cuts words at the colons of an address, and what it puts into
 # the line begins behind the last of them.
 _BASH = """\
@@ -45,7 +52,7 @@ add_completion_class(_Bash)  # in the place of click's
 
 
 @click.command(short_help="complete commands in a shell")
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.argument("shell", type=click.Choice(list(PLACES)))
 def completion(shell: str) -> None:
     """Print what makes SHELL complete commands, options, files, names of rules and banned addresses.
 
@@ -57,8 +64,13 @@ def completion(shell: str) -> None:
     Or, for the shell that runs: eval "$(logtrigger completion bash)". Rules and addresses are asked of the running daemon, so
     that whoever may not ask it is offered none.
     """
+    click.echo(script(shell))
+
+
+def script(shell: str) -> str:
+    """What the shell is to read."""
     from logtrigger.cli.commands import main
 
     of = get_completion_class(shell)
     assert of is not None
-    click.echo(of(main, {}, "logtrigger", VARIABLE).source())
+    return of(main, {}, "logtrigger", VARIABLE).source()

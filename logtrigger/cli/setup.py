@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
 
 from logtrigger import placing, shipped
+from logtrigger.placing import Piece
 
 _PACKAGED = "packaged"  # a file that a distribution's package adds: what has installed us, and has set everything up
 _FLEETING = ("/tmp/", "/var/tmp/", "/dev/shm/")
 
 
 @click.command(short_help="install configuration, scripts, service and manual pages")
-@click.option("--prefix", default="/usr/local", show_default=True, metavar="DIR", help="Manual pages go to DIR/share/man.")
+@click.option(
+    "--prefix",
+    default="/usr/local",
+    show_default=True,
+    metavar="DIR",
+    help="Manual pages and what completes commands go to DIR/share.",
+)
 @click.option("--root", type=click.Path(path_type=Path), default="/", metavar="DIR", help="For the system below DIR.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @click.option("--remove", is_flag=True, help="Take away what was installed, except what was changed.")
@@ -40,11 +47,19 @@ def setup(context: click.Context, prefix: str, root: Path, dry_run: bool, remove
             _tell(placing.remove(root, dry_run=dry_run))
             _tell_leavings(root)
             return
-        _tell(placing.place(root, list(placing.pieces(root, prefix, command)), dry_run=dry_run))
+        wanted = [*placing.pieces(root, prefix, command), *([] if placing.is_openwrt(root) else _completions(prefix))]
+        _tell(placing.place(root, wanted, dry_run=dry_run))
     except OSError as error:
         fault = f"{error.filename or root}: {error.strerror}"
         raise click.ClickException(f"{fault} (run it as root, or with --root DIR)") from None
     _tell_next(root, command)
+
+
+def _completions(prefix: str) -> Iterator[Piece]:
+    from logtrigger.cli.completion import PLACES, script
+
+    for shell, place in PLACES.items():
+        yield Piece(f"{prefix.strip('/')}/{place}", f"{script(shell)}\n".encode())
 
 
 def program(name: str | None = None) -> list[str]:

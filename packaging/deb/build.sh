@@ -42,7 +42,15 @@ for page in "$top"/man/*.[58]; do
     gzip -9n <"$page" >"$tree/usr/share/man/man$section/${page##*/}.gz"
 done
 put 644 usr/share/doc/logtrigger "$here/copyright" "$top/README.md"
-put 644 usr/share/doc/logtrigger/docs "$top"/docs/*.md
+put 644 usr/share/doc/logtrigger/docs "$top"/docs/*.*
+# completion SHELL PLACE: what completes commands there
+completion() {
+    mkdir -p "$tree/usr/share/${2%/*}"
+    PYTHONPATH=$tree/usr/lib/logtrigger PYTHONDONTWRITEBYTECODE=1 "${PYTHON:-python3}" -m logtrigger completion "$1" >"$tree/usr/share/$2"
+}
+completion bash bash-completion/completions/logtrigger
+completion zsh zsh/vendor-completions/_logtrigger
+completion fish fish/vendor_completions.d/logtrigger.fish
 gzip -9n <"$top/CHANGELOG.md" >"$tree/usr/share/doc/logtrigger/changelog.gz"
 
 # What dpkg is to know: all that lies in /etc is the administrator's.

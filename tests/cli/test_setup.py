@@ -30,6 +30,12 @@ def test_each_file_is_named_and_what_comes_next(root: Path) -> None:
     assert f"{root}/etc/config/logtrigger: installed\n" in done.stdout
     assert f"{root}/usr/share/man/man8/logtrigger.8: installed\n" in done.stdout
     assert "\n    systemctl enable logtrigger\n" in done.stdout
+    shells = [
+        "bash-completion/completions/logtrigger",
+        "zsh/site-functions/_logtrigger",
+        "fish/vendor_completions.d/logtrigger.fish",
+    ]
+    assert all("_LOGTRIGGER_COMPLETE" in (root / "usr/share" / path).read_text() for path in shells)
     assert (root / "etc/config/logtrigger").read_bytes() == shipped.path("etc/config/logtrigger").read_bytes()
 
 
@@ -49,6 +55,7 @@ def test_openwrt_is_told_of_its_own(root: Path) -> None:
     (root / "etc/openwrt_release").touch()
     done = run("--root", root)
     assert "\n    /etc/init.d/logtrigger enable\n" in done.stdout and "firewall.include" in done.stdout
+    assert not list(root.rglob("_logtrigger"))
 
 
 def test_removal_tells_what_is_left(root: Path) -> None:
