@@ -87,6 +87,11 @@ class Outbox:
         return self._sender.most if self._told_of is not None else min(self._sender.most, HEAD)
 
     @property
+    def counts(self) -> bool:
+        """Whether it tells of the first triggers only, and takes the others without their texts."""
+        return self._told_of is not None
+
+    @property
     def fails(self) -> bool:
         """Whether the last try failed."""
         return self._is_failing

@@ -105,6 +105,23 @@ def test_what_waits_goes_on_with_the_new_options(configured: Configured, loop: L
     assert (tmp_path / "new").read_text() == "m1\nm2\nm3\n"
 
 
+def test_what_was_to_be_counted_is_left_to_the_next_start_where_each_is_told(
+    configured: Configured, loop: Loop, tmp_path: Path
+) -> None:
+    """A mail that has become a log: the texts of what was only to be counted are in the store."""
+    configured.take_up(settings(action("mail", "a", server="127.0.0.1", port=1, sender="a@b.c", to=("b@b.c",))))
+    box = configured.outboxes["a"]
+    results: list[Result | None] = []
+    for one in (trigger(), trigger().bare(), trigger().bare()):
+        box.start(one, results.append)
+    until(loop, lambda: box.health.last_error)
+    until(loop, lambda: not box._sending)
+    configured.take_up(settings(log(tmp_path / "new")))
+    until(loop, lambda: len(results) == 3)
+    assert [result is None for result in results].count(True) == 2
+    assert len((tmp_path / "new").read_text().splitlines()) == 1
+
+
 def test_what_waits_for_an_action_that_is_gone_ends(configured: Configured, loop: Loop, tmp_path: Path) -> None:
     (tmp_path / "old").mkdir()
     configured.take_up(settings(log(tmp_path / "old")))
