@@ -4,7 +4,7 @@
 # make docs   what is made of the code: docs/options.md
 # make bench  time from a line to its action or ban and lines a second, beside the peers that are installed; an hour
 # make torture  500,000 lines through files rotated in every way while the daemon is stopped and killed; 20 minutes
-# make dist   wheel and sdist in dist/; make deb  a package for Debian there
+# make dist   wheel and sdist in dist/; make deb  a package for Debian there; make pyz  one file for any Python
 # make clean  remove what the above made
 #
 # A Debian with git, make and python3-venv is enough. VENV=DIR uses another virtual environment.
@@ -21,7 +21,7 @@ lint = @if command -v $(1) >/dev/null; then $(2); \
 	elif [ "$$CI" = true ]; then echo "make check: $(1) is not installed, and CI must have it" >&2; exit 1; \
 	else echo "make check: skipped $(1): not installed (apt-get install $(1))"; fi
 
-.PHONY: run test check docs bench torture dist deb clean
+.PHONY: run test check docs bench torture dist deb pyz clean
 
 # A clone made with umask 002 is for its group to write, and such scripts are not run.
 run: $(VENV)/.installed
@@ -61,6 +61,9 @@ dist: $(VENV)/.installed-dev
 
 deb: $(VENV)/bin/python
 	PYTHON=$(VENV)/bin/python packaging/deb/build.sh dist
+
+pyz: $(VENV)/bin/python
+	PYTHON=$(VENV)/bin/python packaging/pyz.sh dist
 
 clean:
 	rm -rf .venv run build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

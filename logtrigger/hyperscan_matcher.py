@@ -171,7 +171,9 @@ def _compiled(expressions: Sequence[Expression]) -> bytes:
     import json  # both take milliseconds to load, which a start with a cache is spared
     import subprocess
 
-    command = [sys.executable, "-P", "-m", "logtrigger.hyperscan_matcher"]  # -P: nothing is imported from where we stand
+    # The path is that of this process: its packages may be in a place of their own, we ourselves in an archive.
+    program = f"import sys; sys.path[:] = {sys.path!r}; from {__name__} import main; main()"
+    command = [sys.executable, "-c", program]
     try:
         done = subprocess.run(command, input=json.dumps(expressions).encode(), capture_output=True, check=False)
     except OSError as error:
@@ -215,7 +217,8 @@ def _compile_here(expressions: Sequence[Expression]) -> bytes:
     return bytes(hyperscan.dumpb(database))
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Compile what standard input says, in a process of its own."""
     import json
 
     sys.stdout.buffer.write(_compile_here(json.load(sys.stdin)))

@@ -1,7 +1,8 @@
 """Where the files lie that come with the program, besides its code: rules, datasets, scripts, manual pages.
 
 They are called by their path in a checkout, `etc/logtrigger/rules.d`. Installed, the same tree stands in `share/`
-beside this module (`pyproject.toml` puts it there). Nobody else needs to know either.
+beside this module (`pyproject.toml` puts it there). Nobody else needs to know either, nor that `logtrigger.pyz` is an
+archive that has to be unpacked first.
 """
 
 from __future__ import annotations
@@ -16,9 +17,16 @@ _ROOTS = (_HERE / "share", _HERE.parent)
 
 def path(name: str) -> Path:
     """Where a file or folder lies; where there is none, where it would lie in a checkout."""
-    return next((found for root in _ROOTS if (found := root / name).exists()), _ROOTS[-1] / name)
+    roots = _ROOTS if _HERE.is_dir() else _unpacked()
+    return next((found for root in roots if (found := root / name).exists()), roots[-1] / name)
 
 
 def files(folder: str, ending: str = ".conf") -> list[Path]:
     """The files of a folder whose names end so, in the order of their names."""
     return sorted(path(folder).glob(f"*{ending}"))
+
+
+def _unpacked() -> tuple[Path, ...]:
+    from logtrigger import unpacked  # brings zipfile
+
+    return (unpacked.folder(_HERE.parent),)

@@ -1,3 +1,4 @@
+#!/bin/sh
 # Runs in namespaces of its own: puts a file system together and becomes its systemd.
 #
 #     sh boot.sh LOWER UPPER WORK ROOT

@@ -44,6 +44,14 @@ def package(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def archive(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """logtrigger.pyz"""
+    folder = tmp_path_factory.mktemp("pyz")
+    build("packaging/pyz.sh", folder, wheel)
+    return folder / "logtrigger.pyz"
+
+
+@pytest.fixture(scope="session")
 def fresh_debian() -> Path:
     """Making one takes a minute, which is no test's fault."""
     return debian()

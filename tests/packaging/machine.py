@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 _CACHE = ROOT / "build/debian"  # "make clean" removes it
 _PACKAGES = "python3,systemd,nftables,python3-nftables,iptables"
 _BOOT = Path(__file__).with_name("boot.sh")
-_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 Done = subprocess.CompletedProcess[str]
 

@@ -1,3 +1,4 @@
+#!/bin/sh
 # A stand-in for OpenWrt's /etc/rc.common and procd, as far as the init script uses them: sh procd.sh SCRIPT ACTION
 #
 # What is asked of procd is written to $PROCD/asked. The instance that an init script opens is started as it says, and its
