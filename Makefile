@@ -1,7 +1,7 @@
 # make run    try it: the quickstart configuration, in the foreground, from this checkout
 # make test   the tests and doctests
 # make check  format, lint, types, shell scripts, man pages
-# make docs   what is made of the code: docs/options.md
+# make docs   what is made of the code: docs/options.md, and pictures of the program at work
 # make bench  time from a line to its action or ban and lines a second, beside the peers that are installed; an hour
 # make torture  500,000 lines through files rotated in every way while the daemon is stopped and killed; 20 minutes
 # make dist   wheel and sdist in dist/; make deb  a package for Debian there; make pyz  one file for any Python
@@ -44,6 +44,7 @@ check: $(VENV)/.installed-dev
 
 docs: $(VENV)/.installed
 	$(VENV)/bin/python -m tools.options_page
+	$(VENV)/bin/python -m tools.pictures
 
 bench: $(VENV)/.installed-bench
 	$(VENV)/bin/python bench/latency.py

@@ -11,8 +11,9 @@ import shlex
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from math import inf
 
 from logtrigger import hostaddresses, places, sessions
@@ -81,6 +82,7 @@ class Banning:
         # ... and of a rule's: the ban, whom it is about, the trigger
         self.on_begin: Callable[[Ban, str, Trigger], None] = lambda ban, whom, trigger: None
         self.on_extended: Callable[[Ban], None] = lambda ban: None  # is told of bans that end later than was said
+        self.flushes, self.last_flush = 0, 0.0  # by others, since the start; when the last one was
         self._settings, self._store, self._commits, self._clock = settings, store, commits, clock
         self._dry_run, self._monotonic = dry_run, monotonic
         self._upkeep = Upkeep(self, self.bans, self._options(settings), self._now, self._expire, make)
@@ -93,7 +95,7 @@ class Banning:
         self._expiry: Timer | None = None
         self._expires_at: float | None = None
         self._restoring = self._crowded = False
-        self._unrecorded: deque[Unban] = deque()  # of very many that were lifted at once
+        self._unrecorded: deque[tuple[Iterator[str], float, str]] = deque()  # networks that were lifted, when and how
         self._host = hostaddresses.read()
         self._news: socket.socket | None = None  # of addresses of this machine
 
@@ -520,6 +522,8 @@ class Banning:
         """Somebody else has emptied the firewall, or a part of it."""
         if not self._restoring:
             self._restoring = True
+            self.flushes += 1
+            self.last_flush = self._clock()
             self.loop.call_later(_SETTLE, self._after_flush)
 
     def _after_flush(self) -> None:
@@ -535,6 +539,10 @@ class Banning:
         self.report(
             0, f"somebody has removed our bans from the firewall: {amount(len(lifted), 'ban')} dropped (on_flush forget)"
         )
+
+    def present(self, done: Callable[[frozenset[str] | None], None]) -> None:
+        """Call `done` later with the networks that the kernel blocks; None: it cannot be told."""
+        self._upkeep.present(done)
 
     # Time
 
@@ -582,15 +590,21 @@ class Banning:
     def _record(self, lifted: Iterable[str], how: str) -> None:
         """Tell everybody of what was lifted; of very many at once a part at a time, so that others get their turn."""
         now, is_recording = self._now(), self.is_recording
-        self._unrecorded += [Unban(network, now, how) for network in lifted]
+        self._unrecorded.append((iter(lifted), now, how))
         if not is_recording:
             self._record_some()
 
     def _record_some(self) -> None:
-        for _ in range(min(_AT_ONCE, len(self._unrecorded))):
-            unban = self._unrecorded.popleft()
-            if unban.network not in self.bans:  # else it is banned anew meanwhile
-                self._ended(unban)
+        left = _AT_ONCE
+        while left and self._unrecorded:
+            networks, ended, how = self._unrecorded[0]
+            some = list(islice(networks, left))
+            if len(some) < left:
+                self._unrecorded.popleft()
+            left -= len(some)
+            for network in some:
+                if network not in self.bans:  # else it is banned anew meanwhile
+                    self._ended(Unban(network, ended, how))
         if self._unrecorded:
             self.loop.call_soon(self._record_some)
 

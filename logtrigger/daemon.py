@@ -83,6 +83,8 @@ class Daemon:
         self.max_line = settings.max_line
         self.report = console.report
         self.configuration, self.settings, self.started = configuration, settings, clock()
+        self.loaded = self.started  # when the configuration was read
+        self.probes: dict[bytes, Callable[[str], None]] = {}  # texts that somebody waits for, and who is told of their source
         self._console, self._load, self._dry_run, self._manager = console, load, dry_run, manager
         self.clock = self._clock = clock
         self.store = Store(None if dry_run else settings.state)
@@ -299,10 +301,12 @@ class Daemon:
                 self._manager.ready(self._in_short())
 
     def _take_up(self) -> None:
+        loaded = self._clock()
         configuration = self._load()
         settings = configuration.settings
         if settings.state != self.settings.state:
             self.report(0, f"the state stays in {self.settings.state} until a restart")
+        self.loaded = loaded
         older, self.configuration, self.settings, self.max_line = self.engine, configuration, settings, settings.max_line
         self.engine = self._engine_for(settings)
         self.engine.take_over(older)
@@ -368,6 +372,8 @@ class Daemon:
         now = self._clock()
         self.feeds.delivered(chunk, now)
         self._vigil.hear(chunk, now)
+        for text in [text for text in self.probes if text in chunk.data]:
+            self.probes.pop(text)(chunk.source)
         if triggers := self._feed(chunk):
             self._act_on(triggers)
         if self.engine.waits:

@@ -110,6 +110,16 @@ class Upkeep:
             self._retry_in = _FIRST_RETRY
         return done
 
+    def present(self, done: Callable[[frozenset[str] | None], None]) -> None:
+        """Call `done` later with the networks that the kernel blocks; None: it cannot be told."""
+        try:
+            if self._firewall is not None:
+                self._firewall.present(done)
+                return
+        except FirewallError:
+            pass  # not open: it will be, in a moment
+        self._host.loop.call_soon(lambda: done(None))
+
     def _bring(self) -> None:
         if self._firewall is None:
             self._firewall = self._make(self._options, self._host)

@@ -386,6 +386,27 @@ def test_absence_over_restarts(one: Live) -> None:
     assert sorted(told[1:]) == ["absent db1: no event of db1 for 2s", "absent db2: no event of db2 for 2s"]
 
 
+def test_nothing_is_missing_that_a_backlog_holds(one: Live) -> None:
+    """Down for two hours and two rotations: what came meanwhile is read before anything is found missing; what did not, is."""
+    waits = [one.rule(name, f"{name} of %s done", fields="machine", absent="1h", script=None) for name in ("Backup", "Report")]
+    one.configure(*waits)
+    with one.running(level=3):
+        one.write("Backup of db done", "Report of db done")
+        one.wait_for("event Report")
+    with closing(sqlite3.connect(one.state)) as db, db:
+        earlier = "json_set(CAST(data AS TEXT), '$[0][0][0]', json_extract(CAST(data AS TEXT), '$[0][0][0]') - 7200)"
+        assert db.execute(f"UPDATE window SET data = CAST({earlier} AS BLOB)").rowcount == 2
+    written = time.strftime("%Y-%m-%dT%H:%M:%S+00:00 gate app: Backup of db done", time.gmtime(clock() - 1800))
+    one.write(*("something else" for _ in range(1000)), written)
+    one.log.rename(one.folder / "app.log.2")
+    one.log.write_text("something else\n" * 1000)
+    one.log.rename(one.folder / "app.log.1")
+    one.log.write_text("something else\n" * 1000)
+    with one.running(level=1):
+        one.wait_for("trigger Report: ")
+    assert "trigger Backup: " not in one.output
+
+
 def test_too_late_is_recorded_not_run(one: Live) -> None:
     one.configure(late="1h")
     with one.running():

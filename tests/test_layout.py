@@ -40,6 +40,13 @@ UNTESTED = {
     "logtrigger/config/places.py": "tried by tests/config/test_build.py",
     "logtrigger/control/banned.py": "tried by tests/cli/test_bans.py",
     "logtrigger/control/client.py": "every test of a command that asks the daemon tries it",
+    "logtrigger/control/examined.py": "tried by tests/e2e/test_doctor.py",
+    "logtrigger/doctor/configured.py": "tried by tests/e2e/test_doctor.py",
+    "logtrigger/doctor/disk.py": "tried by tests/e2e/test_doctor.py",
+    "logtrigger/doctor/examination.py": "tried by tests/cli/test_doctor.py",
+    "logtrigger/doctor/findings.py": "values",
+    "logtrigger/doctor/packets.py": "tried by tests/e2e/test_doctor.py",
+    "logtrigger/doctor/running.py": "tried by tests/e2e/test_doctor.py",
     "logtrigger/control/listener.py": "tried by tests/control/test_server.py",
     "logtrigger/control/standing.py": "tried by tests/cli/test_status.py and tests/cli/test_rules.py",
 }

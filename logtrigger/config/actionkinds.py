@@ -95,6 +95,9 @@ def _is_host(text: str) -> bool:
 
 
 def _host(value: Value) -> str:
+    host, _, port = value.text.rpartition(":")
+    if port.isdecimal() and _is_host(host) and ":" not in host:
+        raise ValueError(f"write option port '{port}', and only {host} here")
     if not _is_host(value.text):
         raise ValueError("write a name or an address, such as mail.example.org")
     return value.text
@@ -112,7 +115,7 @@ def _header(value: Value) -> tuple[tuple[str, str], ...]:
 def _mail_addresses(value: Value) -> tuple[str, ...]:
     addresses = tuple(value.text.split())
     if not addresses or not all(_MAIL_ADDRESS.fullmatch(address) for address in addresses):
-        raise ValueError("write one such as admin@example.org")
+        raise ValueError("write addresses alone, with blanks between them, such as admin@example.org root")
     return addresses
 
 

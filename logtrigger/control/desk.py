@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from logtrigger.config.words import listed, suggestion
-from logtrigger.control import banned, history, standing
+from logtrigger.control import banned, examined, history, standing
 from logtrigger.control import why as reasons
 from logtrigger.control.protocol import Refused, Request, Rows
 from logtrigger.errors import ConfigError
@@ -112,6 +112,8 @@ COMMANDS: dict[str, Command] = {
     "why": Command(reasons.why, {"network": _text}, needs=("network",)),
     "reload": Command(reload),
     "metrics": Command(metrics),
+    "firewall": Command(examined.firewall),
+    "probe": Command(examined.probe, {"text": _text}, needs=("text",)),
 }
 
 

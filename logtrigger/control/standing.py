@@ -39,6 +39,7 @@ def status(daemon: Daemon, user: int) -> Rows:
         "version": __version__,
         "pid": os.getpid(),
         "started": daemon.started,
+        "loaded": daemon.loaded,
         "configuration": str(daemon.settings.path),
         "sources": [_source(one, options.get(one.name)) for one in daemon.feeds.standings()],
         "rules": {

@@ -126,7 +126,8 @@ class RegexPattern:
                 return None
             values = self._values(found, line)
             if values is not None:
-                return values
+                cut = len(shown) < len(line) and found.end() == len(shown)  # where a "$" has taken the cut for the line's end
+                return None if cut else values
             found = self._find(shown, found.start() + 1)
         return None
 

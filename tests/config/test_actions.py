@@ -182,6 +182,11 @@ def test_hosts_that_cannot_be(complaints: Complaints, host: str) -> None:
     assert [line for line in found if "'server' cannot be" in line], found
 
 
+def test_port_has_its_own_option(complaints: Complaints) -> None:
+    (found,) = complaints(RULE + action("option type syslog; option server logs.example.org:6514"))
+    assert "write option port '6514', and only logs.example.org here" in found
+
+
 @pytest.mark.parametrize("header", ["Content-Length: 3", "transfer-encoding: chunked", "X: ä"])
 def test_headers_that_would_break_the_request(complaints: Complaints, header: str) -> None:
     found = complaints(RULE + action(f"option type webhook; option url http://x; list header '{header}'"))

@@ -18,7 +18,12 @@ DOCUMENT = Path(__file__).parents[2] / "docs/control.md"
     ("command", "arguments", "error", "remedy"),
     [
         ("statsu", {}, "unknown command 'statsu'", "did you mean 'status'?"),
-        ("zebra", {}, "unknown command 'zebra'", "there are status, rules, rule, bans, ban, unban, events, why and reload"),
+        (
+            "zebra",
+            {},
+            "unknown command 'zebra'",
+            "there are status, rules, rule, bans, ban, unban, events, why, reload, metrics, firewall and probe",
+        ),
         ("x" * 1000, {}, f"unknown command '{'x' * 40}'", "there are status"),
         ("status", {"rule": "x"}, "'status' takes no 'rule'", ""),
         ("bans", {"network": ["1.2.3.4"]}, "'bans' takes no 'network'", "did you mean 'networks'?"),

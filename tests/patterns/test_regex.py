@@ -265,7 +265,7 @@ def test_re2_is_linear_and_sees_the_whole_line() -> None:
 def test_without_re2_it_says_so_and_sees_the_beginning_of_a_line() -> None:
     form = compiled("(?P<x>b)", with_re2=False)
     assert form.backtracks == "google-re2 is not installed: pip install google-re2"
-    for place, found in ((LENGTHS[0] - 1, [b"b"]), (LENGTHS[0], None)):
+    for place, found in ((LENGTHS[0] - 2, [b"b"]), (LENGTHS[0], None)):
         line = b"a" * place + b"b" + b"c" * LENGTHS[0]
         assert form.match(line, 0, len(line)) == found
 
@@ -280,6 +280,13 @@ def test_backtracking_is_bounded_by_what_is_shown() -> None:
 def test_address_that_the_cap_cuts_is_none() -> None:
     form = compiled("(?P<ip>[0-9.]+)", with_re2=False)
     line = b"a" * (LENGTHS[0] - 7) + b" 1.2.3.45"
+    assert form.match(line, 0, len(line)) is None
+
+
+def test_what_the_cap_cuts_is_not_the_line_s_end() -> None:
+    form = compiled("user=(?P<user>[^>]*)>$", with_re2=False)
+    line = b"user=" + b"a" * (LENGTHS[0] - 6) + b"> ip=192.0.2.7"
+    assert form.match(line, 0, LENGTHS[0]) is not None
     assert form.match(line, 0, len(line)) is None
 
 

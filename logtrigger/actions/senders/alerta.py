@@ -32,6 +32,7 @@ SEVERITIES = (
 )
 ALIASES = {"information": "informational", "info": "informational"}
 _LONGEST_TEXT = 8_192  # characters
+_LONGEST_ANSWER = 1 << 20  # bytes; it repeats the alert, with its history
 _NEVER = re.compile(r" answers 500 .*Severity \(.*\) is not one of ")  # a refusal that its server takes for its own fault
 
 
@@ -89,7 +90,7 @@ class Alerta:
         for trigger in triggers:
             body = json.dumps(document(self._say, trigger)).encode()
             try:
-                status, answer = self._http.request(body, path=path, headers=extra)
+                status, answer = self._http.request(body, path=path, headers=extra, longest=_LONGEST_ANSWER)
             except Unreachable as error:
                 if _NEVER.search(str(error)):
                     raise Refused(str(error)) from None

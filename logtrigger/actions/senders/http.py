@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ssl
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +21,7 @@ from logtrigger.text import safe_start
 LATER = frozenset({401, 408, 425, 429, *range(500, 600)})
 _SHOWN = 200  # bytes of an answer
 LONGEST_ANSWER = 16 << 20  # bytes
+_PIECE = 1 << 16  # bytes
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -50,9 +53,14 @@ class Http:
         return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
 
     def request(
-        self, body: bytes, method: str = "POST", path: str = "", headers: Mapping[str, str] | None = None
+        self,
+        body: bytes,
+        method: str = "POST",
+        path: str = "",
+        headers: Mapping[str, str] | None = None,
+        longest: int = LONGEST_ANSWER,
     ) -> tuple[int, bytes]:
-        """Status and body of the answer, where it is one of success.
+        """Status and body of the answer, up to `longest` bytes, where it is one of success.
 
         Raises:
             Unreachable: nobody answers, or the answer is "later".
@@ -63,10 +71,10 @@ class Http:
         )
         try:
             with self._open(request) as answer:
-                return answer.status, answer.read(LONGEST_ANSWER)
+                return answer.status, _read(answer, longest)
         except urllib.error.HTTPError as error:
             with error:
-                said = safe_start(error.read(_SHOWN), _SHOWN).strip()
+                said = _why_not(error)
             text = f"{self.place} answers {error.code} {error.reason}" + (f": {said}" if said else "")
             raise (Unreachable if error.code in LATER else Refused)(text) from None
         except urllib.error.URLError as error:
@@ -82,6 +90,24 @@ class Http:
             context.minimum_version = ssl.TLSVersion.TLSv1_2
             self._opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context), _NoRedirect())
         return self._opener.open(request, timeout=TIMEOUT)
+
+
+def _read(answer: Any, longest: int) -> bytes:
+    """Up to so many bytes; raises TimeoutError where they come in too slowly, as from somebody who wants to keep us busy."""
+    end, data = time.monotonic() + TIMEOUT, b""
+    while len(data) < longest and (piece := answer.read1(min(longest - len(data), _PIECE))):
+        data += piece
+        if time.monotonic() > end:
+            raise TimeoutError
+    return data
+
+
+def _why_not(error: urllib.error.HTTPError) -> str:
+    """What the answer says besides its status, if that comes in at all."""
+    try:
+        return safe_start(_read(error, _SHOWN), _SHOWN).strip()
+    except (OSError, HTTPException):
+        return ""
 
 
 def _why(reason: object) -> str:

@@ -48,7 +48,7 @@ class Webhook:
         status = 0
         for trigger in triggers:
             body = self._body.render(values(trigger), in_json)
-            status, _ = self._http.request(body.encode(), self._method, headers=extra)
+            status, _ = self._http.request(body.encode(), self._method, headers=extra, longest=0)
         return f"HTTP {status}"
 
     def close(self) -> None:

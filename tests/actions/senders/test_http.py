@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from pathlib import Path
 
 import pytest
 
+from logtrigger.actions.senders import http
 from logtrigger.actions.senders.base import Refused, Unreachable
 from logtrigger.actions.senders.http import Http
 from tests.actions.senders.conftest import Certificates, WebServer
@@ -39,6 +41,40 @@ def test_not_taken(web: WebServer, status: int, kind: type[Exception]) -> None:
     with pytest.raises(kind, match=f"answers {status} .*because"):
         Http(web.url, {}).request(b"")
     assert len(web.requests) == 1
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_who_answers_a_byte_at_a_time_keeps_nobody_busy(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each byte comes in time, and the last one never; whether it was taken stands at the beginning."""
+    monkeypatch.setattr(http, "TIMEOUT", 0.2)
+    enough = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            for _ in range(2):
+                connection, _ = server.accept()
+                with connection, contextlib.suppress(OSError):
+                    connection.recv(65536)
+                    connection.sendall(b"HTTP/1.1 %d Well\r\nContent-Length: 100000\r\n\r\n" % status)
+                    while not enough.wait(0.01):
+                        connection.sendall(b"x")
+                enough.clear()
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        asked = Http(f"http://127.0.0.1:{server.getsockname()[1]}", {})
+        with pytest.raises(
+            Unreachable if status == 200 else Refused, match="no answer within" if status == 200 else "404 Well"
+        ):
+            asked.request(b"")
+        enough.set()
+        if status == 200:
+            assert asked.request(b"", longest=0) == (200, b"")
+        else:
+            with pytest.raises(Refused):
+                asked.request(b"")
+        enough.set()
+        thread.join(10)
 
 
 def test_nobody_there() -> None:

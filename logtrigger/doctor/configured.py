@@ -1,0 +1,56 @@
+"""The configuration: its mistakes, who can write it, its scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from logtrigger import config
+from logtrigger.doctor.findings import Case, Finding
+from logtrigger.durations import amount
+from logtrigger.errors import ConfigError
+from logtrigger.rule import Settings
+
+_SHELLS = (b"#!/bin/sh", b"#! /bin/sh", b"#!/bin/ash", b"#!/bin/dash", b"#!/usr/bin/env sh")
+
+
+def check(case: Case) -> Iterator[Finding]:
+    """Reads the configuration; what comes of it is for the other checks."""
+    try:
+        case.configuration = config.read(case.path)
+    except ConfigError as error:
+        for complaint in error.complaints:
+            if complaint.severity == "error":
+                yield Finding("configuration", "error", f"{complaint.place}: {complaint.fault}", complaint.remedy)
+        return
+    settings = case.configuration.settings
+    for name, why in case.configuration.failed.items():
+        yield Finding(
+            "configuration", "error", f"rule {name} is off: {why}", "correct the rule or its sample: logtrigger check"
+        )
+    yield from _scripts(settings)
+    if not settings.rules:
+        yield Finding("configuration", "warning", f"{case.path}: no rule is enabled", "write one, or: list use 'sshd'")
+        return
+    doubts = sum(complaint.severity == "warning" for complaint in case.configuration.complaints)
+    noted = f"; logtrigger check has {amount(doubts, 'warning')}" if doubts else ""
+    yield Finding("configuration", "ok", f"{case.path}: {amount(settings.number_of_rules, 'rule')}, no mistakes{noted}")
+
+
+def _scripts(settings: Settings) -> Iterator[Finding]:
+    """Scripts without a run bit, which /bin/sh is given: whether others can write them is a mistake of the configuration."""
+    named = [rule.script for rule in settings.rules] + [getattr(action.own, "script", None) for action in settings.actions]
+    for script in dict.fromkeys(path for path in named if isinstance(path, Path)):
+        try:
+            if script.stat().st_mode & 0o111:
+                continue
+            with script.open("rb") as file:
+                first = file.readline(200).rstrip()
+        except OSError:
+            continue  # the configuration's own check has said so
+        if first.startswith(b"#!") and first not in _SHELLS:
+            wants = first[2:].decode("utf-8", "replace").strip()
+            text = f"{script} has no run bit, so /bin/sh runs it, which is not what it is written for ({wants})"
+            yield Finding("scripts", "error", text, f"chmod +x {script}")
+        else:
+            yield Finding("scripts", "warning", f"{script} has no run bit; /bin/sh runs it", f"chmod +x {script}")

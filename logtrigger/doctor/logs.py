@@ -1,0 +1,134 @@
+"""The sources: whether they grow, whether anybody writes them, their clocks; and the rules that should find lines in them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from glob import has_magic
+
+from logtrigger.doctor.findings import Case, Facts, Finding
+from logtrigger.doctor.tails import tail
+from logtrigger.durations import amount, spoken
+from logtrigger.rule import FED, SYSTEM_LOG, Rule
+from logtrigger.silence import programs_in, programs_of, silent
+from logtrigger.sources import machine as machines
+
+_OLD = 2 * 86_400.0  # seconds without a line, in a file that nobody has open
+_SKEW = 30.0  # seconds between clocks that are nothing to speak of
+_ZONE = 900.0  # seconds: zones differ by quarters of an hour
+_LAG = 1 << 20  # bytes
+
+
+def growth(case: Case) -> Iterator[Finding]:
+    """Whether each source is read, and written."""
+    if case.status is None:
+        return
+    written = case.machine.written_files()
+    yield from _missing(case)
+    for source in case.status["sources"]:
+        if source["source"].startswith(FED):
+            continue  # of the daemon's own making
+        found = [*_of_source(case, source, written)]
+        yield from found
+        if not any(finding.is_wrong for finding in found):
+            heard = source["last"]
+            when = f"last line {spoken(max(1, round(case.now - heard)))} ago" if heard else "no line since the start"
+            yield Finding("source", "ok", f"{_named(source)}: {when}")
+
+
+def _missing(case: Case) -> Iterator[Finding]:
+    """Files that rules follow and that are not there."""
+    rules = case.configuration.settings.rules if case.configuration is not None else ()
+    for path in dict.fromkeys(rule.source for rule in rules if rule.source.startswith("/")):
+        if not has_magic(path) and not os.path.exists(path):
+            yield Finding("source", "error", f"{path} is not there", "correct the path, or start what writes it")
+
+
+def _of_source(case: Case, source: Facts, written: set[str]) -> Iterator[Finding]:
+    if source["paused"]:
+        yield Finding(
+            "source", "error", f"{_named(source)}: reading waits for the store", "see what keeps the store from writing"
+        )
+    if source["lag"] > _LAG:
+        text = f"{_named(source)}: {source['lag'] >> 10:,} KiB lie there unread"
+        yield Finding(
+            "source", "warning", text, "wait; if it does not shrink, logtrigger metrics tells which rule takes the time"
+        )
+    paths = [file["path"] for file in source["files"] if file["path"]]
+    named = [source["source"]] if source["source"].startswith("/") and not has_magic(source["source"]) else []
+    for path in dict.fromkeys([*paths, *named]):
+        yield from _of_file(case, path, written)
+    if source["source"] == SYSTEM_LOG and paths:
+        best, _ = machines.choices(case.machine)
+        if best and best[0].files and not set(best[0].files) & set(paths):
+            text = f"the system log is read from {' and '.join(paths)}, and is {best[0]} by now ({best[0].reason})"
+            yield Finding("source", "error", text, "restart logtrigger, which looks anew")
+
+
+def _of_file(case: Case, path: str, written: set[str]) -> Iterator[Finding]:
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return  # renamed, or told of already
+    except OSError as error:
+        yield Finding("source", "error", f"{path} cannot be seen: {error.strerror}", "see the rights of its folders")
+        return
+    age = case.now - status.st_mtime
+    if age > _OLD and path not in written and os.path.realpath(path) not in written:
+        text = f"nothing was written to {path} for {spoken(round(age))}, and no process has it open"
+        yield Finding("source", "warning", text, "start what writes it, or name the file that is written now")
+
+
+def _named(source: Facts) -> str:
+    return source["source"] if source["source"] == source["reads"] else f"{source['source']} ({source['reads']})"
+
+
+def clocks(case: Case) -> Iterator[Finding]:
+    """Whether the times in the lines are those at which they come."""
+    for source in case.status["sources"] if case.status is not None else ():
+        ahead = source["ahead"]
+        if ahead is None or abs(ahead) <= _SKEW:
+            continue
+        quarters = round(ahead / _ZONE)
+        is_zone = quarters and abs(ahead - quarters * _ZONE) <= _SKEW
+        text = f"{_named(source)}: its clock is {_about(abs(ahead))} {'ahead of' if ahead > 0 else 'behind'} ours"
+        remedy = (
+            "its zone differs from ours: let its syslog daemon write times with their zone (RFC 3339), or set one zone"
+            if is_zone
+            else "set both clocks by NTP: what is read late is counted at the lines' own times"
+        )
+        yield Finding("clock", "warning", text, remedy)
+
+
+def _about(seconds: float) -> str:
+    """A span, to the minute where it is longer than some: lines take a moment to come."""
+    return spoken(round(seconds) if seconds < 600 else round(seconds / 60) * 60)
+
+
+def rules(case: Case) -> Iterator[Finding]:
+    """Whether the rules' programs log at all, and whether rules still know their lines."""
+    if case.status is None or case.configuration is None:
+        return
+    running = {rule.name: rule for rule in case.configuration.settings.rules}
+    for source in case.status["sources"]:
+        seeing = [rule for rule in running.values() if rule.source == source["source"]]
+        data = tail(source) if seeing else b""
+        if not data:
+            continue
+        found = list(silent(seeing, seeing, data))
+        for one in found:
+            yield Finding("rules", "error", f"{one} ({amount(one.lines, 'such line')})", one.remedy)
+        quiet = _absent(seeing, programs_in(data))
+        for programs, names in quiet.items():
+            shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+            yield Finding("rules", "note", f"{programs} has written none of the last lines of {source['source']}: {shown}")
+
+
+def _absent(seeing: list[Rule], programs: Mapping[str, int]) -> dict[str, list[str]]:
+    """The programs of which there are no lines, and the rules that are for them."""
+    found: dict[str, list[str]] = {}
+    for rule in seeing:
+        wanted = programs_of(rule)
+        if wanted and not wanted & programs.keys() and not rule.of:
+            found.setdefault(" ".join(sorted(wanted)), []).append(rule.name)
+    return found

@@ -1,0 +1,106 @@
+"""The firewall: whether the kernel has what the daemon bans, and whether packets come past it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+
+from logtrigger.actions.environment import PATH
+from logtrigger.doctor.findings import Case, Facts, Finding
+from logtrigger.durations import amount, spoken
+from logtrigger.firewall.chains import BASES, CHAIN
+from logtrigger.rule import FirewallOptions
+
+_RECENT = 86_400.0  # seconds
+_TIMEOUT = 20.0  # seconds for a tool
+# What may be let in before us: this machine itself, and what was let in once already.
+_HARMLESS = re.compile(r"-i lo\b|--(?:ct)?state (?:\w+,)*(?:RELATED|ESTABLISHED)(?:,(?:RELATED|ESTABLISHED))*\b")
+
+
+def check(case: Case) -> Iterator[Finding]:
+    """Compares the daemon's bans with the kernel's, and looks for what takes packets before."""
+    if case.configuration is None or not case.configuration.settings.bans:
+        return
+    options = case.configuration.settings.firewall
+    if options.backend == "null":
+        yield Finding("firewall", "note", "option backend 'null': nothing is blocked")
+        return
+    facts = case.firewall
+    if facts is None:
+        return
+    wrong = [*_kernel(case, facts), *_path(facts["backend"], options, case)]
+    yield from wrong
+    if not any(finding.is_wrong for finding in wrong):
+        backend = facts["backend"] or "not asked for yet"
+        yield Finding("firewall", "ok", f"{amount(facts['bans'], 'ban')}, all of them in the kernel (backend {backend})")
+
+
+def _kernel(case: Case, facts: Facts) -> Iterator[Finding]:
+    if facts["error"]:
+        yield Finding(
+            "firewall", "error", f"{facts['backend']}: {facts['error']}", "mend that; the daemon tries again by itself"
+        )
+        return
+    if facts["missing"]:
+        shown = ", ".join(facts["missing"][:3])
+        text = (
+            f"the kernel lacks {amount(facts['bans'] - (facts['blocked'] or 0), 'ban')} of {facts['bans']:,}, such as {shown}"
+        )
+        yield Finding("firewall", "error", text, "restart logtrigger, which puts them back; see who takes them away")
+    if facts["blocked"] is None and facts["backend"] in ("nftables", "iptables"):
+        yield Finding("firewall", "warning", "what the kernel blocks cannot be told", "try again; see the daemon's log")
+    if facts["flushes"] and case.now - facts["last_flush"] < _RECENT:
+        ago = spoken(max(1, round(case.now - facts["last_flush"])))
+        text = f"somebody has removed our bans {_times(facts['flushes'])}, last {ago} ago"
+        remedy = "look for who flushes the whole firewall: fw4 reload, firewalld, ufw, nft flush ruleset in a script"
+        yield Finding("firewall", "warning", text, remedy)
+
+
+def _path(backend: str, options: FirewallOptions, case: Case) -> Iterator[Finding]:
+    if backend == "iptables":
+        for tool in ("iptables", "ip6tables"):
+            for base in (base for hook in options.hooks for base in BASES.get(hook, ())):
+                yield from _behind(tool, base)
+    if "forward" not in options.hooks and "prerouting" not in options.hooks:
+        bridges = ("docker0", "podman0", "lxcbr0", "virbr0")
+        guests = [name for name in bridges if case.machine.file(f"sys/class/net/{name}").exists()]
+        if guests:
+            where = f"the bans, which are at {' '.join(options.hooks)} only"
+            text = f"what is forwarded to {', '.join(guests)} does not come past {where}"
+            yield Finding("firewall", "warning", text, "option hook 'input forward'")
+
+
+def _behind(tool: str, base: str) -> Iterator[Finding]:
+    """Rules of a chain that accept packets before they come to ours."""
+    listed = _listing([tool, "-w", "5", "-S", base])
+    if listed is None:
+        return  # no such tool or chain
+    before, jump = [], False
+    for line in listed:
+        if line.startswith(f"-A {base} ") and line.endswith(f"-j {CHAIN}"):
+            jump = True
+            break
+        if line.startswith(f"-A {base} ") and "-j ACCEPT" in line and not _HARMLESS.search(line):
+            before.append(line)
+    if not jump and base != "DOCKER-USER":
+        text = f"{tool}: the chain {base} does not jump to {CHAIN}, so nothing is blocked there"
+        yield Finding("firewall", "error", text, "restart logtrigger; see who rewrites the chain")
+    elif before:
+        text = f"{tool}: packets are accepted before they come to our chain, by {before[0]}"
+        yield Finding("firewall", "error", text, f"restart logtrigger, which puts {CHAIN} first; insert that rule behind it")
+
+
+def _listing(command: Sequence[str]) -> list[str] | None:
+    if shutil.which(command[0], path=PATH) is None:
+        return None
+    try:
+        done = subprocess.run(command, env={"PATH": PATH}, capture_output=True, text=True, timeout=_TIMEOUT, errors="replace")
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.splitlines() if done.returncode == 0 else None
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"

@@ -1,0 +1,77 @@
+"""The daemon: whether it runs, with this configuration and the rights it needs, and what it has to complain of itself."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from logtrigger.doctor.findings import Case, Facts, Finding
+from logtrigger.durations import amount, spoken
+
+_NET_ADMIN = 12  # CAP_NET_ADMIN, capabilities(7)
+_KERNEL = ("auto", "nftables", "iptables")
+_RECENT = 86_400.0  # seconds
+
+
+def check(case: Case) -> Iterator[Finding]:
+    """What `status` tells, and the kernel of the process."""
+    yield from _rights(case)
+    status = case.status
+    if status is None:
+        return
+    since = spoken(max(1, round(case.now - status["started"])))
+    yield Finding("daemon", "ok", f"{status['version']}, process {status['pid']}, has run for {since}")
+    yield from _changed(case, status)
+    for one in status["actions"]:
+        failing = one["last_error_at"] is not None and one["last_error_at"] >= (one["last_success"] or 0.0)
+        if failing and one["waiting"]:
+            text = f"{one['action']}: {amount(one['waiting'], 'trigger')} wait, as it fails: {one['last_error']}"
+            yield Finding("actions", "error", text, "see that its far end can be reached, and what it answers")
+        if one["given_up"]:
+            text = f"{one['action']}: {amount(one['given_up'], 'trigger')} were given up since the start"
+            yield Finding("actions", "warning", text, "the log says why; give_up says after how long")
+    for name, count in status["evicted"].items():
+        text = f"{name}: {amount(count, 'counter')} were given up for others"
+        yield Finding("rules", "warning", text, "raise max_keys, or count by something that is less easily varied")
+
+
+def _changed(case: Case, status: Facts) -> Iterator[Finding]:
+    if case.configuration is None:
+        return
+    if status["configuration"] != str(case.configuration.settings.path.resolve()) and status["configuration"] != str(case.path):
+        text = f"the daemon runs with {status['configuration']}, and {case.path} is looked at here"
+        yield Finding("daemon", "warning", text, f"name the other one: -c {status['configuration']}")
+        return
+    files = {value.place.path for given in case.configuration.origins.values() for value in given.values()}
+    for path in sorted({str(case.path), *files}):
+        try:
+            changed = os.stat(path).st_mtime
+        except OSError:
+            continue  # a default, or gone
+        if changed > status["loaded"]:
+            text = f"{path} has changed since the daemon read it {spoken(max(1, round(case.now - status['loaded'])))} ago"
+            yield Finding("daemon", "warning", text, "logtrigger reload")
+
+
+def _rights(case: Case) -> Iterator[Finding]:
+    """Whether it may change the firewall."""
+    if case.configuration is None:
+        return
+    settings = case.configuration.settings
+    if not settings.bans or settings.firewall.backend not in _KERNEL:
+        return
+    pid = "self" if case.status is None else case.status["pid"]
+    mask = _effective(f"/proc/{pid}/status")
+    if mask is not None and not mask >> _NET_ADMIN & 1:
+        who = "the daemon" if case.status is not None else "whoever runs this"
+        text = f"{who} lacks the capability CAP_NET_ADMIN, so nothing can be banned"
+        remedy = "run it as root, or give it AmbientCapabilities=CAP_NET_ADMIN in its systemd unit"
+        yield Finding("rights", "error" if case.status is not None else "note", text, remedy)
+
+
+def _effective(path: str) -> int | None:
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            return next((int(line.split()[1], 16) for line in file if line.startswith("CapEff:")), None)
+    except OSError:
+        return None
