@@ -388,7 +388,8 @@ class Daemon:
     def _act_on(self, triggers: Sequence[Trigger]) -> None:
         self._later = later = list[tuple[str, str, Mapping[str, str]]]()
         try:
-            notes = self.banning.meet((trigger, self.dispatch.rule_with_bans(trigger)) for trigger in triggers)
+            acted_on = [trigger for trigger in triggers if not self.dispatch.why_not(trigger.rule)]
+            notes = self.banning.meet((trigger, self.dispatch.rule_with_bans(trigger)) for trigger in acted_on)
             for trigger in triggers:
                 self.dispatch.trigger(trigger, notes.get(trigger.id, ""))
         finally:

@@ -80,6 +80,7 @@ class Dispatch:
         self.actions = Configured(loop, self.scripts, console.report, clock)
         self.work = Lanes(self._action, self._refill, self._on_done)
         self.on_output: Callable[[str, Trigger, Sequence[str]], None] = _nobody  # action, trigger, lines to be fed back
+        self.suspended: dict[str, float] = {}  # rules that an operator has paused, and until when
         self._awaited: set[tuple[int, str]] = set()  # numbers and actions that the notice of a stop has still to reach
         self._on_told: Callable[[], None] | None = None
         self._left: set[tuple[str, str]] = set()  # actions that are not begun and why, where that was said
@@ -91,6 +92,7 @@ class Dispatch:
         self._settings = settings
         self._left.clear()
         self.rules = {rule.name: rule for rule in settings.rules}
+        self.suspended = {name: until for name, until in self.suspended.items() if name in self.rules}
         self.scripts.timeout = settings.script_timeout
         self.actions.take_up(settings)
         self.work.set_limits(self.actions.parallel(), self.actions.most())
@@ -118,7 +120,7 @@ class Dispatch:
         """A window has filled: do what its rule says. `done` tells what is done already."""
         rule = self.rules[trigger.rule]
         note, names = self._plan(trigger, rule)
-        if names and (why := self._held(trigger)):
+        if why := self.why_not(trigger.rule) or (self._held(trigger) if names else ""):
             note, names = why, ()
         note = done if done and note == _NOTHING else f"{done}; {note}" if done else note
         self._console.trigger(trigger, rule, self._shown(trigger, rule), note)
@@ -128,6 +130,20 @@ class Dispatch:
         if full or self._full:
             self._tell_full(full)
         self._commits.trigger(seq, trigger, tuple(name for name in names if name not in full))
+
+    def suspend(self, rule: str, until: float) -> None:
+        """Do nothing about a rule's triggers until then (epoch seconds), or a restart; they are recorded."""
+        self.suspended[rule] = until
+
+    def why_not(self, rule: str) -> str:
+        """Why nothing is done about a rule's triggers now; empty: it is."""
+        made = self.rules.get(rule)
+        for name in (rule, made.of if made else ""):
+            left = self.suspended.get(name, 0.0) - self._clock()
+            if left > 0:
+                return f"not acted on: the rule is paused for {spoken(max(1, round(left)))} more"
+            self.suspended.pop(name, None)
+        return ""
 
     def notice(self, state: str, text: str, fields: Mapping[str, str] | None = None) -> None:
         """Tell those who want to know of the daemon itself or of bans.

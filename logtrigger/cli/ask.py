@@ -24,8 +24,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def options(function: F) -> F:
     """The options that each of these commands has."""
+    return click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")(options_without_json(function))
+
+
+def options_without_json(function: F) -> F:
+    """Those that tell which daemon is asked."""
     for option in (
-        click.option("--json", "as_json", is_flag=True, help="Answer in JSON."),
         click.option(
             "--socket", type=click.Path(readable=False, path_type=Path), metavar="PATH", help="The daemon's control socket."
         ),

@@ -14,7 +14,21 @@ from logtrigger.config.words import listed, suggestion
 # Each in a module of its name, which is loaded when it is wanted.
 GROUPS = {
     "First steps": ("init", "check", "match", "replay"),
-    "The running daemon": ("status", "doctor", "rules", "bans", "ban", "unban", "why", "events", "reload", "metrics"),
+    "The running daemon": (
+        "status",
+        "doctor",
+        "top",
+        "rules",
+        "pause",
+        "resume",
+        "bans",
+        "ban",
+        "unban",
+        "why",
+        "events",
+        "reload",
+        "metrics",
+    ),
     "Others": ("geoip", "ecs", "setup", "completion"),
 }
 COMMANDS = tuple(name for names in GROUPS.values() for name in names)

@@ -44,6 +44,11 @@ def rules(
             ask.write_json({**first, "options": options}) if as_json else _show(first, options)
 
 
+def said_of(row: Facts) -> str:
+    """A rule's name and state in a line."""
+    return tables.safe(f"{row['rule']}: {row['state']}" + (f", {row['why']}" if row["why"] else ""))
+
+
 def _list(rows: Iterable[Facts]) -> None:
     now = time.time()  # noqa: TID251 - the outer shell
     cells = [
@@ -53,7 +58,7 @@ def _list(rows: Iterable[Facts]) -> None:
             f"{row['triggers']:,}",
             f"{roughly(max(0.0, now - row['last']))} ago" if row["last"] else "",
             f"{row['keys']:,}",
-            ", ".join(row["actions"]) if row["state"] == "running" else f"off: {row['why']}",
+            ", ".join(row["actions"]) if row["state"] == "running" else f"{row['state']}: {row['why']}",
         ]
         for row in rows
     ]
@@ -62,7 +67,7 @@ def _list(rows: Iterable[Facts]) -> None:
 
 
 def _show(first: Facts, options: Iterable[Facts]) -> None:
-    state = first["state"] if first["state"] == "running" else f"off: {first['why']}"
+    state = first["state"] if first["state"] == "running" else f"{first['state']}: {first['why']}"
     room = tables.width()
     click.echo(tables.paragraph(first["rule"], state, len(first["rule"]) + 2, room))
     cells = [

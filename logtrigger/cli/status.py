@@ -53,6 +53,8 @@ def _paragraphs(facts: Facts, now: float) -> Iterator[tuple[str, str]]:
     )
     for one in facts["rules"]["off"]:
         yield "", f"{one['rule']} is off: {one['why']}"
+    for one in facts["rules"]["paused"]:
+        yield "", f"{one['rule']}: {one['why']}"
     for one in facts["paused"]:
         left = f"for {roughly(max(0.0, one['until'] - now))} more, after {amount(one['passed_over'], 'trigger')}"
         yield (

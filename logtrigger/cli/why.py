@@ -41,11 +41,16 @@ def why(context: click.Context, network: str, path: Path | None, socket: Path | 
             return
         room, now = tables.width(), time.time()  # noqa: TID251 - the outer shell
         for row in rows:
-            for indent, text in _KINDS[row["about"]](row, now):
+            for indent, text in told(row, now):
                 click.echo(tables.paragraph("", text, indent, room) if text else "")
 
 
 Told = Iterator[tuple[int, str]]  # how far a text is indented, and the text
+
+
+def told(row: Facts, now: float) -> Told:
+    """What a row of the answer says, paragraph by paragraph."""
+    return _KINDS[row["about"]](row, now)
 
 
 def _address(row: Facts, now: float) -> Told:

@@ -55,7 +55,7 @@ def bans(daemon: Daemon, user: int, *, networks: Sequence[str] = (), rule: str |
         now = held.get(network)
         if now is not None and rule in (None, now.rule):
             given += 1
-            yield _row(now)
+            yield {**_row(now), "country": daemon.look(network.partition("/")[0]).get("country", "")}
     return {"number": number}
 
 

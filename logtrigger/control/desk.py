@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from logtrigger.config.words import listed, suggestion
 from logtrigger.control import banned, examined, history, standing
 from logtrigger.control import why as reasons
-from logtrigger.control.protocol import Refused, Request, Rows
+from logtrigger.control.protocol import No, Refused, Request, Rows
+from logtrigger.durations import spoken
 from logtrigger.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 Argument = Callable[[Any], bool]
 
+PAUSE = 3600.0  # seconds that a rule is paused if nothing else is said: nobody shall forget it for ever
 _MOST = 1_000_000_000  # of rows; of seconds some 31 years
 
 
@@ -76,6 +78,27 @@ def reload(daemon: Daemon, user: int) -> Rows:
     yield {"rules": daemon.settings.number_of_rules}
 
 
+def pause(daemon: Daemon, user: int, *, rule: str, seconds: int | None = None) -> Rows:
+    """Do nothing about what a rule finds, for an hour if nothing else is said; a row with what the rule does now."""
+    if rule not in daemon.dispatch.rules:
+        raise Refused(
+            f"no rule called '{rule[:100]}' runs", suggestion(rule, daemon.dispatch.rules) or "'logtrigger rules' lists them"
+        )
+    span = PAUSE if seconds is None else max(1, seconds)
+    daemon.dispatch.suspend(rule, daemon.clock() + span)
+    daemon.report(1, f"rule {rule}: paused for {spoken(round(span))} by {banned.named(user)}")
+    yield next(iter(standing.rule(daemon, user, name=rule)))
+
+
+def resume(daemon: Daemon, user: int, *, rule: str) -> Rows:
+    """Act on what a rule finds again."""
+    if not daemon.dispatch.why_not(rule):
+        raise No(f"{rule[:100]} is not paused")
+    del daemon.dispatch.suspended[rule]
+    daemon.report(1, f"rule {rule}: goes on, by word of {banned.named(user)}")
+    yield next(iter(standing.rule(daemon, user, name=rule)))
+
+
 def metrics(daemon: Daemon, user: int) -> Rows:
     """A row for each metric."""
     from logtrigger.metrics.gather import families
@@ -112,6 +135,8 @@ COMMANDS: dict[str, Command] = {
     "why": Command(reasons.why, {"network": _text}, needs=("network",)),
     "reload": Command(reload),
     "metrics": Command(metrics),
+    "pause": Command(pause, {"rule": _text, "seconds": _count}, needs=("rule",)),
+    "resume": Command(resume, {"rule": _text}, needs=("rule",)),
     "firewall": Command(examined.firewall),
     "probe": Command(examined.probe, {"text": _text}, needs=("text",)),
 }

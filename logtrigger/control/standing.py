@@ -45,6 +45,7 @@ def status(daemon: Daemon, user: int) -> Rows:
         "rules": {
             "running": daemon.settings.number_of_rules,
             "off": [{"rule": state["rule"], "why": state["why"]} for state in states if state["state"] == "off"],
+            "paused": [{"rule": state["rule"], "why": state["why"]} for state in states if state["state"] == "paused"],
         },
         "paused": [
             {"rule": pause.rule, "body": pause.body, "until": pause.until, "passed_over": pause.passed_over}
@@ -121,10 +122,11 @@ def rule(daemon: Daemon, user: int, *, name: str) -> Rows:
 def _rule(daemon: Daemon, name: str) -> Facts:
     tally = daemon.dispatch.tallies.get(name)
     running = daemon.dispatch.rules.get(name)
+    paused = daemon.dispatch.why_not(name)
     return {
         "rule": name,
-        "state": "off" if running is None else "running",
-        "why": "" if running is not None else _why_off(daemon, name),
+        "state": "off" if running is None else "paused" if paused else "running",
+        "why": paused if running is not None else _why_off(daemon, name),
         "events": daemon.engine.events().get(name, 0),
         "triggers": tally.triggers if tally else 0,
         "last": tally.last if tally else None,

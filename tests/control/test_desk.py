@@ -22,7 +22,7 @@ DOCUMENT = Path(__file__).parents[2] / "docs/control.md"
             "zebra",
             {},
             "unknown command 'zebra'",
-            "there are status, rules, rule, bans, ban, unban, events, why, reload, metrics, firewall and probe",
+            "there are status, rules, rule, bans, ban, unban, events, why, reload, metrics, pause, resume, firewall and probe",
         ),
         ("x" * 1000, {}, f"unknown command '{'x' * 40}'", "there are status"),
         ("status", {"rule": "x"}, "'status' takes no 'rule'", ""),

@@ -1,0 +1,1 @@
+"""`logtrigger top`: the running daemon on one screen."""

@@ -1,0 +1,256 @@
+"""The screen, over Textual (extra `top`): what it shows is worked out in `figures`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from threading import Lock
+from typing import Any, ClassVar
+
+from rich.markup import escape
+from textual import on, work
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import DataTable, Footer, Input, Sparkline, Static
+
+from logtrigger.cli.why import told
+from logtrigger.control.client import Client, Facts, NoDaemon
+from logtrigger.control.protocol import No, Refused
+from logtrigger.text import safe_text
+from logtrigger.top.figures import Figures, Look, rate_text
+
+EVERY = 1.0  # seconds between two looks
+_BANS = 50  # that are shown, the newest
+_RULES = 200  # that are shown, the busiest
+
+RULES = ("RULE", "/S", "EVENTS", "TRIGGERS", "LAST", "KEYS", "DOES")
+BANS = ("BANNED", "COUNTRY", "LEFT", "RULE")
+
+
+class Asked:
+    """The daemon, asked from threads one after the other; found again where it was restarted."""
+
+    def __init__(self, connect: Callable[[], Client]) -> None:
+        self._connect, self._lock = connect, Lock()
+        self._client: Client | None = None
+
+    def rows(self, command: str, **arguments: Any) -> list[Facts]:
+        """All rows of an answer. Raises NoDaemon, No, Refused."""
+        with self._lock:
+            try:
+                if self._client is None:
+                    self._client = self._connect()
+                return list(self._client.ask(command, **arguments))
+            except NoDaemon:
+                self._close()
+                raise
+
+    def close(self) -> None:
+        with self._lock:
+            self._close()
+
+    def _close(self) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+
+class Why(ModalScreen[None]):
+    """What is known of an address."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,w", "dismiss", "back")]
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        super().__init__()
+        self._lines = lines
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll():
+            yield Static("\n".join(map(escape, self._lines)))
+        yield Footer()
+
+
+class Top(App[None]):
+    """Rates, rules, bans, sources and queues of a running daemon, once a second."""
+
+    TITLE = "logtrigger"
+    ENABLE_COMMAND_PALETTE = False
+    CSS = """
+    Screen { layout: vertical; }
+    #headline { height: 1; text-style: bold; }
+    .rate { height: 1; }
+    .rate Static { width: 24; }
+    .rate Sparkline { width: 1fr; height: 1; }
+    #rules { height: 2fr; }
+    #bans { height: 1fr; }
+    #sources, #queues { height: auto; max-height: 3; color: $text-muted; }
+    #filter { display: none; height: 1; border: none; padding: 0; }
+    #filter.shown { display: block; }
+    DataTable { scrollbar-size-vertical: 1; scrollbar-size-horizontal: 0; }
+    Why { align: center middle; }
+    Why VerticalScroll { width: 95%; height: 90%; border: solid $accent; background: $surface; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("w,enter", "why", "why", priority=False),
+        Binding("u", "unban", "unban"),
+        Binding("p", "pause", "pause/resume rule"),
+        Binding("slash", "filter", "filter", key_display="/"),
+        Binding("escape", "all", "all", show=False),
+        Binding("tab", "app.focus_next", "rules/bans"),
+        Binding("q", "quit", "quit"),
+    ]
+
+    def __init__(self, connect: Callable[[], Client], clock: Callable[[], float] = time.time) -> None:  # noqa: TID251
+        super().__init__()
+        self._asked, self._clock = Asked(connect), clock
+        self.figures = Figures()
+        self._wanted = ""
+
+    def compose(self) -> ComposeResult:
+        yield Static("", id="headline")
+        for name in ("events", "triggers"):
+            with Horizontal(classes="rate"):
+                yield Static("", id=f"{name}-rate")
+                yield Sparkline([], summary_function=max, id=f"{name}-line")
+        yield DataTable(id="rules", cursor_type="row", zebra_stripes=True)
+        yield DataTable(id="bans", cursor_type="row", zebra_stripes=True)
+        yield Static("", id="sources")
+        yield Static("", id="queues")
+        yield Input(placeholder="rules and bans with this text", id="filter")
+        yield Footer()
+
+    def on_mount(self) -> None:
+        for name, heads in (("#rules", RULES), ("#bans", BANS)):
+            self.query_one(name, DataTable).add_columns(*heads)
+        self.query_one("#rules", DataTable).focus()
+        self.look()
+        self.set_interval(EVERY, self.look)
+
+    def on_unmount(self) -> None:
+        self._asked.close()
+
+    @work(thread=True, exclusive=True, group="look")
+    def look(self) -> None:
+        """Ask the daemon how it stands, in a thread."""
+        try:
+            (status,) = self._asked.rows("status")
+            look = Look(self._clock(), status, self._asked.rows("rules"), self._asked.rows("bans", most=_BANS))
+        except (NoDaemon, No, Refused) as error:
+            self.call_from_thread(self._tell, f"{error}; trying again")
+            return
+        self.call_from_thread(self._show, look)
+
+    def _show(self, look: Look) -> None:
+        if not self.is_running:
+            return
+        figures = self.figures
+        figures.take(look)
+        self._set("#headline", figures.headline())
+        for name, rates in (("events", figures.events), ("triggers", figures.triggers)):
+            self._set(f"#{name}-rate", f"{name:<9}{rate_text(rates[-1]) if rates else '-':>6} /s")
+            self.query_one(f"#{name}-line", Sparkline).data = list(rates)
+        self._show_tables()
+        self._set("#sources", "\n".join(figures.sources()))
+        self._set("#queues", "\n".join(figures.queues()))
+
+    def _show_tables(self) -> None:
+        _fill(self.query_one("#rules", DataTable), self.figures.rules(self._wanted)[:_RULES])
+        _fill(self.query_one("#bans", DataTable), self.figures.bans(self._wanted))
+
+    def _tell(self, text: str) -> None:
+        if self.is_running:
+            self._set("#headline", text)
+
+    def _set(self, name: str, text: str) -> None:
+        self.query_one(name, Static).update("\n".join(escape(safe_text(line)) for line in text.split("\n")))
+
+    # Keys
+
+    def _chosen(self, table: str) -> str:
+        """The first cell of the row under the cursor; empty where there is none."""
+        found = self.query_one(table, DataTable)
+        return str(found.get_row_at(found.cursor_row)[0]) if found.row_count else ""
+
+    def action_unban(self) -> None:
+        if network := self._chosen("#bans"):
+            self.do(f"{network}: banned no longer", "unban", networks=[network])
+
+    def action_pause(self) -> None:
+        if rule := self._chosen("#rules"):
+            if self.figures.is_paused(rule):
+                self.do(f"{rule}: goes on", "resume", rule=rule)
+            else:
+                self.do(f"{rule}: paused for an hour", "pause", rule=rule)
+
+    @work(thread=True, group="do")
+    def do(self, done: str, command: str, **arguments: Any) -> None:
+        """Have the daemon do something, and say how that went."""
+        try:
+            self._asked.rows(command, **arguments)
+            self.call_from_thread(self.notify, escape(done))
+        except (NoDaemon, No, Refused) as error:
+            self.call_from_thread(self.notify, escape(str(error)), severity="error")
+        self.call_from_thread(self.look)
+
+    def action_why(self) -> None:
+        if network := self._chosen("#bans"):
+            self.ask_why(network)
+
+    @on(DataTable.RowSelected, "#bans")
+    def why_of_row(self) -> None:
+        """Enter, on a ban."""
+        self.action_why()
+
+    @work(thread=True, group="do")
+    def ask_why(self, network: str) -> None:
+        """Open what is known of an address."""
+        try:
+            rows = self._asked.rows("why", network=network)
+        except (NoDaemon, No, Refused) as error:
+            self.call_from_thread(self.notify, escape(str(error)), severity="error")
+            return
+        self.call_from_thread(self.push_screen, Why(list(_paragraphs(rows, self._clock()))))
+
+    def action_filter(self) -> None:
+        field = self.query_one("#filter", Input)
+        field.add_class("shown")
+        field.focus()
+
+    @on(Input.Changed, "#filter")
+    def filter_changed(self, event: Input.Changed) -> None:
+        """Show what has this text, while it is typed."""
+        self._wanted = event.value
+        self._show_tables()
+
+    @on(Input.Submitted, "#filter")
+    def filter_entered(self) -> None:
+        """The filter stays; back to the tables."""
+        self.query_one("#rules", DataTable).focus()
+
+    def action_all(self) -> None:
+        field = self.query_one("#filter", Input)
+        field.value = ""
+        field.remove_class("shown")
+        self.query_one("#rules", DataTable).focus()
+
+
+def _fill(table: DataTable[Any], rows: Sequence[tuple[str, ...]]) -> None:
+    """Show these rows; the cursor stays on what it was on."""
+    before = [tuple(map(str, table.get_row_at(index))) for index in range(table.row_count)]
+    wanted = [tuple(safe_text(cell) for cell in row) for row in rows]
+    if before == wanted:
+        return
+    chosen = before[table.cursor_row][0] if before and table.cursor_row < len(before) else ""
+    table.clear()
+    table.add_rows(wanted)
+    at = next((index for index, row in enumerate(wanted) if row[0] == chosen), 0)
+    if wanted:
+        table.move_cursor(row=at, animate=False)
+
+
+def _paragraphs(rows: Sequence[Facts], now: float) -> Iterator[str]:
+    for row in rows:
+        for indent, text in told(row, now):
+            yield " " * indent + safe_text(text)
