@@ -45,6 +45,7 @@ check: $(VENV)/.installed-dev
 docs: $(VENV)/.installed
 	$(VENV)/bin/python -m tools.options_page
 	$(VENV)/bin/python -m tools.pictures
+	$(VENV)/bin/python -m tools.top_picture
 
 bench: $(VENV)/.installed-bench
 	$(VENV)/bin/python bench/latency.py
