@@ -20,7 +20,7 @@ from tests.scripts.netns import PATH, Namespace
 ROOT = Path(__file__).parents[2]
 BOUND = 30.0  # seconds that anything may take
 PASSWORD = "right"
-_HASH = "$6$logtrigger$pqAfvcD2bLoBEvH9Opo2m4LJBgiXXIDssN5BdAh2aJ5WdzyPO5s1KvByOBFeBPU3tETlHXsdzvBBlapvsOvnp0"
+HASH = "$6$logtrigger$pqAfvcD2bLoBEvH9Opo2m4LJBgiXXIDssN5BdAh2aJ5WdzyPO5s1KvByOBFeBPU3tETlHXsdzvBBlapvsOvnp0"
 
 # Run as process 1 of the box, with the folder for its own files. It says "ready" and then only waits.
 _SETUP = """
@@ -123,7 +123,7 @@ def box(network: Namespace, folder: Path, hidden: Sequence[str] = ()) -> Iterato
     command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", _SETUP, "sh"]
     process = subprocess.Popen(
         network.command(*command, str(folder / "own"), *programs),
-        env=_env() | {"HASH": _HASH},
+        env=_env() | {"HASH": HASH},
         stdout=subprocess.PIPE,
         text=True,
     )

@@ -8,10 +8,11 @@ import os
 import shutil
 import socket
 import subprocess
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 _CLONE_NEWNET = 0x40000000  # setns(2)
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
@@ -20,6 +21,11 @@ _numbers = itertools.count(1)
 # The prefixes of RFC 5737 and RFC 4193 that the two ends of a pair get.
 HOST = {4: "192.0.2.1", 6: "fd00:1::1"}
 PEER = {4: "192.0.2.2", 6: "fd00:1::2"}
+# Those of a third one's cable to the first.
+HOST_FOR_GUEST = {4: "198.51.100.1", 6: "fd00:2::1"}
+GUEST = {4: "198.51.100.2", 6: "fd00:2::2"}
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +44,21 @@ class Namespace:
         done = subprocess.run(self.command(*command), env=env, capture_output=True, text=True, check=True)
         return done.stdout
 
+    def call(self, function: Callable[[], T]) -> T:
+        """What the function returns, or raises, when a thread in here runs it: its sockets are this namespace's, for ever."""
+
+        def visit() -> T:
+            with open(f"/run/netns/{self.name}", "rb") as file:
+                entered = ctypes.CDLL(None, use_errno=True).setns(file.fileno(), _CLONE_NEWNET)
+            assert entered == 0, f"cannot enter the namespace {self.name}"
+            return function()
+
+        with ThreadPoolExecutor(1) as visitor:
+            return visitor.submit(visit).result()
+
     def socket(self, family: socket.AddressFamily, kind: socket.SocketKind = socket.SOCK_STREAM) -> socket.socket:
         """A socket of this namespace, for use anywhere: only the thread that makes it visits."""
-        made: list[socket.socket] = []
-
-        def make() -> None:
-            with open(f"/run/netns/{self.name}", "rb") as file:
-                if ctypes.CDLL(None, use_errno=True).setns(file.fileno(), _CLONE_NEWNET) == 0:
-                    made.append(socket.socket(family, kind))
-
-        thread = threading.Thread(target=make)
-        thread.start()
-        thread.join()
-        assert made, f"cannot enter the namespace {self.name}"
-        return made[0]
+        return self.call(lambda: socket.socket(family, kind))
 
 
 @contextmanager
@@ -70,12 +77,27 @@ def namespace() -> Iterator[Namespace]:
 def pair() -> Iterator[tuple[Namespace, Namespace]]:
     """Two namespaces joined by a cable; the first has the addresses HOST, the second PEER."""
     with namespace() as host, namespace() as peer:
-        _ip("-n", host.name, "link", "add", "veth0", "type", "veth", "peer", "name", "veth0", "netns", peer.name)
-        for one, addresses in ((host, HOST), (peer, PEER)):
-            _ip("-n", one.name, "address", "add", f"{addresses[4]}/24", "dev", "veth0")
-            _ip("-n", one.name, "address", "add", f"{addresses[6]}/64", "dev", "veth0", "nodad")
-            _ip("-n", one.name, "link", "set", "veth0", "up")
+        _cable("veth0", (host, HOST), (peer, PEER))
         yield host, peer
+
+
+@contextmanager
+def guest_of(host: Namespace) -> Iterator[Namespace]:
+    """A third namespace, on a cable of its own to the first of a pair, which it reaches at HOST from GUEST."""
+    with namespace() as guest:
+        _cable("veth1", (host, HOST_FOR_GUEST), (guest, GUEST))
+        for version, gateway in HOST_FOR_GUEST.items():
+            _ip("-n", guest.name, f"-{version}", "route", "add", "default", "via", gateway)
+        yield guest
+
+
+def _cable(device: str, *ends: tuple[Namespace, dict[int, str]]) -> None:
+    (first, _), (second, _) = ends
+    _ip("-n", first.name, "link", "add", device, "type", "veth", "peer", "name", device, "netns", second.name)
+    for one, addresses in ends:
+        _ip("-n", one.name, "address", "add", f"{addresses[4]}/24", "dev", device)
+        _ip("-n", one.name, "address", "add", f"{addresses[6]}/64", "dev", device, "nodad")
+        _ip("-n", one.name, "link", "set", device, "up")
 
 
 def _ip(*arguments: str) -> None:

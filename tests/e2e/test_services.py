@@ -1,0 +1,362 @@
+"""The rule library against the real thing: a daemon, somebody who guesses its passwords, and somebody who may log in.
+
+Each service is started as its package has it, and logs as it does by default; logtrigger is told its name, and nothing else.
+"""
+
+from __future__ import annotations
+
+import ftplib
+import imaplib
+import re
+import smtplib
+import subprocess
+import sys
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import cast
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+
+from tests.e2e.box import BOUND, HASH, PASSWORD, ROOT, Box, box, wait_for
+from tests.e2e.test_blocking import dropbear, log_in, sshd
+from tests.scripts.netns import GUEST, HOST, PATH, PEER, Namespace, answers, family_of, guest_of, pair
+
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.tool("ip", "unshare", "nsenter", "rsyslogd", "nft"),
+    pytest.mark.timeout(180),
+]
+USER = "bob"
+# As Debian's rsyslog has it.
+RSYSLOG = """\
+module(load="imuxsock" SysSock.Name="/dev/log")
+module(load="builtin:omfile" Template="RSYSLOG_TraditionalFileFormat")
+auth,authpriv.* /var/log/auth.log
+*.*;auth,authpriv.none -/var/log/syslog
+"""
+RULES = """\
+config logtrigger
+	option state '{files}/state.db'
+	option control '{files}/control'
+	list use '{name}'
+
+config firewall
+	option backend 'nftables'
+"""
+
+
+def write(machine: Box, path: str, text: str) -> None:
+    """Put a file into the box, readable by all."""
+    draft = machine.files / "draft"
+    draft.write_text(text)
+    machine.run("install", "-D", "-m", "644", str(draft), path)
+
+
+def add_user(machine: Box) -> None:
+    """An account with the password of root."""
+    machine.run("useradd", "--create-home", "--home-dir", f"/run/{USER}", "--shell", "/bin/sh", "--password", HASH, USER)
+
+
+# --- the services ---
+
+
+@contextmanager
+def vsftpd(machine: Box) -> Iterator[None]:
+    """With Debian's configuration; what costs time at each failure is switched off."""
+    add_user(machine)
+    machine.run("mkdir", "-p", "/run/vsftpd/empty")
+    write(machine, "/etc/pam.d/vsftpd", "auth required pam_unix.so nodelay\naccount required pam_unix.so\n")
+    options = ("background=NO", "delay_failed_login=0", "delay_successful_login=0")
+    with machine.running("vsftpd", "/etc/vsftpd.conf", *(f"-o{option}" for option in options)):
+        yield
+
+
+def by_ftp(host: str, password: str) -> bool:
+    with ftplib.FTP(host, timeout=BOUND) as client:
+        try:
+            client.login(USER, password)
+        except ftplib.error_perm:
+            return False
+    return True
+
+
+DOVECOT = """\
+base_dir = /run/dovecot
+disable_plaintext_auth = no
+ssl = no
+mail_location = maildir:~/Maildir
+auth_failure_delay = 0
+passdb {
+  driver = passwd-file
+  args = /etc/dovecot/users
+}
+userdb {
+  driver = passwd
+}
+service anvil {
+  unix_listener anvil-auth-penalty {
+    mode = 0
+  }
+}
+"""
+
+
+@contextmanager
+def dovecot(machine: Box, more: str = "protocols = imap\n") -> Iterator[None]:
+    """It logs by syslog, as ever; what costs time at each failure is switched off."""
+    if not machine.run("dovecot", "--version").startswith("2.3."):
+        pytest.skip("the configuration of this test is for Dovecot 2.3")
+    add_user(machine)
+    write(machine, "/etc/dovecot/users", f"{USER}:{{PLAIN}}{PASSWORD}\n")
+    write(machine, "/etc/dovecot/dovecot.conf", DOVECOT + more)
+    with machine.running("dovecot", "-F"):
+        yield
+
+
+def by_imap(host: str, password: str) -> bool:
+    client = imaplib.IMAP4(host, timeout=BOUND)
+    try:
+        client.login(USER, password)
+    except imaplib.IMAP4.error:
+        return False
+    finally:
+        client.logout()
+    return True
+
+
+# Postfix asks Dovecot, as Debian's wiki has it.
+SASL = """\
+protocols =
+service auth {
+  unix_listener /run/postfix-auth {
+    mode = 0666
+  }
+}
+"""
+MAIN_CF = """\
+compatibility_level = 3.6
+queue_directory = /run/postfix/queue
+data_directory = /run/postfix/data
+myhostname = mx.example.org
+mydestination =
+inet_interfaces = all
+inet_protocols = all
+smtpd_peername_lookup = no
+smtpd_sasl_auth_enable = yes
+smtpd_sasl_type = dovecot
+smtpd_sasl_path = /run/postfix-auth
+smtpd_tls_security_level = none
+smtpd_error_sleep_time = 0
+"""
+MASTER_CF = """\
+submission inet n - n - - smtpd
+  -o syslog_name=postfix/submission
+anvil unix - - n - 1 anvil
+rewrite unix - - n - - trivial-rewrite
+qmgr unix n - n 300 1 qmgr
+pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+proxymap unix - - n - - proxymap
+tlsmgr unix - - n 1000? 1 tlsmgr
+"""
+
+
+@contextmanager
+def postfix(machine: Box) -> Iterator[None]:
+    write(machine, "/etc/postfix/main.cf", MAIN_CF)
+    write(machine, "/etc/postfix/master.cf", MASTER_CF)
+    machine.run("install", "-d", "/run/postfix", "/run/postfix/queue")
+    machine.run("install", "-d", "-o", "postfix", "/run/postfix/data")
+    with dovecot(machine, SASL):
+        wait_for(lambda: machine.run("sh", "-c", "test ! -S /run/postfix-auth || echo there"), "Dovecot listens to Postfix")
+        with machine.running("postfix", "start-fg"):
+            yield
+
+
+def by_smtp(host: str, password: str) -> bool:
+    with smtplib.SMTP(host, 587, "client.example.org", timeout=BOUND) as client:
+        client.ehlo()
+        secret = b64encode(f"\0{USER}\0{password}".encode()).decode()
+        code, _ = client.docmd("AUTH", f"PLAIN {secret}")
+        if code == 235:  # only with a mail does Postfix tell of the login
+            client.docmd("MAIL", "FROM:<bob@example.org>")
+            client.docmd("RCPT", "TO:<alice@example.net>")
+        return code == 235
+
+
+NGINX = """\
+user www-data;
+pid /run/nginx.pid;
+events {}
+http {
+  access_log /var/log/nginx/access.log;
+  error_log /var/log/nginx/error.log;
+  client_body_temp_path /run/nginx-body;
+  server {
+    listen 80;
+    listen [::]:80;
+    root /run/www;
+    auth_basic "members";
+    auth_basic_user_file /etc/nginx/members;
+  }
+}
+"""
+
+
+@contextmanager
+def nginx(machine: Box) -> Iterator[None]:
+    write(machine, "/etc/nginx/nginx.conf", NGINX)
+    write(machine, "/etc/nginx/members", f"{USER}:{{PLAIN}}{PASSWORD}\n")
+    write(machine, "/run/www/index.html", "inside\n")
+    machine.run("mkdir", "/var/log/nginx")
+    with machine.running("nginx", "-g", "daemon off;"):
+        yield
+
+
+def by_http(host: str, password: str) -> bool:
+    secret = b64encode(f"{USER}:{password}".encode()).decode()
+    try:
+        with urlopen(Request(f"http://{host}/", headers={"Authorization": f"Basic {secret}"}), timeout=BOUND) as answer:
+            return cast(bytes, answer.read()) == b"inside\n"
+    except HTTPError as error:
+        assert error.code == 401
+        return False
+
+
+@contextmanager
+def mariadb(machine: Box) -> Iterator[None]:
+    """Its log goes where Debian's configuration says that an own one would."""
+    machine.run("install", "-d", "-o", "mysql", "/run/database", "/var/log/mysql")
+    where = ["--no-defaults", "--datadir=/run/database", "--user=mysql"]
+    small = ["--innodb-buffer-pool-size=8M", "--innodb-log-file-size=4M"]
+    machine.run("mariadb-install-db", *where, *small, "--skip-test-db", "--auth-root-authentication-method=socket")
+    grant = f"CREATE USER '{USER}'@'%' IDENTIFIED BY '{PASSWORD}';"
+    write(machine, "/etc/mysql/test.sql", grant)
+    options = ["--bind-address=*", "--socket=/run/database/socket", "--skip-name-resolve", "--init-file=/etc/mysql/test.sql"]
+    log = "--log-error=/var/log/mysql/error.log"
+    with machine.running("mariadbd", *where, *small, *options, log, "--pid-file=/run/database/pid"):
+        yield
+
+
+def by_mysql(client: Namespace, password: str) -> bool:
+    """By the client that comes with it."""
+    command = [
+        "mariadb",
+        "--no-defaults",
+        f"--host={HOST[4]}",
+        f"--user={USER}",
+        f"--password={password}",
+        "--execute=SELECT 7",
+    ]
+    done = subprocess.run(
+        client.command(*command), env={"PATH": PATH}, capture_output=True, text=True, timeout=BOUND, check=False
+    )
+    return done.stdout == "7\n7\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One of the library's: its daemon, its port, and how somebody in a namespace tries a password."""
+
+    start: Callable[[Box], AbstractContextManager[None]]
+    port: int
+    login: Callable[[Namespace, str], bool]
+
+
+def socket_client(login: Callable[[str, str], bool]) -> Callable[[Namespace, str], bool]:
+    return lambda client, password: client.call(lambda: login(HOST[4], password))
+
+
+def by_ssh(client: Namespace, password: str) -> bool:
+    return log_in(client, 4, password)
+
+
+SERVICES = [
+    pytest.param("sshd", Service(sshd, 22, by_ssh), marks=pytest.mark.tool("sshd", "ssh", "sshpass")),
+    pytest.param("dropbear", Service(dropbear, 22, by_ssh), marks=pytest.mark.tool("dropbear", "ssh", "sshpass")),
+    pytest.param("vsftpd", Service(vsftpd, 21, socket_client(by_ftp)), marks=pytest.mark.tool("vsftpd")),
+    pytest.param("dovecot", Service(dovecot, 143, socket_client(by_imap)), marks=pytest.mark.tool("dovecot")),
+    pytest.param("postfix", Service(postfix, 587, socket_client(by_smtp)), marks=pytest.mark.tool("postfix", "dovecot")),
+    pytest.param("nginx", Service(nginx, 80, socket_client(by_http)), marks=pytest.mark.tool("nginx")),
+    pytest.param("mariadb", Service(mariadb, 3306, by_mysql), marks=pytest.mark.tool("mariadbd", "mariadb")),
+]
+
+
+# --- what surrounds them ---
+
+
+@contextmanager
+def system_log(machine: Box) -> Iterator[None]:
+    """A syslog daemon on /dev/log that writes where Debian's does."""
+    write(machine, "/etc/rsyslog.conf", RSYSLOG)
+    machine.run("touch", "/var/log/syslog", "/var/log/auth.log")
+    with machine.running("rsyslogd", "-n", "-i", "/run/rsyslogd.pid"):
+        wait_for(lambda: machine.run("sh", "-c", "test ! -S /dev/log || echo there"), "rsyslogd opens /dev/log")
+        yield
+
+
+@contextmanager
+def logtrigger(machine: Box, name: str) -> Iterator[Callable[[], str]]:
+    """The daemon with one service of the library; what it has said so far."""
+    configuration = machine.files / "rules"
+    configuration.write_text(RULES.format(files=machine.files, name=name))
+    configuration.chmod(0o600)
+    command = [sys.executable, "-m", "logtrigger", "-c", str(configuration), "-D", "3"]
+    with machine.running(*command, env={"PYTHONPATH": str(ROOT)}) as output:
+        wait_for(lambda: "ready\n" in output.read_text(), "logtrigger is ready")
+        yield output.read_text
+
+
+def listens(host: Namespace, port: int) -> bool:
+    with host.socket(family_of(4)) as client:
+        client.settimeout(BOUND)
+        return client.connect_ex((HOST[4], port)) == 0
+
+
+@pytest.mark.parametrize(("name", "service"), SERVICES)
+def test_the_attacker_and_nobody_else(tmp_path: Path, name: str, service: Service) -> None:
+    """The fifth wrong password is the last; who mistypes once and then logs in does so again, before and after."""
+    with pair() as (host, attacker), guest_of(host) as guest, box(host, tmp_path) as machine:
+        with system_log(machine), service.start(machine):
+            wait_for(lambda: listens(host, service.port), "the service listens")
+            with logtrigger(machine, name) as said:
+                assert not service.login(guest, "mistyped")
+                assert service.login(guest, PASSWORD)
+                wait_for(lambda: seen(said(), name, GUEST[4]), "the guest's failure")
+                wait_for(lambda: trusted(said(), name, GUEST[4]), "the guest's login")
+                for count in range(1, 6):
+                    assert "; banning" not in said()
+                    assert not service.login(attacker, "wrong")
+                    wait_for(partial(has_counted, said, name, count), f"failure {count}")
+                wait_for(lambda: f"; banning {PEER[4]} for 1h" in said(), "the ban")
+                wait_for(lambda: not answers(attacker, 4, service.port, 0.3), "nobody answers the attacker")
+                assert service.login(guest, PASSWORD)
+                assert said().count("; banning") == 1
+                assert bans(machine) == {PEER[4]}
+
+
+def seen(text: str, name: str, address: str) -> int:
+    """How many failures of an address have been counted."""
+    return len(re.findall(rf"event {name}_(?!login|logins)\w+: \d+/5 in 10m of {re.escape(address)}: ", text))
+
+
+def has_counted(said: Callable[[], str], name: str, count: int) -> bool:
+    return seen(said(), name, PEER[4]) == count
+
+
+def trusted(text: str, name: str, address: str) -> bool:
+    """Whether a good login from there has been seen; not each service tells of any."""
+    has_rule = f"'{name}_login'" in (ROOT / "etc/logtrigger/rules.d" / f"{name}.conf").read_text()
+    return not has_rule or re.search(rf"event {name}_login: .*{re.escape(address)}", text) is not None
+
+
+def bans(machine: Box) -> set[str]:
+    """The addresses that the kernel holds."""
+    listed = machine.run("nft", "list", "ruleset")
+    return set(re.findall(r"\b(?:192\.0\.2|198\.51\.100)\.\d+\b", listed))
