@@ -13,7 +13,7 @@ VENV ?= .venv
 PYTHON ?= python3
 
 POSIX_SCRIPTS = $(shell find scripts examples etc packaging tests/packaging -name '*.sh' -o -name '*.include' -o -path '*/init.d/*' \
-	-o -name 'p*inst' -o -name 'p*rm' -o -name '*.rtupdate' | sort)
+	-o -name 'p*inst' -o -name 'p*rm' -o -name '*.rtupdate' -o -name '*.defaults' | sort)
 MAN_PAGES = $(shell find man -name '*.[1-9]' 2>/dev/null | sort)
 
 # $(call lint,TOOL,COMMAND): run it; where the tool is missing say so and go on, but fail in CI.

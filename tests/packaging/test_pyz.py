@@ -16,7 +16,7 @@ from tests.packaging.machine import Machine
 pytestmark = [pytest.mark.package("build"), pytest.mark.timeout(300)]
 
 
-def run(archive: Path, home: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+def run(archive: Path, home: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """Run it with a Python that sees nothing of ours."""
     env = {"HOME": str(home), "XDG_STATE_HOME": str(home), "PATH": "/usr/bin:/bin"}
     return subprocess.run([*python(), archive, *arguments], env=env, capture_output=True, text=True, check=False)
