@@ -80,10 +80,13 @@ def test_five_wrong_passwords_block(installed: Machine) -> None:
     [
         ("nftables", "nft list table inet logtrigger", "198.51.100.9"),
         ("iptables", "iptables -S LOGTRIGGER", "--match-set logtrigger4 src"),
+        ("iptables", "iptables-legacy -S LOGTRIGGER", "--match-set logtrigger4 src"),
     ],
 )
 def test_bans(installed: Machine, backend: str, look: str, seen: str) -> None:
     """Both firewalls work in the closed service, and their bans are gone with the package."""
+    if "legacy" in look:
+        installed.run("for t in iptables ip6tables; do update-alternatives --set $t /usr/sbin/$t-legacy; done")
     rules(installed, "option ban '1h'", more=f"config firewall\n    option backend '{backend}'\n")
     installed.run("logger 'hit 198.51.100.9'")
     installed.until("logtrigger bans", "198.51.100.9")
