@@ -20,6 +20,8 @@ from tests.packaging.conftest import build
 from tests.packaging.machine import ROOT
 from tests.packaging.router import OF_MODULE, PACKAGES
 
+pytestmark = pytest.mark.timeout(300)  # the first one that needs a package builds it
+
 MAKEFILE = ROOT / "packaging/openwrt/logtrigger/Makefile"
 TEXT = MAKEFILE.read_text()
 ROUTER = Path(__file__).with_name("router.py")
