@@ -98,7 +98,7 @@ class Feeds:
         again until it can.
         """
         self._settings, wanted = settings, _wanted(names, settings)
-        for name in [name for name in self._unopened if name not in wanted]:
+        for name in list(self._unopened):  # whoever asks for a reload is told anew what cannot be opened
             self._unopened.pop(name).timer.cancel()
         stale = [name for name in self._open if name not in wanted or self._options[name] != _options(name, settings)]
         left = [position for name in stale for position in self._close_one(name)]
