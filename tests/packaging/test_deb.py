@@ -168,8 +168,8 @@ def test_an_upgrade_starts_nothing_that_was_stopped(installed: Machine, package:
     assert installed.says("systemctl is-active logtrigger; systemctl is-enabled logtrigger || :") == "inactive\ndisabled"
 
 
-# What others keep of everything that is installed; what scripts and the journal have written; what is in memory only.
-OTHERS = "/proc /sys /dev /run /tmp /var/lib/dpkg /var/log /var/cache /root /var/lib/systemd/catalog"
+# What others keep of everything that is installed; what scripts, the journal and timers have written; what is in memory only.
+OTHERS = "/proc /sys /dev /run /tmp /var/lib/dpkg /var/log /var/cache /root /var/lib/systemd/catalog /var/lib/systemd/timers"
 
 
 def files(machine: Machine) -> set[str]:
