@@ -1,0 +1,41 @@
+"""`make test` installs what tests need on a machine that has no compiler, too."""
+
+from __future__ import annotations
+
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+# Takes the place of a virtual environment's Python: notes what it is to install, and fails where that takes a compiler.
+PYTHON = """#!/bin/sh
+echo "$*" >>"$(dirname "$0")/asked"
+case $* in *iptables*) echo "error: command 'gcc' failed" >&2; exit 1 ;; esac
+"""
+
+
+@pytest.mark.tool("make")
+def test_without_a_compiler(tmp_path: Path) -> None:
+    python = tmp_path / "bin/python"
+    python.parent.mkdir()
+    python.write_text(PYTHON)
+    python.chmod(0o755)
+    stamp = tmp_path / ".installed-dev"
+    done = subprocess.run(["make", f"VENV={tmp_path}", str(stamp)], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "did without python-iptables" in done.stdout
+    assert stamp.exists() and "gcc" in (tmp_path / ".installed-dev.log").read_text()
+    assert [line.split("--editable ")[1] for line in (tmp_path / "bin/asked").read_text().splitlines()] == [
+        ".[dev]",
+        ".[iptables]",
+    ]
+
+
+def test_nothing_else_is_compiled() -> None:
+    """What make asks for first are wheels."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert "python-iptables" in str(extras["iptables"])
+    assert "iptables" not in str([extras["dev"], extras["all"]])
