@@ -32,7 +32,7 @@ from logtrigger.overdue import Overdue
 from logtrigger.places import Look, nowhere
 from logtrigger.rule import BANS, FED, Settings
 from logtrigger.silence import Vigil
-from logtrigger.store import Store
+from logtrigger.store import WAY_OUT, Store
 from logtrigger.windowrows import from_row
 
 if TYPE_CHECKING:
@@ -153,8 +153,7 @@ class Daemon:
         try:
             return [from_row(row) for row in self.store.load_windows()]
         except ValueError as error:
-            way_out = "move the file away to start afresh (counters, bans and reading positions begin anew)"
-            raise StoreError(f"{self.settings.state}: damaged ({error}): {way_out}") from error
+            raise StoreError(f"{self.settings.state}: damaged ({error}): {WAY_OUT}") from error
 
     def watch_signals(self) -> None:
         """SIGTERM and SIGINT stop, SIGHUP reloads, SIGCHLD tells of scripts."""
