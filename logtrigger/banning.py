@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import ipaddress
 import random
-import shlex
-import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,28 +14,24 @@ from dataclasses import replace
 from itertools import islice
 from math import inf
 
-from logtrigger import hostaddresses, places, sessions
-from logtrigger.addresses import Address, Network, canonical, parse_network, unmapped, widened
+from logtrigger.addresses import Network, canonical, parse_network, unmapped, widened
 from logtrigger.bans import LINE, WIDEST, Bans, Decision, Outcome
 from logtrigger.commits import Commits
 from logtrigger.durations import amount, spoken
 from logtrigger.errors import StoreError
 from logtrigger.escalation import Offenders, lasting
 from logtrigger.firewall.base import Entry
+from logtrigger.guard import Guard
 from logtrigger.ignoring import Ignoring
 from logtrigger.loop import Loop, Timer
 from logtrigger.model import Ban, Trigger, Unban
 from logtrigger.rule import BanOptions, Escalation, FirewallOptions, Rule, Settings
+from logtrigger.sparing import Sparing
 from logtrigger.store import Store
 from logtrigger.text import cut
-from logtrigger.trusts import ON_TRIAL, Trusts
 from logtrigger.upkeep import MakeFirewall, Upkeep
 
 _SETTLE = 0.2  # seconds between a flush and the restoring: whoever flushes may not be done yet
-_REFRESH = 30.0  # seconds after which this machine's addresses and gateways are looked up again
-_DAY = 86_400.0  # seconds between two bans that are short as somebody is logged in
-_HAIR = 0.001  # seconds by which the same end may come out later
-_SESSIONS = 2.0  # seconds that what is known of sessions is good for
 _FORGIVE = 3600.0  # seconds between two looks for earlier bans that do not count any more
 _SET = 2.0  # seconds by which a clock is off that somebody has set
 _NAMED = 10  # networks that are named one by one
@@ -75,8 +69,9 @@ class Banning:
         self.loop, self.report = loop, report
         self.bans = Bans(settings.firewall.max_bans)
         self.offenders = Offenders()
-        self.trusts = Trusts()
+        self.guard = Guard(settings.firewall, commits.trusts, report, monotonic)
         self.ignoring = Ignoring(loop, settings, report, self._ignore_changed, self._spared)
+        self.sparing = Sparing(loop, self.ignoring)
         self.on_ignore: Callable[[], None] = lambda: None  # hears that the ignore list has changed
         self.on_change: Callable[[Ban | Unban], None] = lambda change: None  # is told of bans that begin and end
         # ... and of a rule's: the ban, whom it is about, the trigger
@@ -86,8 +81,6 @@ class Banning:
         self._settings, self._store, self._commits, self._clock = settings, store, commits, clock
         self._dry_run, self._monotonic = dry_run, monotonic
         self._upkeep = Upkeep(self, self.bans, self._options(settings), self._now, self._expire, make)
-        self._live: dict[str, str] = {}  # who is logged in: by address, the user
-        self._looked = -inf  # when that was looked up, monotonic
         self._chance = random.random  # nothing to guard a secret with, but nobody outside can foresee it
         self._offset = clock() - monotonic()
         self._folded: list[str] = []  # part of wider ones, still to be let through by themselves
@@ -96,12 +89,10 @@ class Banning:
         self._expires_at: float | None = None
         self._restoring = self._crowded = False
         self._unrecorded: deque[tuple[Iterator[str], float, str]] = deque()  # networks that were lifted, when and how
-        self._host = hostaddresses.read()
-        self._news: socket.socket | None = None  # of addresses of this machine
 
     def start(self) -> None:
         """Put the bans of earlier runs back. Raises StoreError."""
-        self._watch_addresses()
+        self.sparing.start()
         self.ignoring.start()
         now = self._now()
         bans, over = self._store.load_bans(now)
@@ -109,7 +100,7 @@ class Banning:
         del bans  # of 100,000 this is some memory, which what follows can use
         self._prepare()
         self.offenders.restore(self._store.load_offenders())
-        self.trusts.restore(self._store.load_trusts())
+        self.guard.restore(self._store.load_trusts(), now)
         self._forgive()
         self._upkeep.owe(over)  # ended while nobody was there, perhaps, to tell a firewall without a clock
         self.loop.call_soon(lambda: self._tell_ended(over))
@@ -129,6 +120,7 @@ class Banning:
         """Go by these settings from now on."""
         self._settings = settings
         self.bans.most = settings.firewall.max_bans
+        self.guard.options = settings.firewall
         self._prepare()
         self.ignoring.take_up(settings)
         self._upkeep.take_up(self._options(settings))
@@ -189,10 +181,8 @@ class Banning:
     def close(self) -> None:
         """Release what the firewall holds open; what is blocked stays blocked."""
         self.ignoring.close()
+        self.sparing.close()
         self._upkeep.close()
-        if self._news is not None:
-            self.loop.unwatch(self._news.fileno())
-            self._news.close()
 
     # What rules want
 
@@ -203,7 +193,7 @@ class Banning:
         now = 0.0
         for trigger, rule in triggers:
             if rule.trust:
-                notes[trigger.id] = self._trust(trigger, rule)
+                notes[trigger.id] = self.guard.trust(trigger, rule, self._now())
             if rule.ban is not None:
                 now = now or self._now()
                 notes[trigger.id] = self._meet(trigger, rule, rule.ban, now, entries)
@@ -222,13 +212,15 @@ class Banning:
         age = now - trigger.time
         if age > self._settings.late:
             return f"too late to ban {address}"
-        network, why = self._admitted(address, options)
+        network, why = self._admitted(address, options, now)
         if why:
             self.report(3, f"{trigger.rule}: {network} is not banned: {why}")
             return f"not banned: {network} {why}"
         name = rule.of or trigger.rule
         seconds, nth = self._lasting(network, trigger, name, options)
-        whole, seconds = seconds, self._guarded(network, trigger, seconds, now)
+        held = self.bans.get(network)
+        is_banned = held is not None and (held.until is None or held.until > now)
+        whole, seconds = seconds, self.guard.shortened(network, trigger, seconds, now, is_banned=is_banned)
         until = None if seconds is None else trigger.time + seconds
         if until is not None and until <= now:
             return f"not banned: {spoken(round(seconds or 0))} for {address} would be over by now"
@@ -252,65 +244,6 @@ class Banning:
         again = f" (ban number {ban.nth})" if ban.nth > 1 else ""
         folded = self._fold(network, now) if options.widened else ""
         return f"banning {network} {_for(left)}{again}{folded}{self._in_vain}"
-
-    # Those who are let in
-
-    def _trust(self, trigger: Trigger, rule: Rule) -> str:
-        """A good login: remember from where, and whose it was."""
-        address, user = trigger.fields.get(places.first(rule.types), ""), trigger.fields.get("user", "")
-        if not address or not user:
-            return "nobody to trust: the line has no address or no user"
-        if trigger.time + rule.trust > self._now():
-            self.trusts.note(address, user, trigger.time + rule.trust)
-            self._record_trusts()
-        return f"trusting {address} with failures of {shlex.quote(user)} for {spoken(round(rule.trust))}"
-
-    def _guarded(self, network: str, trigger: Trigger, seconds: float | None, now: float) -> float | None:
-        """How long a ban is to last; of somebody who is logged in, or was lately, a short while at first: once a day."""
-        trial = self._settings.firewall.trial
-        if not self._settings.firewall.guard or (seconds is not None and seconds <= trial):
-            return seconds
-        over = self.trusts.until(network, ON_TRIAL)
-        if over > now:  # what comes in while the first ban lasts is no second offence
-            began = over - _DAY
-            return began + trial - _HAIR - trigger.time if trigger.time < began + trial - _HAIR else seconds
-        held = self.bans.get(network)
-        if held is not None and (held.until is None or held.until > now):
-            return seconds
-        why = self._is_in(network, trigger.fields.get("user", ""), now)
-        if not why:
-            return seconds
-        self.trusts.note(network, ON_TRIAL, trigger.time + _DAY)
-        self._record_trusts()
-        self.report(
-            0,
-            f"{network}: {why}, and fails by rule {trigger.rule}: banned for {spoken(round(trial))} only, this once today; "
-            f"to lift that now: logtrigger unban {network}",
-        )
-        return trial
-
-    def _is_in(self, network: str, user: str, now: float) -> str:
-        """What speaks for a network: that somebody is logged in from there, or that this very user was lately."""
-        if session := self._session(ipaddress.ip_network(network)):
-            return f"{shlex.quote(session)} is logged in from there over SSH"
-        if user and user in self.trusts.users(network, now):
-            return f"{shlex.quote(user)} has logged in from there lately"
-        return ""
-
-    def _session(self, network: Network) -> str:
-        """Who is logged in from a network over SSH; empty: nobody."""
-        if self._monotonic() - self._looked > _SESSIONS:
-            self._looked = self._monotonic()
-            try:
-                self._live = sessions.live()
-            except OSError:
-                self._live = {}
-        return next((user for address, user in self._live.items() if ipaddress.ip_address(address) in network), "")
-
-    def _record_trusts(self) -> None:
-        if self.trusts.changed:
-            changed, self.trusts.changed = self.trusts.changed, []
-            self._commits.trusts(changed)
 
     def _fold(self, network: str, now: float) -> str:
         """A prefix is banned: the bans within it that end no later are a part of it now."""
@@ -344,9 +277,8 @@ class Banning:
     def _forgive(self) -> None:
         """Now and then: earlier bans that do not count any more need not be remembered."""
         self.offenders.expire(self._now())
-        self.trusts.expire(self._now())
+        self.guard.expire(self._now())
         self._record_offenders()
-        self._record_trusts()
         self.loop.call_later(_FORGIVE, self._forgive)
 
     def _record_offenders(self) -> None:
@@ -354,61 +286,22 @@ class Banning:
             changed, self.offenders.changed = self.offenders.changed, []
             self._commits.offenders(changed)
 
-    def _admitted(self, address: str, options: BanOptions) -> tuple[str, str]:
+    def _admitted(self, address: str, options: BanOptions, now: float) -> tuple[str, str]:
         """The network to ban for an address, and what speaks against it.
 
         Where only others in the same prefix must not be banned, it is the address alone.
         """
-        if why := self._against_address(ipaddress.ip_address(address)):
+        if why := self.sparing.against_address(ipaddress.ip_address(address)):
             return address, why
         network = widened(address, options.prefix4, options.prefix6)
-        if options.widened:
-            return network, self._against(ipaddress.ip_network(network)) or self._against_wide(network)
-        if network != address and self._against(ipaddress.ip_network(network)):
-            return address, ""
-        return network, ""
-
-    def _against_wide(self, network: str) -> str:
-        """Why a whole prefix must not be banned for some of its addresses; empty: it may be."""
-        if not self._settings.firewall.guard:
-            return ""
-        is_in = self._session(ipaddress.ip_network(network)) or self.trusts.users(network, self._now())
-        return "holds an address from which somebody has logged in" if is_in else ""
-
-    def why_never(self, network: Network) -> str:
-        """Why rules do not ban an address or network; empty: they may."""
-        return self._against(network)
-
-    def _against_address(self, address: Address) -> str:
-        """Why an address must not be banned; empty: it may be."""
-        if self.ignoring.addresses.covers(address):
-            return "is on the ignore list"
-        if self.ignoring.spares(str(address)):
-            return "is spared by ignore_command"
-        if self._host.own.covers(address):
-            return "is an address of this machine"
-        if self._host.gateways.covers(address):
-            return "is a gateway of this machine"
-        number = int(address)
-        if address.version == 4:
-            is_nobodys = number >> 28 == 0xE or number in (0, 0xFFFFFFFF)  # multicast, unspecified, broadcast
-        else:
-            is_nobodys = number >> 120 == 0xFF or not number
-        return "is nobody's address" if is_nobodys else ""
-
-    def _against(self, network: Network) -> str:
-        """Why a network must not be banned; empty: it may be."""
-        if network.num_addresses == 1:
-            return self._against_address(network.network_address)
-        if self.ignoring.addresses.overlaps(network):
-            return "holds addresses of the ignore list"
-        if self._host.own.overlaps(network):
-            return "holds an address of this machine"
-        if self._host.gateways.overlaps(network):
-            return "holds a gateway of this machine"
-        if network.is_multicast or network.network_address.is_unspecified:
-            return "holds what is nobody's address"
-        return ""
+        if network == address:
+            return network, ""
+        why = self.sparing.against(ipaddress.ip_network(network))
+        if not options.widened:
+            return (address if why else network), ""
+        if not why and self.guard.holds_somebody(network, now):
+            why = "holds an address from which somebody has logged in"
+        return network, why
 
     def _decide(self, wish: Ban, now: float) -> Decision:
         decision = self.bans.ban(wish, now)
@@ -460,12 +353,12 @@ class Banning:
         if network.prefixlen == 0:
             raise ValueError(f"{text} is every address there is")
         if self.ignoring.addresses.overlaps(network):
-            raise ValueError(f"{text} {self._against(network)}: take it from there first")
+            raise ValueError(f"{text} {self.sparing.against(network)}: take it from there first")
         if force:
             return
         if network.prefixlen < WIDEST[network.version]:
             raise ValueError(f"{text} is wider than /{WIDEST[network.version]}: say that it is to be forced if you mean it")
-        if why := self._against(network):
+        if why := self.sparing.against(network):
             raise ValueError(f"{text} {why}: say that it is to be forced if you mean it")
 
     def unban(
@@ -616,29 +509,6 @@ class Banning:
         self._record(lifted, how)
         if lifted:
             self._upkeep.remove(lifted)
-
-    # This machine's addresses
-
-    def _watch_addresses(self) -> None:
-        try:
-            self._news = news = hostaddresses.watch()
-        except OSError:
-            pass  # then they are looked up now and then only
-        else:
-            self.loop.watch(news.fileno(), lambda: self._on_news(news))
-        self.loop.call_later(_REFRESH, self._refresh)
-
-    def _on_news(self, news: socket.socket) -> None:
-        try:
-            while news.recv(1 << 16):
-                pass
-        except OSError:
-            pass  # nothing more to read, or some of it was lost: all is read anew anyway
-        self._host = hostaddresses.read()
-
-    def _refresh(self) -> None:
-        self._host = hostaddresses.read()
-        self.loop.call_later(_REFRESH, self._refresh)
 
 
 def _scope(escalation: Escalation, rule: str) -> str:

@@ -91,12 +91,12 @@ def _address(daemon: Daemon, asked: Network) -> Row:
     entry = banning.ignoring.addresses.entry(asked)
     address = str(asked.network_address) if asked.num_addresses == 1 else ""
     names = _names(daemon, asked)
-    on_trial = max(banning.trusts.until(name, ON_TRIAL) for name in names)
+    on_trial = max(banning.guard.trusts.until(name, ON_TRIAL) for name in names)
     return {
         "about": "address",
         "network": canonical(asked),
         "banned": [ban.network for ban in banning.bans.covering(asked)],
-        "never": banning.why_never(asked),
+        "never": banning.sparing.against(asked),
         "ignore": entry,
         "ignore_from": _ignored_from(daemon, entry) if entry else None,
         "ignored_by": [
@@ -109,7 +109,7 @@ def _address(daemon: Daemon, asked: Network) -> Row:
             for name in names
             for scope, count in banning.offenders.counts(name, now)
         ],
-        "trusted": sorted(banning.trusts.users(canonical(asked), now)),
+        "trusted": sorted(banning.guard.trusts.users(canonical(asked), now)),
         "tried": on_trial if on_trial > now else None,
         "place": dict(daemon.look(address)) if address else {},
     }
