@@ -49,6 +49,8 @@ UNTESTED = {
     "logtrigger/doctor/findings.py": "values",
     "logtrigger/doctor/packets.py": "tried by tests/e2e/test_doctor.py",
     "logtrigger/doctor/running.py": "tried by tests/e2e/test_doctor.py",
+    "logtrigger/parallel/processes.py": "tried by tests/parallel/test_replaying.py and test_pool.py",
+    "logtrigger/parallel/worker.py": "tried by tests/parallel/test_replaying.py",
     "logtrigger/control/listener.py": "tried by tests/control/test_server.py",
     "logtrigger/control/standing.py": "tried by tests/cli/test_status.py and tests/cli/test_rules.py",
 }

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from logtrigger import parallel
 from logtrigger.fill import Fill
 from logtrigger.matcher import LiteralMatcher
 from logtrigger.matchers import fastest
-from logtrigger.parallel import Once, Pool, WorkerError, shared_out
+from logtrigger.parallel import Once, WorkerError
 from logtrigger.replay import Log, Summary
 from logtrigger.rule import Rule, Settings
 from tests.script import NOW, rule
@@ -153,15 +153,6 @@ def test_nobody_is_left_when_telling_fails() -> None:
     assert set(children(os.getpid())) <= before
 
 
-def test_rules_that_count_together_stay_together() -> None:
-    rules = [rule("a", name=f"r{n}", group="g" if n in (1, 4) else "", key=(), maxfail=2) for n in range(5)]
-    weights = {"r0": 5.0, "r1": 2.0, "r2": 1.0, "r3": 1.0, "r4": 2.0}
-    assert shared_out(made(*rules), weights, 2) == [[0, 3], [1, 2, 4]]
-    assert shared_out(made(*rules), weights, 9) == [[0], [1, 4], [2], [3]]
-    assert shared_out(made(rules[1], rules[4]), weights, 2) == [[0, 1]]
-    assert shared_out(made(), {}, 2) == []
-
-
 def children(of: int) -> list[int]:
     return [int(word) for path in Path(f"/proc/{of}/task").glob("*/children") for word in path.read_text().split()]
 
@@ -187,48 +178,3 @@ def test_interrupt_ends_all(tmp_path: Path) -> None:
         assert running.wait(20) == 1
         assert b"Traceback" not in running.stderr.read()
     assert not any(Path(f"/proc/{pid}").exists() for pid in found)
-
-
-# Pieces of work that know nothing of each other
-
-
-def twice(piece: Any) -> Any:
-    return [piece, piece]
-
-
-@settings(max_examples=20)
-@given(st.lists(st.binary(max_size=5).map(lambda some: some * 50_000), max_size=9), st.integers(1, 4))
-def test_pieces_come_back_in_order(pieces: list[bytes], jobs: int) -> None:
-    """However large they are, and as often as one likes."""
-    pool = Pool(twice, jobs)
-    try:
-        for _ in range(2):
-            assert list(pool.results(iter(pieces))) == [(piece, [piece, piece]) for piece in pieces]
-    finally:
-        pool.close()
-
-
-@pytest.mark.parametrize("jobs", [1, 2, 5])
-@pytest.mark.parametrize("fault", [OSError("gone"), KeyboardInterrupt()])
-def test_fault_of_the_source_comes_behind_what_was_before(jobs: int, fault: BaseException) -> None:
-    def pieces() -> Iterator[int]:
-        yield from range(3)
-        raise fault
-
-    pool, found = Pool(twice, jobs), []
-    try:
-        with pytest.raises(type(fault)):
-            for piece, _ in pool.results(pieces()):
-                found.append(piece)
-    finally:
-        pool.close()
-    assert found == [0, 1, 2]
-
-
-def test_process_that_dies_over_a_piece_is_told() -> None:
-    pool = Pool(lambda piece: os.kill(os.getpid(), signal.SIGKILL), 2)
-    try:
-        with pytest.raises(WorkerError, match=r"was ended by signal 9 \(Killed\); run it again"):
-            list(pool.results(iter([1, 2, 3])))
-    finally:
-        pool.close()
