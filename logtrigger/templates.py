@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 
 from logtrigger.errors import PatternError
+from logtrigger.text import safe_text
 
 Escape = Callable[[str], str]
 
@@ -84,7 +85,7 @@ def one_line(value: str) -> str:
     >>> one_line("root\\r\\nBcc: all@example.org")
     'root Bcc: all@example.org'
     """
-    return " ".join(value.split())[:_LONGEST_LINE]
+    return safe_text(" ".join(value.split()))[:_LONGEST_LINE]
 
 
 def unbroken(value: str) -> str:

@@ -10,6 +10,7 @@ from typing import Protocol
 from logtrigger.actions.environment import values_of
 from logtrigger.model import Trigger
 from logtrigger.templates import Template
+from logtrigger.text import safe
 
 MESSAGE = Template("{message}")  # what is told of a trigger where nothing else is asked for
 TIMEOUT = 30.0  # seconds that a far end may let us wait
@@ -56,8 +57,14 @@ class Sender(Protocol):
 
 
 def values(trigger: Trigger) -> dict[str, str]:
-    """What stands in templates for a trigger: as in a script's environment, without the LT_."""
-    return values_of(trigger)
+    """What stands in templates for a trigger: as in a script's environment, without the LT_.
+
+    A file's name may be no UTF-8, of which nobody who is told could make anything.
+    """
+    known = values_of(trigger)
+    if not known["source"].isascii():
+        known["source"] = safe(known["source"].encode("utf-8", "surrogateescape"))
+    return known
 
 
 @dataclass(frozen=True, slots=True)

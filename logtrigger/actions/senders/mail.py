@@ -8,7 +8,9 @@ import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.header import Header
 from email.message import EmailMessage
+from email.policy import Policy
 from email.utils import format_datetime, make_msgid
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from logtrigger.text import safe
 SUBJECT = Template("{name}: {key}")
 MOST_TOLD = 100  # triggers that are written out in one message; further ones are counted
 LONGEST_BODY = 256 << 10  # characters
+LONGEST_PLAIN = 900  # characters of a subject that are sent as they are; RFC 5322, 2.1.1 has 998 for a line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +88,7 @@ class Mail:
         more = f" (and {len(triggers) - 1} more)" if len(triggers) > 1 else ""
         message = EmailMessage()
         message["From"], message["To"] = self._sender, ", ".join(self._to)
-        message["Subject"] = self._subject.render(first, one_line) + more
+        message["Subject"] = _Subject(one_line(self._subject.render(first, one_line)) + more)
         message["Date"] = format_datetime(_local(triggers[-1].time))
         message["Message-ID"] = make_msgid(domain=socket.gethostname() or "localhost")
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday notes in return
@@ -118,6 +121,20 @@ class Mail:
             smtp.close()
             raise
         return smtp
+
+
+class _Subject(str):
+    """A header that says what it holds. EmailMessage would decode an encoded word (RFC 2047) that somebody has written into a
+    field, and send what comes out of it, line ends and all: further headers."""
+
+    __slots__ = ()
+    name = "Subject"  # what has a name and folds itself is taken as it is, email.policy.EmailPolicy
+
+    def fold(self, *, policy: Policy) -> str:
+        """The header as it is sent; all of it encoded where the reader would take a part of it for an encoded word."""
+        is_plain = self.isascii() and self.isprintable() and "=?" not in self and len(self) < LONGEST_PLAIN
+        text = Header(str(self), "us-ascii" if is_plain else "utf-8", header_name=self.name)
+        return f"{self.name}: {text.encode(linesep=policy.linesep)}{policy.linesep}"
 
 
 def _answered(who: str, code: int, said: bytes | str) -> Unreachable | Refused:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from logtrigger.actions.senders.base import Secret, Unreachable
+from logtrigger.actions.senders.base import Secret, Unreachable, values
+from logtrigger.model import Trigger
 
 
 def test_the_first_line_is_the_secret(tmp_path: Path) -> None:
@@ -31,3 +33,8 @@ def test_what_no_header_could_hold_is_not_quoted(tmp_path: Path, text: str, why:
     (tmp_path / "key").write_text(text)
     with pytest.raises(Unreachable, match=f"key: its first line .*{why}"):
         Secret(tmp_path / "key").read()
+
+
+def test_a_file_of_an_impossible_name_can_be_told_of(make_trigger: Callable[..., Trigger]) -> None:
+    known = values(make_trigger(source="/var/log/\udcffé.log"))
+    assert known["source"] == "/var/log/\ufffdé.log" and known["source"].encode()

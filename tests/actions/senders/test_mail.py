@@ -119,6 +119,37 @@ def test_no_field_can_add_a_header(
     assert box.recipients == list(TO)
 
 
+@pytest.mark.parametrize(
+    "user",
+    [
+        "=?utf-8?q?=0D=0ABcc:_all@example.org=0D=0A=0D=0Abody?=",
+        "=?us-ascii?b?DQpCY2M6IGFsbEBleGFtcGxlLm9yZw==?=",
+        "=?x?q?=0ABcc:_all@example.org?= =?utf-8?q?=0D?=",
+        "=?utf-8?q?" + "=0ABcc:_a" * 90,
+        "x" * 5_000,
+        "é" * 5_000,
+    ],
+)
+def test_no_encoded_word_can_add_a_header(
+    smtp: Server, box: Box, make_trigger: MakeTrigger, make_secret: Callable[[str], Path], user: str
+) -> None:
+    """Who logs in as `=?utf-8?q?=0D=0A…` has that written into the subject, as it stands."""
+    mail = Mail(with_password(smtp, make_secret("w0rd")), "watch@example.org", TO, Template("{user}{user}"))
+    mail.send([make_trigger(fields={"user": user})])
+    (taken,) = box.mails
+    wanted = ["From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted"]
+    assert [name for name in taken.keys() if name[:2] not in ("Co", "MI", "X-")] == wanted
+    assert taken["Subject"] == (user[:900] * 2)[:900]
+    assert taken.get_content().splitlines() == ["Jul 14 02:40:00 gate sshd[77]: Failed password for root from 1.2.3.4"]
+
+
+def test_a_subject_of_two_lines_is_one(make_trigger: MakeTrigger) -> None:
+    """A line end in the configuration's own text, which would else make each mail a fault."""
+    message = Mail(Server(host="h"), "w@x", TO, Template("logins\n{user}\0\x1b[2J")).message([make_trigger()])
+    assert message["Subject"] == "logins root??[2J"
+    assert b"\nSubject: logins root??[2J\n" in message.as_bytes()
+
+
 def test_huge_message(smtp: Server, box: Box, make_trigger: MakeTrigger, make_secret: Callable[[str], Path]) -> None:
     mail = Mail(with_password(smtp, make_secret("w0rd")), "watch@example.org", TO)
     mail.send([make_trigger(message="x" * 10_000_000)])
