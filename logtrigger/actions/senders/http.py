@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from http.client import HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from logtrigger import __version__
 from logtrigger.actions.senders.base import TIMEOUT, Refused, Unreachable
+from logtrigger.actions.senders.patience import hear
 from logtrigger.text import safe_start
 
 # Not the request's fault: RFC 9110 15.5.9 and 15.6, RFC 6585 (429), RFC 8470 (425). And 401: a token that has expired can be
@@ -29,6 +31,37 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
     def redirect_request(self, *args: object) -> None:
         return None
+
+
+class _Answer(HTTPResponse):
+    """An answer that comes within TIMEOUT, all of it: status, headers and body."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
+        super().__init__(sock, *args, **options)
+        self.fp.close()
+        self.fp = hear(sock, time.monotonic() + TIMEOUT)
+
+
+class _Connection(HTTPConnection):
+    response_class = _Answer
+
+
+class _SecureConnection(HTTPSConnection):
+    response_class = _Answer
+
+
+class _Plain(urllib.request.HTTPHandler):
+    def http_open(self, req: urllib.request.Request) -> HTTPResponse:
+        return self.do_open(_Connection, req)
+
+
+class _Secure(urllib.request.HTTPSHandler):
+    def __init__(self, context: ssl.SSLContext) -> None:
+        super().__init__(context=context)
+        self._trusted = context
+
+    def https_open(self, req: urllib.request.Request) -> HTTPResponse:
+        return self.do_open(_SecureConnection, req, context=self._trusted)
 
 
 class Http:
@@ -88,17 +121,15 @@ class Http:
         if self._opener is None:
             context = ssl.create_default_context(cafile=self._authority)
             context.minimum_version = ssl.TLSVersion.TLSv1_2
-            self._opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context), _NoRedirect())
+            self._opener = urllib.request.build_opener(_Plain(), _Secure(context), _NoRedirect())
         return self._opener.open(request, timeout=TIMEOUT)
 
 
 def _read(answer: Any, longest: int) -> bytes:
     """Up to so many bytes; raises TimeoutError where they come in too slowly, as from somebody who wants to keep us busy."""
-    end, data = time.monotonic() + TIMEOUT, b""
+    data = b""
     while len(data) < longest and (piece := answer.read1(min(longest - len(data), _PIECE))):
         data += piece
-        if time.monotonic() > end:
-            raise TimeoutError
     return data
 
 

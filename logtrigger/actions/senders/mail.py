@@ -5,6 +5,7 @@ from __future__ import annotations
 import smtplib
 import socket
 import ssl
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,14 +14,18 @@ from email.message import EmailMessage
 from email.policy import Policy
 from email.utils import format_datetime, make_msgid
 from pathlib import Path
+from typing import Any
 
 from logtrigger.actions.senders.base import MESSAGE, TIMEOUT, Refused, Secret, Unreachable, values
+from logtrigger.actions.senders.patience import hear
 from logtrigger.model import Trigger
 from logtrigger.templates import Template, one_line
 from logtrigger.text import safe
 
 SUBJECT = Template("{name}: {key}")
 MOST_TOLD = 100  # triggers that are written out in one message; further ones are counted
+PATIENCE = 120.0  # seconds for all that a server says; each single answer has TIMEOUT
+LONGEST_TALK = 1 << 20  # bytes of it
 LONGEST_BODY = 256 << 10  # characters
 LONGEST_PLAIN = 900  # characters of a subject that are sent as they are; RFC 5322, 2.1.1 has 998 for a line
 
@@ -35,6 +40,23 @@ class Server:
     user: str = ""
     password: Secret | None = None
     authority: Path | None = None  # certificates that the server's must be signed by; None: those of the system
+
+
+class _Smtp(smtplib.SMTP):
+    """A server that is heard for PATIENCE, and not told more after that."""
+
+    def __init__(self, server: Server, **options: Any) -> None:
+        self._until = time.monotonic() + PATIENCE
+        super().__init__(server.host, server.port, timeout=TIMEOUT, **options)
+
+    def getreply(self) -> tuple[int, bytes]:
+        if self.file is None and self.sock is not None:
+            self.file = hear(self.sock, self._until, LONGEST_TALK)
+        return super().getreply()
+
+
+class _SmtpInTls(_Smtp, smtplib.SMTP_SSL):
+    """The same, in TLS from the start."""
 
 
 class Mail:
@@ -109,14 +131,17 @@ class Mail:
         server, context = self._server, ssl.create_default_context(cafile=self._server.authority)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if server.security == "tls":
-            smtp: smtplib.SMTP = smtplib.SMTP_SSL(server.host, server.port, timeout=TIMEOUT, context=context)
+            smtp: _Smtp = _SmtpInTls(server, context=context)
         else:
-            smtp = smtplib.SMTP(server.host, server.port, timeout=TIMEOUT)
+            smtp = _Smtp(server)
         try:
             if server.security == "starttls":
                 smtp.starttls(context=context)
             if server.user and server.password:
                 smtp.login(server.user, server.password.read())
+        except smtplib.SMTPNotSupportedError as error:  # nor would it be by somebody on the way who leaves it out
+            smtp.close()
+            raise Unreachable(f"{self._place}: {error}") from None
         except BaseException:
             smtp.close()
             raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import threading
 from pathlib import Path
 
@@ -73,6 +74,45 @@ def test_who_answers_a_byte_at_a_time_keeps_nobody_busy(status: int, monkeypatch
         else:
             with pytest.raises(Refused):
                 asked.request(b"")
+        enough.set()
+        thread.join(10)
+
+
+@pytest.mark.parametrize(
+    "drip",
+    [
+        b"HTTP/1.1 200 OK\r\nX-Long: ",
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 50,
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n",
+        b"",
+    ],
+    ids=["a header", "answers to come", "what follows the body", "the first line"],
+)
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "in TLS"])
+def test_who_never_comes_to_the_end_keeps_nobody_busy(
+    drip: bytes, secure: bool, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bytes come again and again, each in time, and the answer never does."""
+    monkeypatch.setattr(http, "TIMEOUT", 0.3)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates.server.certificate, certificates.server.key)
+    enough = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            plain, _ = server.accept()
+            connection = context.wrap_socket(plain, server_side=True) if secure else plain
+            with connection, contextlib.suppress(OSError):
+                connection.recv(65536)
+                connection.sendall(drip)
+                while not enough.wait(0.01):
+                    connection.sendall(drip if drip.count(b"\n") > 50 else b"x")
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        asked = Http(f"http{'s' * secure}://127.0.0.1:{server.getsockname()[1]}", {}, certificates.authority)
+        with pytest.raises(Unreachable, match="no answer within"):
+            asked.request(b"")
         enough.set()
         thread.join(10)
 

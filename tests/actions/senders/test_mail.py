@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import email
 import email.policy
 import socket
 import ssl
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from email.message import EmailMessage
@@ -14,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from logtrigger.actions.senders import mail
 from logtrigger.actions.senders.base import Refused, Secret, Unreachable
 from logtrigger.actions.senders.mail import MOST_TOLD, Mail, Server
 from logtrigger.model import Trigger
@@ -186,6 +189,44 @@ def test_recipients_that_do_not_exist(
     assert said == "sent, but not to nobody@example.org"
     with pytest.raises(Refused, match="refuses nobody@example.org 550 no such user"):
         Mail(server, "watch@example.org", ("nobody@example.org",)).send([make_trigger()])
+
+
+@pytest.mark.parametrize(("drip", "why"), [(b"2", "timed out"), (b"220-never\r\n" * 1000, "it says too much")])
+def test_who_never_comes_to_the_end_keeps_nobody_busy(
+    make_trigger: MakeTrigger, monkeypatch: pytest.MonkeyPatch, drip: bytes, why: str
+) -> None:
+    """A greeting that comes a byte at a time, each in time, and one of lines without end."""
+    monkeypatch.setattr(mail, "PATIENCE", 0.3 if len(drip) == 1 else 60.0)
+    enough = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection, contextlib.suppress(OSError):
+                while not enough.wait(0.01 if len(drip) == 1 else 0):
+                    connection.sendall(drip)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        with pytest.raises(Unreachable, match=why):
+            Mail(Server(host="127.0.0.1", port=server.getsockname()[1]), "a@example.org", TO).send([make_trigger()])
+        enough.set()
+        thread.join(10)
+
+
+def test_what_a_server_does_not_offer_it_may_offer_later(make_trigger: MakeTrigger, smtp: Server) -> None:
+    """Somebody on the way may have taken STARTTLS out of its answer: nothing is sent as plain text, and nothing is lost."""
+    controller = pytest.importorskip("aiosmtpd.controller")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    running = controller.Controller(box := Box(), hostname="127.0.0.1", port=port, ready_timeout=30)
+    running.start()
+    try:
+        with pytest.raises(Unreachable, match="STARTTLS extension not supported"):
+            Mail(Server(host="127.0.0.1", port=port), "a@example.org", TO).send([make_trigger()])
+        assert box.mails == []
+    finally:
+        running.stop()
 
 
 def test_server_that_is_away(make_trigger: MakeTrigger) -> None:
