@@ -38,7 +38,8 @@ _SYSLOG = re.compile(
 )
 # A time, and where what it belongs to begins; FreeSWITCH puts the name of a call before it.
 _BEFORE_TIME = rb"(?:<[0-9]{1,3}>|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12} )?\[?"
-_BEHIND_TIME = rb"(?>" + _BEFORE_TIME + _TIME + rb"\]? +)"
+# OpenVPN adds its microseconds where it is told to say much.
+_BEHIND_TIME = rb"(?>" + _BEFORE_TIME + _TIME + rb"\]? +(?:us=[0-9]{1,6} )?)"
 _STAMPED = re.compile(_BEHIND_TIME)
 # A time, perhaps a host, and no tag: "Jan  1 00:00:00 host last message repeated 3 times".
 _TIME_ONLY = re.compile(_BEFORE_TIME + rb"(?P<time>" + _TIME + rb")\]? +(?:(?P<host>[^\s:\[\]]{1,255}) (?=last message ))?")

@@ -136,6 +136,14 @@ def test_time_without_a_tag(line: str, host: str | None, body: int) -> None:
     assert (found.program, found.host, found.body, found.tag) == (None, host, body, body)
 
 
+@pytest.mark.parametrize("time", ["2023-10-31 15:09:59 ", "Tue Oct 31 15:09:59 2023 ", "<29>Oct 31 15:09:59 "])
+def test_microseconds_that_openvpn_writes_behind_the_time(time: str) -> None:
+    """They are no part of its message, and nothing else is left out."""
+    for behind, message in (("us=123456 ", "192.0.2.7:39236 x"), ("", "us=1234567 x"), ("", "bus=12 x"), ("us=1 ", "us=2 x")):
+        line = f"{time}{behind}{message}".encode()
+        assert headers.begin("time", parse(line), line, 0, len(line)) == len(line) - len(message)
+
+
 def test_time_that_does_not_exist_is_none() -> None:
     found = parse(b"Feb 30 22:00:01 h sshd[7]: x")
     assert (found.time(NOW), found.program) == (None, "sshd")

@@ -27,7 +27,7 @@ from tests import geodata
 ROOT = Path(__file__).parents[2]
 FILES = shipped.files(shipped.RULES)
 # Written before there was `anchored`: what holds others off is the program's tag or a regex that begins with the time.
-OLDER = {"openvpn", "openvpn-log", "pfsense-events", "rsnapshot", "sshd-events", "sshguard-events", "sudo-events", "tty-events"}
+OLDER = {"pfsense-events", "rsnapshot", "sshd-events", "sshguard-events", "sudo-events", "tty-events"}
 FORGED = "10.0.0.9"  # the address that an attacker writes into a sample
 NOW = 1_800_000_000.0
 MATCHERS = [
@@ -195,6 +195,27 @@ def test_samples_among_all_rules(settings: Settings, matcher: MatcherFactory) ->
             assert {field: found[name][field] for field in wanted} == wanted
         for line in texts(section, "reject"):
             assert name not in events(engines, line), line
+
+
+@pytest.mark.parametrize("name", ["openvpn", "openvpn-log"])
+@pytest.mark.parametrize("address", ["192.0.2.7", "2001:db8::7:8"])
+def test_wrong_passwords_ban_without_a_database_of_places(tmp_path: Path, name: str, address: str) -> None:
+    """Rules that ask for places tell so when they are used, and no other rule minds; the address is banned as it is written."""
+    path = written(tmp_path, main="")
+    path.write_text(f"config logtrigger\n\tlist use '{name}'\n")
+    found, warnings = config.load(path)
+    assert warnings == ()
+    engine, client = Engine(found, every_source=True), address if ":" in address else f"{address}:39236"
+    stamp = "2026-11-29 17:20:00" if name == "openvpn-log" else "Nov 29 17:20:00 gate openvpn[812]:"
+    line = f"{stamp} {client} TLS Auth Error: Auth Username/Password verification failed for peer\n".encode()
+    chunk = Chunk(SYSTEM_LOG, "log", "log", 0, 5 * len(line), 5 * line)
+    (banning,) = (trigger for trigger in engine.feed(chunk, NOW) if trigger.count == 5)
+    (rule,) = (rule for rule in found.rules if rule.name == banning.rule)
+    assert (banning.fields["ip"], rule.ban is not None) == (address, True)
+
+    path.write_text(f"{path.read_text()}{MAIN.replace('*', '*_Login_Abroad')}")
+    done = CliRunner().invoke(check, ["-c", str(path)])
+    assert (done.exit_code, "asks for home, and there is no database" in done.output) == (0, True)
 
 
 def always(place: Places) -> Look:
