@@ -18,6 +18,7 @@ from logtrigger.console import Console
 from logtrigger.daemon import Daemon
 from logtrigger.drain import Drain
 from logtrigger.errors import ConfigError, ControlError, SourceError, StoreError
+from logtrigger.serving import Serving
 
 if TYPE_CHECKING:
     from logtrigger.notify_socket import NotifySocket
@@ -42,7 +43,8 @@ def run(given: Path | None, level: int | None, dry_run: bool) -> int:
 
     try:
         with _uncollected():
-            daemon = Daemon(load(), console, load, dry_run=dry_run, manager=_manager())
+            service = None if dry_run else Serving  # a dry run is nobody's to command: a daemon may be at work beside it
+            daemon = Daemon(load(), console, load, dry_run=dry_run, service=service, manager=_manager())
         daemon.watch_signals()
         daemon.run()
     except (ConfigError, ControlError, SourceError, StoreError) as error:
