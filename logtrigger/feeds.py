@@ -36,6 +36,7 @@ class Standing:
     paused: bool
     skew: float | None = None  # seconds by which its clock is ahead of ours, as a line of the last minutes had it
     fault: str = ""  # why it is not open
+    unreadable: tuple[str, ...] = ()  # what of it cannot be read, and why
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +177,7 @@ class Feeds:
                 self._heard.get(name),
                 self._paused,
                 self.skew().get(name),
+                unreadable=tuple(getattr(source, "unreadable", tuple)()),
             )
             for name, source in self._open.items()
         ] + [Standing(name, "", (), None, self._paused, fault=one.fault) for name, one in self._unopened.items()]

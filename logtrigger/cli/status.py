@@ -88,7 +88,8 @@ def _source(source: Facts, now: float) -> str:
         return f"{source['fault']}; it is tried again until it can be opened"
     heard = f"last line {roughly(max(0.0, now - source['last']))} ago" if source["last"] else "no line yet"
     behind = f", {tables.size(source['lag'])} behind" if source["lag"] else ""
-    return f"{what}; {heard}{behind}{_clock(source['ahead'])}{', paused' * source['paused']}"
+    fault = "".join(f"; {one}" for one in source["unreadable"])
+    return f"{what}; {heard}{behind}{_clock(source['ahead'])}{', paused' * source['paused']}{fault}"
 
 
 def _clock(ahead: float | None) -> str:

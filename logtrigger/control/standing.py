@@ -160,6 +160,7 @@ def _source(one: Standing, options: SourceOptions | None) -> Facts:
         "ahead": one.skew,
         "paused": one.paused,
         "fault": one.fault,
+        "unreadable": list(one.unreadable),
     }
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
-from glob import has_magic
 
+from logtrigger.doctor import files
 from logtrigger.doctor.findings import Case, Facts, Finding
 from logtrigger.doctor.tails import tail
 from logtrigger.durations import amount, spoken
@@ -13,7 +12,6 @@ from logtrigger.rule import FED, SYSTEM_LOG, Rule
 from logtrigger.silence import programs_in, programs_of, silent
 from logtrigger.sources import machine as machines
 
-_OLD = 2 * 86_400.0  # seconds without a line, in a file that nobody has open
 _SKEW = 30.0  # seconds between clocks that are nothing to speak of
 _ZONE = 900.0  # seconds: zones differ by quarters of an hour
 _LAG = 1 << 20  # bytes
@@ -23,8 +21,8 @@ def growth(case: Case) -> Iterator[Finding]:
     """Whether each source is read, and written."""
     if case.status is None:
         return
-    written = case.machine.written_files()
-    yield from _missing(case)
+    written = files.writers(case)
+    yield from files.missing(case)
     for source in case.status["sources"]:
         if source["source"].startswith(FED):
             continue  # of the daemon's own making
@@ -36,15 +34,11 @@ def growth(case: Case) -> Iterator[Finding]:
             yield Finding("source", "ok", f"{_named(source)}: {when}")
 
 
-def _missing(case: Case) -> Iterator[Finding]:
-    """Files that rules follow and that are not there."""
-    rules = case.configuration.settings.rules if case.configuration is not None else ()
-    for path in dict.fromkeys(rule.source for rule in rules if rule.source.startswith("/")):
-        if not has_magic(path) and not os.path.exists(path):
-            yield Finding("source", "error", f"{path} is not there", "correct the path, or start what writes it")
-
-
-def _of_source(case: Case, source: Facts, written: set[str]) -> Iterator[Finding]:
+def _of_source(case: Case, source: Facts, written: files.Writers) -> Iterator[Finding]:
+    if source["fault"]:
+        remedy = "mend that; the daemon tries again by itself"
+        yield Finding("source", "error", f"{source['source']} is not read: {source['fault']}", remedy)
+        return
     if source["paused"]:
         yield Finding(
             "source", "error", f"{_named(source)}: reading waits for the store", "see what keeps the store from writing"
@@ -54,29 +48,13 @@ def _of_source(case: Case, source: Facts, written: set[str]) -> Iterator[Finding
         yield Finding(
             "source", "warning", text, "wait; if it does not shrink, logtrigger metrics tells which rule takes the time"
         )
+    yield from files.check(case, source, written)
     paths = [file["path"] for file in source["files"] if file["path"]]
-    named = [source["source"]] if source["source"].startswith("/") and not has_magic(source["source"]) else []
-    for path in dict.fromkeys([*paths, *named]):
-        yield from _of_file(case, path, written)
     if source["source"] == SYSTEM_LOG and paths:
         best, _ = machines.choices(case.machine)
         if best and best[0].files and not set(best[0].files) & set(paths):
             text = f"the system log is read from {' and '.join(paths)}, and is {best[0]} by now ({best[0].reason})"
             yield Finding("source", "error", text, "restart logtrigger, which looks anew")
-
-
-def _of_file(case: Case, path: str, written: set[str]) -> Iterator[Finding]:
-    try:
-        status = os.stat(path)
-    except FileNotFoundError:
-        return  # renamed, or told of already
-    except OSError as error:
-        yield Finding("source", "error", f"{path} cannot be seen: {error.strerror}", "see the rights of its folders")
-        return
-    age = case.now - status.st_mtime
-    if age > _OLD and path not in written and os.path.realpath(path) not in written:
-        text = f"nothing was written to {path} for {spoken(round(age))}, and no process has it open"
-        yield Finding("source", "warning", text, "start what writes it, or name the file that is written now")
 
 
 def _named(source: Facts) -> str:

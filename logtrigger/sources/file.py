@@ -109,6 +109,10 @@ class FileSource:
     def positions(self) -> Iterable[Position]:
         return [*self._past.positions(), *self._open.positions()]
 
+    def unreadable(self) -> list[str]:
+        """What stands at the paths and cannot be read, and why."""
+        return self._standing.faults()
+
     def abandon(self) -> None:
         """Close, and remember nothing: should the files be followed again, then from their end."""
         for position in [*self._marks, *self.positions()]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,7 +50,22 @@ class Machine:
 
     def written_files(self) -> set[str]:
         """Every log file that a process has open for writing, as far as we may look."""
-        return {name for folder in self._processes() for name in _open_for_writing(folder)}
+        return set(self.writers())
+
+    def writers(self, folders: Collection[str] = ()) -> dict[str, str]:
+        """By file the name of a process that has it open for writing: logs, and whatever is in these folders.
+
+        As far as we may look. A file that was deleted has " (deleted)" behind its name.
+        """
+        found = dict[str, str]()
+        for process in self._processes():
+            for name in _open_for_writing(process, folders):
+                found[name] = _name_of(process)
+        return found
+
+    def sees_all(self) -> bool:
+        """Whether we may look into every process."""
+        return os.access(self.proc / "1" / "fd", os.R_OK)
 
     def _processes(self) -> Iterator[str]:
         try:
@@ -165,7 +180,7 @@ def _dev_log(machine: Machine) -> Iterator[Choice | str]:
         yield Choice(f"nothing logs here, and process 1 is {first}: a container", socket=str(path))
 
 
-def _open_for_writing(process: str) -> Iterator[str]:
+def _open_for_writing(process: str, folders: Collection[str]) -> Iterator[str]:
     try:
         numbers = os.listdir(f"{process}/fd")
     except OSError:
@@ -175,8 +190,16 @@ def _open_for_writing(process: str) -> Iterator[str]:
             name = os.readlink(f"{process}/fd/{number}")
         except OSError:
             continue
-        if "/log/" in name and _is_writer(process, number):
+        if ("/log/" in name or os.path.dirname(name) in folders) and _is_writer(process, number):
             yield name
+
+
+def _name_of(process: str) -> str:
+    try:
+        with open(f"{process}/comm", encoding="utf-8", errors="replace") as file:
+            return file.read().strip()
+    except OSError:
+        return "a process"
 
 
 def _is_writer(process: str, number: str) -> bool:

@@ -70,6 +70,11 @@ class Standing:
         """Nothing is wrong with a path any more."""
         self._said.pop(path, None)
 
+    def faults(self) -> list[str]:
+        """What stands at a path and cannot be read, and why; what is not there yet, or no regular file, is no fault."""
+        barred = [path for path, number in self._absent.items() if number != errno.ENOENT]
+        return [f"{path} {self._said[path]}" for path in barred if path in self._said]
+
     def complain(self, path: str, fault: str, is_absent: bool = False) -> None:
         """Say once what is wrong with a path, until that changes."""
         if self._said.get(path) != fault:

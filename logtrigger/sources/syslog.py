@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from logtrigger.errors import SourceError
@@ -68,6 +68,10 @@ class SystemLogSource:
     def tells_senders(self) -> bool:
         """Whether what is read now tells who wrote a line."""
         return getattr(self._source, "tells_senders", True)
+
+    def unreadable(self) -> Sequence[str]:
+        """What of it cannot be read, and why."""
+        return getattr(self._source, "unreadable", list[str])()
 
     def pause(self) -> None:
         self._paused = True

@@ -221,7 +221,16 @@ def test_hostile_clients_hold_nothing_up(tmp_path: Path) -> None:
     ("ahead", "said"), [(None, ""), (1.9, ""), (-7.2, ", its clock is 7s behind"), (300, ", its clock is 5m ahead")]
 )
 def test_a_clock_that_differs_is_told(ahead: float | None, said: str) -> None:
-    source = {"source": "a", "reads": "a", "last": None, "lag": 0, "ahead": ahead, "paused": False, "fault": ""}
+    source = {
+        "source": "a",
+        "reads": "a",
+        "last": None,
+        "lag": 0,
+        "ahead": ahead,
+        "paused": False,
+        "fault": "",
+        "unreadable": [],
+    }
     assert status._source(source, 0.0) == f"a; no line yet{said}"
 
 

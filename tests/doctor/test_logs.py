@@ -15,7 +15,8 @@ from tests.script import NOW
 
 
 def case(folder: Path, configuration: str = "", **source: Any) -> Case:
-    facts = {"source": "log", "reads": "log", "files": [], "lag": 0, "last": NOW - 60, "ahead": None, "paused": False, **source}
+    facts = {"source": "log", "reads": "log", "files": [], "lag": 0, "last": NOW - 60, "ahead": None, "paused": False}
+    facts |= {"fault": "", "unreadable": [], **source}
     path = folder / "rules"
     path.write_text(configuration)
     path.chmod(0o600)
@@ -48,6 +49,7 @@ def test_clocks(tmp_path: Path, ahead: float, said: str) -> None:
         ({"last": None, "reads": "a, b"}, "ok", "log (a, b): no line since the start"),
         ({"paused": True}, "error", "log: reading waits for the store"),
         ({"lag": 5 << 20}, "warning", "log: 5,120 KiB lie there unread"),
+        ({"fault": "udp://:514: it is in use"}, "error", "log is not read: udp://:514: it is in use"),
     ],
 )
 def test_sources(tmp_path: Path, source: dict[str, Any], level: str, text: str) -> None:

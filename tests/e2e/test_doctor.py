@@ -142,6 +142,52 @@ def test_dead_log_file(one: Box) -> None:
         assert patient.named("source") == f"nothing was written to {patient.app} for 3d, and no process has it open"
 
 
+@pytest.mark.parametrize("days", [1, 3])
+def test_a_log_with_little_traffic_that_a_program_holds(one: Box, days: int) -> None:
+    """Wherever it lies."""
+    patient = Patient(one)
+    with patient.daemon(), patient.app.open("a"):
+        hold = ["sh", "-c", f"exec 9>>{patient.app}; touch -d '{days} days ago' {patient.app}; exec sleep 1000"]
+        with one.running(*hold):
+            wait_for(lambda: os.stat(patient.app).st_mtime < clock() - 3600, "it is an old file")
+            assert patient.examine() == {}
+
+
+def test_a_new_file_each_day(one: Box) -> None:
+    patient = Patient(one)
+    for day in range(6):
+        log = patient.folder / f"app-{day}.log"
+        log.write_text("all is well\n")
+        os.utime(log, (clock() - day * 86_400, clock() - day * 86_400))
+    patient.rules.write_text(patient.rules.read_text().replace(str(patient.app), f"{patient.folder}/app-*.log"))
+    with patient.daemon():
+        assert patient.examine() == {}
+
+
+def test_a_name_that_no_file_has(one: Box) -> None:
+    patient = Patient(one)
+    patient.rules.write_text(patient.rules.read_text().replace(str(patient.app), f"{patient.folder}/ap/*.log"))
+    with patient.daemon():
+        assert patient.named("source") == f"no file is called {patient.folder}/ap/*.log"
+
+
+def test_a_log_that_was_deleted_under_its_writer(one: Box) -> None:
+    patient = Patient(one)
+    with patient.daemon():
+        one.run("rm", "/var/log/auth.log")
+        assert patient.named("source").startswith("rsyslogd writes to /var/log/auth.log as it was before it was deleted")
+
+
+def test_a_log_that_the_daemon_may_no_longer_read(one: Box) -> None:
+    """Rotated into a file of root's own; the daemon is root without its privileges, the doctor is root."""
+    patient = Patient(one, "null")
+    with patient.daemon("setpriv", "--bounding-set=-all", "--inh-caps=-all"):
+        assert patient.examine() == {}
+        one.run("sh", "-c", f"mv {patient.app} {patient.app}.1 && umask 777 && touch {patient.app}")
+        wait_for(lambda: "source" in patient.examine(), "the daemon has looked at it")
+        assert patient.named("source").startswith(f"the daemon does not read a file: {patient.app} cannot be read: Perm")
+
+
 def test_syslog_daemon_that_has_ended(one: Box) -> None:
     patient = Patient(one)
     with patient.daemon():

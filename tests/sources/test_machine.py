@@ -177,3 +177,15 @@ def test_dev_log_that_a_crash_left_behind_is_served_again(picture: Picture) -> N
         sock.bind(path)
         assert picture.best() == "nothing"
     assert picture.best() == path
+
+
+def test_who_writes_what(picture: Picture) -> None:
+    """Logs, and what else is in the folders that are asked for; a deleted file, too."""
+    picture.process(7, "rsyslogd", Path("/var/log/syslog (deleted)"))
+    picture.process(8, "app", Path("/srv/app/out"))
+    picture.process(9, "tail", Path("/srv/app/in"), flags="0100000")
+    assert picture.machine().writers() == {"/var/log/syslog (deleted)": "rsyslogd"}
+    assert picture.machine().writers(["/srv/app"]) == {"/var/log/syslog (deleted)": "rsyslogd", "/srv/app/out": "app"}
+    assert not picture.machine().sees_all()
+    picture.process(1, "init")
+    assert picture.machine().sees_all()

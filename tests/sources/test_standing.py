@@ -55,6 +55,18 @@ def test_a_fault_that_comes_back_is_said_again(tmp_path: Path, watcher: Watcher)
     assert len(told.said) == 2
 
 
+def test_what_cannot_be_read_is_a_fault_as_long_as_it_cannot(tmp_path: Path, watcher: Watcher) -> None:
+    (tmp_path / "a.log").mkdir()
+    (tmp_path / "b.log").symlink_to("b.log")
+    told = Told(tmp_path / "*.log", tmp_path / "absent")
+    told.standing.look(watcher)
+    why = "cannot be read: Too many levels of symbolic links; it is tried again until that is mended"
+    assert told.standing.faults() == [f"{tmp_path}/b.log {why}"]
+    (tmp_path / "b.log").unlink()
+    told.standing.look(watcher)
+    assert told.standing.faults() == []
+
+
 def test_a_look_is_worth_it_when_something_has_changed(tmp_path: Path, watcher: Watcher) -> None:
     (tmp_path / "a.log").touch()
     told = Told(tmp_path / "*.log", tmp_path / "none" / "b.log")
