@@ -49,7 +49,6 @@ UNTESTED = {
     "logtrigger/doctor/disk.py": "tried by tests/e2e/test_doctor.py",
     "logtrigger/doctor/examination.py": "tried by tests/cli/test_doctor.py",
     "logtrigger/doctor/findings.py": "values",
-    "logtrigger/doctor/packets.py": "tried by tests/e2e/test_doctor.py",
     "logtrigger/doctor/running.py": "tried by tests/e2e/test_doctor.py",
     "logtrigger/parallel/processes.py": "tried by tests/parallel/test_replaying.py and test_pool.py",
     "logtrigger/parallel/worker.py": "tried by tests/parallel/test_replaying.py",

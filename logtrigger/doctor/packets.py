@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from logtrigger.actions.environment import PATH
 from logtrigger.doctor.findings import Case, Facts, Finding
@@ -17,6 +17,8 @@ _RECENT = 86_400.0  # seconds
 _TIMEOUT = 20.0  # seconds for a tool
 # What may be let in before us: this machine itself, and what was let in once already.
 _HARMLESS = re.compile(r"-i lo\b|--(?:ct)?state (?:\w+,)*(?:RELATED|ESTABLISHED)(?:,(?:RELATED|ESTABLISHED))*\b")
+
+_TARGET = re.compile(r" -[jg] (\S+)")
 
 
 def check(case: Case) -> Iterator[Finding]:
@@ -54,15 +56,15 @@ def _kernel(case: Case, facts: Facts) -> Iterator[Finding]:
     if facts["flushes"] and case.now - facts["last_flush"] < _RECENT:
         ago = spoken(max(1, round(case.now - facts["last_flush"])))
         text = f"somebody has removed our bans {_times(facts['flushes'])}, last {ago} ago"
-        remedy = "look for who flushes the whole firewall: fw4 reload, firewalld, ufw, nft flush ruleset in a script"
+        who = "fw4 reload, firewalld, ufw, nft flush ruleset in a script, a second logtrigger"
+        remedy = f"look for who flushes the whole firewall: {who}"
         yield Finding("firewall", "warning", text, remedy)
 
 
 def _path(backend: str, options: FirewallOptions, case: Case) -> Iterator[Finding]:
     if backend == "iptables":
         for tool in ("iptables", "ip6tables"):
-            for base in (base for hook in options.hooks for base in BASES.get(hook, ())):
-                yield from _behind(tool, base)
+            yield from _behind(tool, [base for hook in options.hooks for base in BASES.get(hook, ())])
     if "forward" not in options.hooks and "prerouting" not in options.hooks:
         bridges = ("docker0", "podman0", "lxcbr0", "virbr0")
         guests = [name for name in bridges if case.machine.file(f"sys/class/net/{name}").exists()]
@@ -72,24 +74,48 @@ def _path(backend: str, options: FirewallOptions, case: Case) -> Iterator[Findin
             yield Finding("firewall", "warning", text, "option hook 'input forward'")
 
 
-def _behind(tool: str, base: str) -> Iterator[Finding]:
-    """Rules of a chain that accept packets before they come to ours."""
-    listed = _listing([tool, "-w", "5", "-S", base])
+def _behind(tool: str, bases: Sequence[str]) -> Iterator[Finding]:
+    """Rules that accept packets before they come to our chain, be it in a chain that is jumped to."""
+    listed = _listing([tool, "-w", "5", "-S"])
     if listed is None:
-        return  # no such tool or chain
-    before, jump = [], False
+        return  # no such tool
+    chains: dict[str, list[str]] = {}
     for line in listed:
-        if line.startswith(f"-A {base} ") and line.endswith(f"-j {CHAIN}"):
-            jump = True
-            break
-        if line.startswith(f"-A {base} ") and "-j ACCEPT" in line and not _HARMLESS.search(line):
-            before.append(line)
-    if not jump and base != "DOCKER-USER":
-        text = f"{tool}: the chain {base} does not jump to {CHAIN}, so nothing is blocked there"
-        yield Finding("firewall", "error", text, "restart logtrigger; see who rewrites the chain")
-    elif before:
-        text = f"{tool}: packets are accepted before they come to our chain, by {before[0]}"
-        yield Finding("firewall", "error", text, f"restart logtrigger, which puts {CHAIN} first; insert that rule behind it")
+        kind, chain, *_ = [*line.split(), "", ""]
+        if kind in ("-P", "-N"):
+            chains.setdefault(chain, [])
+        elif kind == "-A":
+            chains.setdefault(chain, []).append(line)
+    for base in bases:
+        if base in chains:
+            accepting, is_reached = _before_ours(chains, base, frozenset())
+            if not is_reached and base != "DOCKER-USER":
+                text = f"{tool}: the chain {base} does not jump to {CHAIN}, so nothing is blocked there"
+                yield Finding("firewall", "error", text, "restart logtrigger; see who rewrites the chain")
+            elif accepting:
+                text = f"{tool}: packets are accepted before they come to our chain, by {', then '.join(accepting[0])}"
+                remedy = f"restart logtrigger, which puts {CHAIN} first; insert that rule behind it"
+                yield Finding("firewall", "error", text, remedy)
+
+
+def _before_ours(chains: Mapping[str, list[str]], chain: str, seen: frozenset[str]) -> tuple[list[tuple[str, ...]], bool]:
+    """The ways, as rules one after the other, in which packets are accepted; and whether all others come to our chain here."""
+    accepting = list[tuple[str, ...]]()
+    for line in chains[chain]:
+        target = _TARGET.search(line)
+        if target is None or _HARMLESS.search(line):
+            continue
+        name, is_for_all = target[1], line[: target.start()].strip() == f"-A {chain}"
+        if name == CHAIN and is_for_all:
+            return accepting, True
+        if name == "ACCEPT":
+            accepting.append((line,))
+        elif name in chains and name not in seen:
+            within, is_reached = _before_ours(chains, name, seen | {chain})
+            accepting += [(line, *way) for way in within]
+            if is_reached and is_for_all:
+                return accepting, True
+    return accepting, False
 
 
 def _listing(command: Sequence[str]) -> list[str] | None:

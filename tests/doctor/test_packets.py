@@ -1,0 +1,59 @@
+"""Which rules of iptables let packets pass before ours; with a real kernel in tests/e2e/test_doctor.py."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from logtrigger.doctor import packets
+
+CHAINS = "-P INPUT ACCEPT|-P FORWARD DROP|-N LOGTRIGGER|-N DOCKER-USER|-N a|-N b"
+OURS = "-A INPUT -j LOGTRIGGER"
+OF_DOCKER = "-A FORWARD -j DOCKER-USER|-A FORWARD -i docker0 ! -o docker0 -j ACCEPT|-A FORWARD -j LOGTRIGGER"
+
+
+def said(monkeypatch: pytest.MonkeyPatch, rules: str, bases: Sequence[str] = ("INPUT",)) -> list[str]:
+    listed = [*CHAINS.split("|"), *rules.split("|")]
+    monkeypatch.setattr(packets, "_listing", lambda command: listed)
+    return [one.text for one in packets._behind("iptables", bases)]
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        f"{OURS}|-A INPUT -j ACCEPT",
+        f"-A INPUT -i lo -j ACCEPT|-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT|{OURS}",
+        f"-A INPUT -j a|{OURS}|-A a -p tcp -m tcp --dport 22 -j LOG|-A a -j RETURN",
+        f"-A INPUT -i lo -j a|{OURS}|-A a -j ACCEPT",
+        "-A INPUT -j a|-A INPUT -j ACCEPT|-A a -j LOGTRIGGER",
+        f"-A INPUT -j a|{OURS}|-A a -j b|-A b -j a",
+    ],
+)
+def test_packets_that_come_to_ours(monkeypatch: pytest.MonkeyPatch, rules: str) -> None:
+    assert said(monkeypatch, rules) == []
+
+
+@pytest.mark.parametrize(
+    ("rules", "by"),
+    [
+        (f"-A INPUT -p tcp -j ACCEPT|{OURS}", "-A INPUT -p tcp -j ACCEPT"),
+        (f"-A INPUT -j a|{OURS}|-A a -p tcp -j ACCEPT", "-A INPUT -j a, then -A a -p tcp -j ACCEPT"),
+        (f"-A INPUT -p tcp -g a|{OURS}|-A a -j b|-A b -j ACCEPT", "-A INPUT -p tcp -g a, then -A a -j b, then -A b -j ACCEPT"),
+        (f"-A INPUT -p udp -j a|-A INPUT -p tcp -j ACCEPT|{OURS}|-A a -j LOGTRIGGER", "-A INPUT -p tcp -j ACCEPT"),
+    ],
+)
+def test_packets_that_are_accepted_before(monkeypatch: pytest.MonkeyPatch, rules: str, by: str) -> None:
+    assert said(monkeypatch, rules) == [f"iptables: packets are accepted before they come to our chain, by {by}"]
+
+
+@pytest.mark.parametrize("rules", ["-A INPUT -j ACCEPT", "-A INPUT -s 192.0.2.7/32 -j LOGTRIGGER"])
+def test_packets_that_never_come(monkeypatch: pytest.MonkeyPatch, rules: str) -> None:
+    assert said(monkeypatch, rules) == ["iptables: the chain INPUT does not jump to LOGTRIGGER, so nothing is blocked there"]
+
+
+def test_what_docker_forwards_has_come_past_its_own_chain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Docker that is started after us puts its rules before ours."""
+    assert said(monkeypatch, f"{OF_DOCKER}|-A DOCKER-USER -j LOGTRIGGER", ["FORWARD", "DOCKER-USER"]) == []
+    (text,) = said(monkeypatch, OF_DOCKER, ["FORWARD", "DOCKER-USER"])
+    assert text.endswith("by -A FORWARD -i docker0 ! -o docker0 -j ACCEPT")
