@@ -61,6 +61,8 @@ def _url(value: Value) -> str:
         raise ValueError("write one that begins with http:// or https://, such as https://example.org/hook")
     if not text.isascii() or not text.isprintable() or " " in text:
         raise ValueError("write %20 for a blank, and so on for all that is not ASCII")
+    if "{" in text or "}" in text:
+        raise ValueError("no field can stand in it: write that into the body; of braces %7B and %7D")
     try:
         parts = urlsplit(text)
         port = parts.port
@@ -109,6 +111,8 @@ def _header(value: Value) -> tuple[tuple[str, str], ...]:
         raise ValueError("write one such as 'X-Room: 7'")
     if name.lower() in _FRAMING:
         raise ValueError("that is said by logtrigger itself, and another word would break the request: remove it")
+    if "{" in text or "}" in text:
+        raise ValueError("no field can stand in it: write that into the body")
     return ((name, text.strip()),)
 
 

@@ -18,7 +18,7 @@ from logtrigger.config import shell, trust
 from logtrigger.config.options import ACTION, ACTIONS, ActionTable, read, table
 from logtrigger.config.relations import Built
 from logtrigger.config.uci import Section
-from logtrigger.config.words import Report, listed, suggestion
+from logtrigger.config.words import Report, listed, shown, suggestion
 from logtrigger.errors import PatternError, Place
 from logtrigger.logfiles.names import Template as PathTemplate
 from logtrigger.rule import FED, NOTICE, ActionOptions
@@ -29,6 +29,9 @@ KNOWN = "name key count message body host program pid source time late id ignore
 SCRIPT = "script"  # what a rule's own script is called among its actions
 _NEEDS = {"notify": "apprise"}  # type -> package
 _SECRETS = ("password_file",)
+# What an alert of Alerta has and a heartbeat has not, and the other way round.
+_SAYING = {"heartbeat": ("resource", "event", "correlate", "value", "text", "attribute"), "alert": ("origin",)}
+_NUMBERS = {"count": "int", "time": "int", "late": "int", "year": "int"}  # of what every trigger knows, with a number in each
 _EVERY = {"mail": 60.0, "notify": 60.0}  # seconds between two messages to a person, where nothing else is asked for
 
 
@@ -161,8 +164,12 @@ def _check(section: Section, type: str, own: Any, report: Report) -> None:
         _check_service(section, Path(path), report)
     if type == "script" and own.script is not None:
         _check_script(section, own, report)
-    if type in ("log", "ecs") and own.path is not None and "{" not in own.path.text and Path(own.path.text).is_dir():
-        report.warning(section.options["path"].place, f"'path' is a folder: {own.path.text}", "name a file in it")
+    if type in ("log", "ecs") and own.path is not None and "{" not in own.path.text:
+        _check_written(section, Path(own.path.text), report)
+    if type == "alerta":
+        for name in sorted(set(_SAYING.get(own.say, ())) & set(section.options)):
+            (other,) = set(_SAYING) - {own.say}
+            report.error(section.options[name].place, f"'{name}' is for say '{other}'", "remove it, or write that")
     if type == "ecs" and ("path" in section.options) == ("url" in section.options):
         report.error(section.place, "an action of type ecs has a 'path' or a 'url'", "write one of the two")
     if type == "ecs" and "path" in section.options and "url" not in section.options:
@@ -188,6 +195,17 @@ def _check_script(section: Section, own: Any, report: Report) -> None:
     names = [name for name, _ in own.env]
     for name in {name for name in names if names.count(name) > 1}:
         report.error(section.options["env"].place, f"'env' sets {name} twice", "keep one of the two")
+
+
+def _check_written(section: Section, path: Path, report: Report) -> None:
+    """A file that is to be written, if something stands there."""
+    place = section.options["path"].place
+    if path.is_dir():
+        report.warning(place, f"'path' is a folder: {path}", "name a file in it")
+    elif path.is_symlink():
+        report.warning(place, f"'path' is a link: {path}", "name the file itself, as no link is followed")
+    elif path.exists() and not path.is_file():
+        report.warning(place, f"'path' is no regular file: {path}", "name a file")
 
 
 def _check_severity(section: Section, type: str, severity: str, report: Report) -> None:
@@ -277,11 +295,30 @@ def _fit_fields(one: Named, whose: str, shown: Sequence[str], types: Mapping[str
             near = suggestion(missing, [*KNOWN, *types]) or f"there are {listed(shown)}"
             where = one.section.options[name].place if name in one.section.options else one.section.place
             report.error(where, f"'{name}': {whose} has no field '{missing}'", near)
+    if one.common.type == "webhook" and one.own is not None and one.own.body is not None:
+        _check_json(one, types, report)
     for value in one.common.when:
         try:
             yield conditions.compile(value.text, types)
         except PatternError as error:
             report.error(value.place, f"'when', for {whose}: {error.fault}", error.remedy)
+
+
+def _check_json(one: Named, types: Mapping[str, str], report: Report) -> None:
+    """Whether a body that begins as JSON does is some, whatever the fields hold."""
+    body: Template = one.own.body
+    if not body.text.lstrip().startswith(("{{", "[")) or "content-type" in (name.lower() for name, _ in one.own.header):
+        return
+    import json
+
+    known = {**types, **_NUMBERS}
+    sample = body.render({name: "1" if known.get(name) in ("int", "port") else "x" for name in body.names})
+    try:
+        json.loads(sample)
+    except ValueError:
+        fault = f"'body' is no JSON; with an x for each text it reads {shown(sample)}"
+        remedy = "write fields between double quotes; or of what is none list header 'Content-Type: text/plain'"
+        report.warning(one.section.options["body"].place, fault, remedy)
 
 
 def _templates(own: Any) -> Iterator[tuple[str, frozenset[str]]]:

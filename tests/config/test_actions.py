@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -147,6 +148,8 @@ def test_mistake(complaints: Complaints, text: str, said: str) -> None:
         ("http://x/\tb", "write %20 for a blank"),
         ("http://xä/", "write %20 for a blank"),
         ("ftp://x/", "write one that begins with http://"),
+        ("http://x/{user}", "no field can stand in it: write that into the body"),
+        ("http://{user}.x/", "no field can stand in it"),
     ],
 )
 @pytest.mark.parametrize("type", ["webhook", "alerta", "ecs"])
@@ -187,10 +190,54 @@ def test_port_has_its_own_option(complaints: Complaints) -> None:
     assert "write option port '6514', and only logs.example.org here" in found
 
 
-@pytest.mark.parametrize("header", ["Content-Length: 3", "transfer-encoding: chunked", "X: ä"])
+@pytest.mark.parametrize("header", ["Content-Length: 3", "transfer-encoding: chunked", "X: ä", "X-User: {user}"])
 def test_headers_that_would_break_the_request(complaints: Complaints, header: str) -> None:
     found = complaints(RULE + action(f"option type webhook; option url http://x; list header '{header}'"))
     assert [line for line in found if "'header' cannot be" in line], found
+
+
+@pytest.mark.parametrize(
+    ("say", "option"), [("heartbeat", "event"), ("heartbeat", "attribute"), ("alert", "origin"), ("heartbeat", "text")]
+)
+def test_what_an_alert_has_and_a_heartbeat_has_not(complaints: Complaints, say: str, option: str) -> None:
+    text = f"option type alerta; option url http://x; option say {say}; list {option} 'user={{user}}'"
+    (found,) = complaints(RULE + action(text.replace("list", "list" if option == "attribute" else "option")))
+    other = "alert" if say == "heartbeat" else "heartbeat"
+    assert found == f"rules.conf:10: error: '{option}' is for say '{other}' (remove it, or write that)"
+
+
+@pytest.mark.parametrize(
+    ("body", "reads"),
+    [
+        ('{{"a": "{user}}}', '{"a": "x}'),
+        ('{{"a": {user}}}', '{"a": x}'),
+        ('["{user}", ]', '["x", ]'),
+        (" {{a: {count}}}", " {a: 1}"),
+    ],
+)
+def test_body_that_is_no_json(complaints: Complaints, body: str, reads: str) -> None:
+    text = f"option type webhook; option url http://x; option body '{body}'"
+    (found,) = complaints(RULE + action(text))
+    assert found.startswith(
+        f"rules.conf:9: warning: 'body' is no JSON; with an x for each text it reads '{reads}' (write fields"
+    )
+    assert complaints(RULE + action(text + "; list header 'Content-Type: text/plain'")) == []
+
+
+@pytest.mark.parametrize("body", ['{{"a": "{user}", "n": {count}, "t": {time}}}', "{message}", "text={user}", "[{late}]"])
+def test_body_that_is_json_or_does_not_look_like_it(complaints: Complaints, body: str) -> None:
+    assert complaints(RULE + action(f"option type webhook; option url http://x; option body '{body}'")) == []
+
+
+def test_a_log_that_is_no_file(complaints: Complaints, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    assert complaints(RULE + action(f"option type log; option path {tmp_path}/fifo")) == [
+        f"rules.conf:8: warning: 'path' is no regular file: {tmp_path}/fifo (name a file)"
+    ]
+    assert complaints(RULE + action(f"option type log; option path {tmp_path}/link")) == [
+        f"rules.conf:8: warning: 'path' is a link: {tmp_path}/link (name the file itself, as no link is followed)"
+    ]
 
 
 def secret(folder: Path, text: str) -> Path:
