@@ -34,6 +34,7 @@ from logtrigger.upkeep import MakeFirewall, Upkeep
 _SETTLE = 0.2  # seconds between a flush and the restoring: whoever flushes may not be done yet
 _FORGIVE = 3600.0  # seconds between two looks for earlier bans that do not count any more
 _SET = 2.0  # seconds by which a clock is off that somebody has set
+_ROOM = 0.9  # of max_bans: below it there is room again
 _NAMED = 10  # networks that are named one by one
 _AT_ONCE = 1_000  # ends of bans that are recorded in one go
 _AGAIN = 2.0  # seconds after which lines of a banned address mean that the firewall may have lost it
@@ -102,6 +103,9 @@ class Banning:
         self.offenders.restore(self._store.load_offenders())
         self.guard.restore(self._store.load_trusts(), now)
         self._forgive()
+        self._give_up(self.bans.make_room(now))  # there may be fewer than there were in an earlier run
+        self._upkeep.owe(self._displaced)
+        self._displaced = []
         self._upkeep.owe(over)  # ended while nobody was there, perhaps, to tell a firewall without a clock
         self.loop.call_soon(lambda: self._tell_ended(over))
         self.loop.call_soon(self._lift_ignored)  # the configuration may have changed meanwhile
@@ -120,6 +124,8 @@ class Banning:
         """Go by these settings from now on."""
         self._settings = settings
         self.bans.most = settings.firewall.max_bans
+        self._give_up(self.bans.make_room(self._now()))
+        self._make_room()
         self.guard.options = settings.firewall
         self._prepare()
         self.ignoring.take_up(settings)
@@ -234,7 +240,7 @@ class Banning:
             self.on_begin(ban, network if options.widened else address, trigger)
         left = None if ban.until is None else max(ban.until - now, 0.0)
         if decision.outcome is Outcome.FULL:
-            return f"not banned: {amount(len(self.bans), 'ban')} for ever, which is all that max_bans allows"
+            return f"not banned: {self._all_asked_for}"
         if decision.outcome is not Outcome.COVERED or now - ban.since > _AGAIN:
             entries[ban.network] = Entry(ban.network, left)
         if not self._dry_run:
@@ -305,13 +311,10 @@ class Banning:
 
     def _decide(self, wish: Ban, now: float) -> Decision:
         decision = self.bans.ban(wish, now)
-        for unban in decision.displaced:
-            if not self._crowded:
-                self._crowded = True
-                self.report(0, f"more than {amount(self.bans.most, 'ban')}: those that end first are given up (max_bans)")
-            self._ended(unban)
-            self._displaced.append(unban.network)
-        if decision.outcome is not Outcome.FULL:
+        self._give_up(decision.displaced)
+        if decision.outcome is Outcome.FULL:
+            self._say_crowded(f"{self._all_asked_for}: rules ban nobody more (max_bans)")
+        else:
             self._commits.ban(decision.ban)
             self._await_expiry()
             if decision.outcome is Outcome.NEW:
@@ -319,6 +322,23 @@ class Banning:
             elif decision.outcome is Outcome.EXTENDED:
                 self.on_extended(decision.ban)
         return decision
+
+    def _give_up(self, unbans: Iterable[Unban]) -> None:
+        """These had to go, for others or as there may be fewer now; the firewall is told by `_make_room`."""
+        for unban in unbans:
+            self._say_crowded(f"more than {amount(self.bans.most, 'ban')}: those that end first are given up (max_bans)")
+            self._ended(unban)
+            self._displaced.append(unban.network)
+
+    def _say_crowded(self, text: str) -> None:
+        """Once, until there is some room again."""
+        if not self._crowded:
+            self._crowded = True
+            self.report(0, text)
+
+    @property
+    def _all_asked_for(self) -> str:
+        return f"somebody has asked for {amount(len(self.bans), 'ban')}, which is all that max_bans allows"
 
     def _make_room(self) -> None:
         if self._displaced:
@@ -341,7 +361,7 @@ class Banning:
         until = None if seconds is None else now + seconds
         decision = self._decide(Ban(text, now, until, by=by), now)
         if decision.outcome is Outcome.FULL:
-            raise ValueError(f"there are {amount(len(self.bans), 'ban')} for ever, which is all that max_bans allows")
+            raise ValueError(f"{self._all_asked_for}: lift some, or raise it")
         ban = decision.ban
         left = None if ban.until is None else max(ban.until - now, 0.0)
         self._make_room()
@@ -473,6 +493,7 @@ class Banning:
     def _expire(self) -> None:
         for unban in self.bans.expire(self._now()):
             self._ended(unban)
+        if len(self.bans) < _ROOM * self.bans.most:
             self._crowded = False
 
     @property

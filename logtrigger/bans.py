@@ -31,7 +31,7 @@ class Outcome(enum.Enum):
     NEW = "new"
     EXTENDED = "extended"
     COVERED = "covered"  # it, or a wider one, is banned for as long or longer
-    FULL = "full"  # no room: all bans are for ever
+    FULL = "full"  # no room: somebody has asked for all the bans there are
 
 
 class _Held(NamedTuple):
@@ -61,14 +61,16 @@ class Bans:
     """All bans that hold, by network.
 
     Args:
-        most: how many there may be. Beyond it the one that ends first goes.
+        most: how many there may be. Beyond it one of a rule goes: what ends first; where all are for ever, the oldest.
     """
 
     def __init__(self, most: int) -> None:
         self.most = most
         self._held: dict[str, _Held] = {}  # the newest last
         self._details: dict[str, _Details] = {}  # of the newest ones; the newest last
-        self._ends: list[tuple[float, str]] = []  # a heap; may hold ends that have been put off since
+        # Heaps, which may hold ends that have been put off since: of rules' bans, and of those that somebody has asked for
+        self._ends: list[tuple[float, str]] = []
+        self._asked_ends: list[tuple[float, str]] = []
         # version -> prefix length -> how many bans have it, where that is not the whole address
         self._wide: dict[int, dict[int, int]] = {4: {}, 6: {}}
         self._within: Within | None = None  # all of them, where prefixes are to be folded
@@ -97,8 +99,8 @@ class Bans:
             wider = self._covering(network, until, now)
             if wider is not None:
                 return Decision(Outcome.COVERED, self._again(wider, wish))
-            displaced = self._make_room() if network not in self._held and len(self._held) >= self.most else ()
-            if displaced is None:
+            displaced = () if network in self._held else self.make_room(now, 1)
+            if len(self._held) - (network in self._held) >= self.most:
                 return Decision(Outcome.FULL, wish)
             self._remove(network)
             self._put(network, _Held(wish.since, until, wish.rule, wish.by, wish.times, wish.nth))
@@ -106,8 +108,8 @@ class Bans:
             return Decision(Outcome.NEW, self._ban(network), displaced)
         if until <= held.until:
             return Decision(Outcome.COVERED, self._again(network, wish))
-        self._held[network] = held._replace(until=until, rule=wish.rule, by=wish.by)
-        self._push_end(until, network)
+        self._held[network] = held = held._replace(until=until, rule=wish.rule, by=wish.by)
+        self._push_end(network, held)
         return Decision(Outcome.EXTENDED, self._again(network, wish))
 
     def restore(self, bans: Iterable[Ban]) -> None:
@@ -154,6 +156,7 @@ class Bans:
         self._held.clear()
         self._details.clear()
         self._ends.clear()
+        self._asked_ends.clear()
         self._wide = {4: {}, 6: {}}
         self._within = None if self._within is None else Within()
         return lifted
@@ -172,17 +175,31 @@ class Bans:
     def expire(self, now: float) -> list[Unban]:
         """Forget the bans that are over at `now`; gives their ends."""
         over = []
-        while self._ends and self._ends[0][0] <= now:
-            until, network = heapq.heappop(self._ends)
-            held = self._held.get(network)
-            if held is not None and held.until == until:
-                self._remove(network)
-                over.append(Unban(network, until, "expired"))
+        for ends in (self._ends, self._asked_ends):
+            while ends and ends[0][0] <= now:
+                until, network = heapq.heappop(ends)
+                held = self._held.get(network)
+                if held is not None and held.until == until:
+                    self._remove(network)
+                    over.append(Unban(network, until, "expired"))
         return over
+
+    def make_room(self, now: float, number: int = 0) -> tuple[Unban, ...]:
+        """Give up rules' bans until there is room for so many more, as far as that goes; gives their ends.
+
+        The one that ends first goes first. So bans for an hour, however many, push out what is over within the hour, or each
+        other. What is for ever goes last, the oldest first: if it stayed, one flood would end all banning. What somebody has
+        asked for stays.
+        """
+        over = list[Unban]()
+        while len(self._held) + number > self.most and (network := self._first_to_go()) is not None:
+            self._remove(network)
+            over.append(Unban(network, now, "given up for another"))
+        return tuple(over)
 
     def next_end(self) -> float | None:
         """When there may be something to expire; None: never."""
-        return self._ends[0][0] if self._ends else None
+        return min((ends[0][0] for ends in (self._ends, self._asked_ends) if ends), default=None)
 
     def shift(self, seconds: float) -> None:
         """The clock was set: move all times, so that what remains of each ban stays the same."""
@@ -258,7 +275,7 @@ class Bans:
         self._held[network] = held
         if self._within is not None:
             self._within.add(network)
-        self._push_end(held.until, network)
+        self._push_end(network, held)
         version, prefix = _shape(network)
         if prefix is not None:
             self._wide[version][prefix] = self._wide[version].get(prefix, 0) + 1
@@ -279,7 +296,7 @@ class Bans:
     def _lift(self, networks: list[str]) -> list[str]:
         for network in networks:
             self._remove(network)
-        if len(self._ends) > 2 * len(self._held) + 1_000:
+        if len(self._ends) + len(self._asked_ends) > 2 * len(self._held) + 1_000:
             self._rebuild_ends()
         return networks
 
@@ -289,27 +306,31 @@ class Bans:
         if len(self._details) > _DETAILED:
             del self._details[next(iter(self._details))]
 
-    def _push_end(self, until: float, network: str) -> None:
-        if until == inf:
+    def _push_end(self, network: str, held: _Held) -> None:
+        if held.until == inf:
             return
-        if len(self._ends) > 2 * len(self._held) + 1_000:
+        if len(self._ends) + len(self._asked_ends) > 2 * len(self._held) + 1_000:
             self._rebuild_ends()  # the new one is among them
         else:
-            heapq.heappush(self._ends, (until, network))
+            heapq.heappush(self._asked_ends if held.by else self._ends, (held.until, network))
 
     def _rebuild_ends(self) -> None:
-        self._ends = [(held.until, network) for network, held in self._held.items() if held.until != inf]
+        self._ends, self._asked_ends = [], []
+        for network, held in self._held.items():
+            if held.until != inf:
+                (self._asked_ends if held.by else self._ends).append((held.until, network))
         heapq.heapify(self._ends)
+        heapq.heapify(self._asked_ends)
 
-    def _make_room(self) -> tuple[Unban, ...] | None:
-        """Give up the ban that ends first; None: none ever ends."""
+    def _first_to_go(self) -> str | None:
+        """The ban of a rule that ends first; None: there is none of a rule."""
         while self._ends:
-            until, network = heapq.heappop(self._ends)
+            until, network = self._ends[0]
             held = self._held.get(network)
-            if held is not None and held.until == until:
-                self._remove(network)
-                return (Unban(network, until, "given up for another"),)
-        return None
+            if held is not None and held.until == until and not held.by:
+                return network
+            heapq.heappop(self._ends)
+        return next((network for network, held in self._held.items() if not held.by), None)
 
     def _covering(self, network: str, until: float, now: float) -> str | None:
         """A wider network that is banned until then or longer."""

@@ -162,8 +162,9 @@ class Upkeep:
 
 
 def _of_kernel(options: FirewallOptions) -> FirewallOptions:
-    """What a firewall is made by; the rest is for those who decide."""
-    return replace(options, restore=True, max_bans=0, guard=True, trial=0.0)
+    """What a firewall is made by; the rest is for those who decide. Only sets of the kernel's have a size."""
+    has_sets = options.backend not in ("script", "null")
+    return replace(options, restore=True, guard=True, trial=0.0, max_bans=options.max_bans if has_sets else 0)
 
 
 def _make(options: FirewallOptions, host: Host) -> Firewall:

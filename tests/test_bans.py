@@ -116,10 +116,52 @@ def test_beyond_the_most_the_one_that_ends_first_goes() -> None:
     bans = Bans(2)
     ban(bans, "192.0.2.1", 60.0)
     ban(bans, "192.0.2.2", 30.0)
-    assert ban(bans, "192.0.2.3", None).displaced == (Unban("192.0.2.2", NOW + 30, "given up for another"),)
+    assert ban(bans, "192.0.2.3", None).displaced == (Unban("192.0.2.2", NOW, "given up for another"),)
     assert ban(bans, "192.0.2.1", None).displaced == ()
-    assert ban(bans, "192.0.2.4", 60.0).outcome is Outcome.FULL
     assert list(bans) == ["192.0.2.1", "192.0.2.3"]
+
+
+def test_what_is_for_ever_goes_last_and_the_oldest_first() -> None:
+    """A flood of bans for ever must not end all banning for ever."""
+    bans = Bans(3)
+    for number, seconds in enumerate((None, None, 60.0)):
+        ban(bans, f"192.0.2.{number}", seconds)
+    assert [one.network for one in ban(bans, "192.0.2.3", None).displaced] == ["192.0.2.2"]
+    assert [one.network for one in ban(bans, "192.0.2.4", 60.0).displaced] == ["192.0.2.0"]
+    assert list(bans) == ["192.0.2.1", "192.0.2.3", "192.0.2.4"]
+
+
+def test_flood_of_shorter_bans_pushes_out_one_longer_at_most() -> None:
+    bans = Bans(100)
+    for number in range(100):
+        ban(bans, f"192.0.2.{number}", 86_400.0 + number)
+    for number in range(1_000):
+        ban(bans, f"10.0.{number >> 8}.{number & 255}", 3600.0, NOW + number)
+    assert [network for network in bans if network.startswith("10.")] == ["10.0.3.231"]
+    assert len(bans) == 100 and "192.0.2.0" not in bans and "192.0.2.1" in bans
+
+
+def test_what_somebody_asked_for_is_not_given_up() -> None:
+    bans = Bans(2)
+    bans.ban(Ban("192.0.2.1", NOW, NOW + 10, by="root"), NOW)
+    ban(bans, "192.0.2.2", 60.0)
+    assert [one.network for one in ban(bans, "192.0.2.3", 30.0).displaced] == ["192.0.2.2"]
+    assert [one.network for one in bans.ban(Ban("192.0.2.4", NOW, None, by="root"), NOW).displaced] == ["192.0.2.3"]
+    assert ban(bans, "192.0.2.5", None).outcome is Outcome.FULL
+    assert bans.ban(Ban("192.0.2.6", NOW, None, by="root"), NOW).outcome is Outcome.FULL
+    assert list(bans) == ["192.0.2.1", "192.0.2.4"]
+    assert bans.next_end() == NOW + 10
+    assert [one.network for one in bans.expire(NOW + 10)] == ["192.0.2.1"], "they end as others do"
+    assert ban(bans, "192.0.2.5", 60.0, NOW + 10).outcome is Outcome.NEW
+
+
+def test_fewer_than_there_are() -> None:
+    bans = Bans(100)
+    for number in range(10):
+        ban(bans, f"192.0.2.{number}", 60.0 + number)
+    bans.most = 4
+    assert [one.network for one in bans.make_room(NOW)] == [f"192.0.2.{number}" for number in range(6)]
+    assert bans.make_room(NOW) == () and len(bans) == 4
 
 
 def test_pages() -> None:

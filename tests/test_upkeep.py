@@ -102,13 +102,21 @@ def test_what_is_owed_and_not_banned_anew_is_let_through(kept: Kept) -> None:
     assert kept.fakes[-1].removed == ["192.0.2.1"] and kept.held == ["192.0.2.2"]
 
 
+@pytest.mark.parametrize(("backend", "made"), [("auto", 2), ("nftables", 2), ("iptables", 2), ("script", 1)])
+def test_sets_of_another_size_are_others(kept: Kept, backend: str, made: int) -> None:
+    kept.upkeep.take_up(FirewallOptions(backend=backend))
+    kept.ban("192.0.2.1")
+    kept.upkeep.take_up(FirewallOptions(backend=backend, max_bans=7))
+    assert len(kept.fakes) == made and kept.held == ["192.0.2.1"]
+
+
 def test_another_firewall_takes_over(kept: Kept) -> None:
     """One that differs only in what others go by is the same."""
     assert kept.upkeep.name == ""
     kept.upkeep.take_up(FirewallOptions(reject=True))
     assert kept.fakes == [], "nothing is to be blocked yet"
     kept.ban("192.0.2.1")
-    kept.upkeep.take_up(FirewallOptions(reject=True, guard=False, trial=1.0, max_bans=7, restore=False))
+    kept.upkeep.take_up(FirewallOptions(reject=True, guard=False, trial=1.0, restore=False))
     assert len(kept.fakes) == 1 and kept.upkeep.name == "fake"
     kept.upkeep.take_up(FirewallOptions(reject=False))
     first, second = kept.fakes

@@ -14,6 +14,8 @@ TABLE = "inet logtrigger"
 HOOKS = ("ingress", "prerouting", "input", "forward", "output", "postrouting")  # nft(8); a chain is named after its hook
 # A kernel of 32 bits may count no more than 2^30 ticks, of which there are up to 1,000 a second.
 LONGEST = 9_999 * 86_400.0 if sys.maxsize > 1 << 32 else 10 * 86_400.0  # seconds
+# The kernel clears away what is over when it comes round to it, some time within a second or two, and counts it until then.
+_FADING = 100_000
 
 _SET_NAME = re.compile(r"ban(?P<version>[46])(?:_(?P<prefix>\d{1,3}))?")
 
@@ -107,7 +109,7 @@ def set_added(options: FirewallOptions, ban_set: BanSet) -> str:
 
 
 def _set_lines(options: FirewallOptions, ban_set: BanSet) -> Iterator[str]:
-    size = options.max_bans
+    size = options.max_bans + min(options.max_bans, _FADING)
     yield f"add set {TABLE} {ban_set.name} {{ type {ban_set.key}; flags timeout; size {size}; }}"
     for hook in options.hooks:
         for verdict in verdicts(options):

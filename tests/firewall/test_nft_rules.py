@@ -56,7 +56,7 @@ def test_setting_up_replaces_chains_and_keeps_sets() -> None:
         "add chain inet logtrigger input { type filter hook input priority 5; policy accept; }",
         "add rule inet logtrigger input iif lo accept",
         "add rule inet logtrigger input icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-advert } accept",
-        "add set inet logtrigger ban4 { type ipv4_addr; flags timeout; size 9; }",
+        "add set inet logtrigger ban4 { type ipv4_addr; flags timeout; size 18; }",
         "add rule inet logtrigger input ip saddr @ban4 counter drop",
     ]
 

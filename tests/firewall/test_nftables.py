@@ -6,6 +6,7 @@ import errno
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -242,6 +243,14 @@ def test_a_full_set(make: Make) -> None:
     firewall = make(FirewallOptions(max_bans=2))
     with pytest.raises(FirewallError, match="max_bans"):
         firewall.add([Entry(f"192.0.2.{i}", 600.0) for i in range(1, 9)])
+
+
+def test_what_is_over_takes_nobodys_place(make: Make) -> None:
+    """The kernel counts it until it comes round to clear it away."""
+    firewall = make(FirewallOptions(max_bans=3))
+    for batch in range(2):
+        firewall.add([Entry(f"192.0.{batch}.{i}", 0.1) for i in range(3)])
+        time.sleep(0.11)
 
 
 def test_what_is_no_network_never_reaches_nft(make: Make, network: Pair) -> None:
