@@ -39,6 +39,7 @@ from logtrigger.windowrows import from_row
 if TYPE_CHECKING:
     from logtrigger.geoip import GeoIP
     from logtrigger.notify_socket import NotifySocket
+    from logtrigger.statecopy import StateCopy
 
 _LAGGING, _CAUGHT_UP = 20_000, 5_000  # triggers waiting for a commit: where sources pause, where they go on
 _TIDY_EVERY = 60.0  # seconds
@@ -93,7 +94,10 @@ class Daemon:
         self.probes: dict[bytes, Callable[[str], None]] = {}  # texts that somebody waits for, and who is told of their source
         self._console, self._load, self._dry_run, self._manager = console, load, dry_run, manager
         self.clock = self._clock = clock
-        self.store = Store(None if dry_run else settings.state)
+        self.state = settings.state  # in use until a restart, whatever a reload says
+        self._state_copy: StateCopy | None = None
+        self._restore()
+        self.store = Store(None if dry_run else self.state)
         self.commits = Commits(self.loop, self.store, self._snapshot, self._on_committed, self._on_store_error)
         self.feeds = Feeds(self, self.store.load_positions(), lambda: self._ending.wind_up(), dry_run=dry_run)
         self._paused = False
@@ -134,6 +138,7 @@ class Daemon:
         try:
             if self._service is not None:
                 self._service.serve(self.settings)
+            self._keep_copy()
             self.banning.start()
             self.feeds.open(self.engine.sources, self.settings)
             self.dispatch.start()
@@ -155,8 +160,27 @@ class Daemon:
                 self._service.close()
             self.feeds.close()
             self.banning.close()
+            if self._state_copy is not None:
+                self._state_copy.last()
             self.store.close()
             self.loop.close()
+
+    def _restore(self) -> None:
+        """A store in memory is gone after a reboot, its copy is not."""
+        if self.settings.state_copy is not None and not self._dry_run:
+            from logtrigger import statecopy  # few machines have their state in memory
+
+            statecopy.restore(self.state, self.settings.state_copy, self.report)
+
+    def _keep_copy(self) -> None:
+        wanted = None if self._dry_run else self.settings.state_copy
+        if self._state_copy is not None and self._state_copy.path != wanted:
+            self._state_copy.close()
+            self._state_copy = None
+        if self._state_copy is None and wanted is not None:
+            from logtrigger.statecopy import StateCopy
+
+            self._state_copy = StateCopy(self.loop, self.store, self.state, wanted, self.report)
 
     def _stored_windows(self) -> list[WindowState]:
         try:
@@ -217,8 +241,8 @@ class Daemon:
         loaded = self._clock()
         configuration = self._load()
         settings = configuration.settings
-        if settings.state != self.settings.state:
-            self.report(0, f"the state stays in {self.settings.state} until a restart")
+        if settings.state != self.state:
+            self.report(0, f"the state stays in {self.state} until a restart")
         self.loaded = loaded
         older, self.configuration, self.settings, self.max_line = self.engine, configuration, settings, settings.max_line
         self.engine = self._engine_for(settings)
@@ -236,6 +260,7 @@ class Daemon:
                 self._service.serve(settings)
             except ControlError as error:
                 self.report(0, str(error))
+        self._keep_copy()
         self.report(1, f"reloaded; {amount(settings.number_of_rules, 'rule')}")
 
     def _in_short(self) -> str:
@@ -376,7 +401,7 @@ class Daemon:
         if error is None:
             unrecorded, self.commits.unrecorded = self.commits.unrecorded, 0
             lost = f"the history lacks {amount(unrecorded, 'trigger')} without actions" if unrecorded else "nothing was lost"
-            self.report(0, f"{self.settings.state} can be written again; {lost}")
+            self.report(0, f"{self.state} can be written again; {lost}")
         else:
             self.report(0, f"{error}; work goes on, but a crash now would repeat or miss what is not stored")
 

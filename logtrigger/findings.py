@@ -48,6 +48,7 @@ class Findings:
     services: tuple[Found, ...]
     session: str  # the address that whoever asks is logged in from, over SSH
     networks: tuple[tuple[str, str], ...]  # private ones that this machine is in, and at which interface
+    forgets: bool = False  # the state is in memory, where nobody says else: this is OpenWrt
 
 
 def gather(machine: Machine) -> Findings:
@@ -65,6 +66,7 @@ def gather(machine: Machine) -> Findings:
         services=tuple(_kept_apart(list(_services(names(machine))))),
         session=_session(machine.proc),
         networks=tuple(dict(_networks(machine.proc)).items()),
+        forgets=machine.file("etc/openwrt_release").exists(),
     )
 
 

@@ -185,6 +185,7 @@ class Settings:
     max_keys: int = 100_000
     max_line: int = 1 << 20  # bytes
     late: float = 86_400.0  # seconds
+    state_copy: Path | None = None  # where the store is copied to each hour; None: nowhere
     sources: tuple[SourceOptions, ...] = ()
     actions: tuple[ActionOptions, ...] = ()
     notices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # start, stop, ban, unban -> actions told of it

@@ -111,6 +111,7 @@ def written(findings: Findings, is_root: bool = True) -> str:
             "config logtrigger",
             *_services(findings),
             *_ignored(findings),
+            *_copy(findings),
             "",
             *_firewall(findings, is_root),
             "",
@@ -183,6 +184,16 @@ def _ignored(findings: Findings) -> Iterator[str]:
             yield f"#\tlist ignore '{network}'  # at {safe_text(interface)}"
     if not findings.session and not findings.networks:
         yield "#\tlist ignore '192.0.2.7'"
+
+
+def _copy(findings: Findings) -> Iterator[str]:
+    if findings.forgets:
+        yield ""
+        yield from _comment(
+            "The state is in memory: a reboot forgets bans and counters. To keep them, a place for a copy of it, once an hour.",
+            "\t",
+        )
+        yield "#\toption state_copy '/etc/logtrigger/state.db'"
 
 
 def _firewall(findings: Findings, is_root: bool) -> Iterator[str]:

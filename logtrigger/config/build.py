@@ -82,13 +82,15 @@ def read(path: Path, *, trust: bool = False, keep: bool = False) -> Configuratio
     used = actions.use([one for one in built if one.options.enabled], acting, told, report)
     datasets, used, doubtful = _documents(sections, used, daemon.geoip, report, trust=trust)
     _check_metrics(own, report)
-    _check_files({"state": daemon.state, "control": daemon.control}, own, report)
+    state = daemon.state or default_state()
+    _check_files({"state": daemon.state, "control": daemon.control, "state_copy": daemon.state_copy}, own, report)
+    if daemon.state_copy == state:
+        report.error(own["state_copy"].place, "'state_copy' is the store itself", "name a file on a medium that lasts")
     blocking = firewall.settle(sections, report)
     firewall.check_ignoring(own, daemon, report)
     databases.check(own.get("geoip"), own.get("home_country"), daemon, asking, report, trust=trust)
     if report.errors:
         raise ConfigError(sorted(report.errors + report.warnings))
-    state = daemon.state or default_state()
     passed = samples.Passed(state.with_name(f"{state.name}.samples")) if trust else None
     failed = samples.failures(built, running, passed)
     if passed is not None and keep:
@@ -98,6 +100,7 @@ def read(path: Path, *, trust: bool = False, keep: bool = False) -> Configuratio
         path=path,
         rules=widening.with_wide(rule for rule in running if rule.name not in off),
         state=state,
+        state_copy=daemon.state_copy,
         ignore=AddressSet(text for text in daemon.ignore if not kinds.is_host_name(text)),
         ignore_names=tuple(dict.fromkeys(text for text in daemon.ignore if kinds.is_host_name(text))),
         ignore_files=daemon.ignore_file,

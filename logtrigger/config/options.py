@@ -52,6 +52,9 @@ class DaemonOptions:
     """`config logtrigger`: what holds for the whole daemon."""
 
     state: Path | None = option(kinds.PATH, "the store file; by default a place that suits the system and the user")
+    state_copy: Path | None = option(
+        kinds.PATH, "where a copy of the store is kept, hourly and at each stop, that a start without a store begins with"
+    )
     control: Path | None = option(kinds.PATH, "the control socket; by default beside the store, or where sockets are kept")
     control_group: str | None = option(kinds.RULE_NAME, "the group whose members may use the control socket too")
     use: tuple[Value, ...] = option(kinds.LINES, "services of the rule library, such as sshd, whose rules are wanted")

@@ -71,8 +71,8 @@ def status(daemon: Daemon, user: int) -> Rows:
             "error": daemon.banning.fault,
         },
         "store": {
-            "path": str(daemon.settings.state),
-            "bytes": _size(daemon.settings.state) + _size(Path(f"{daemon.settings.state}-wal")),
+            "path": str(daemon.state),
+            "bytes": _size(daemon.state) + _size(Path(f"{daemon.state}-wal")),
             "pending": daemon.commits.pending,
             "error": daemon.commits.error,
         },

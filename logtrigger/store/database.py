@@ -44,6 +44,13 @@ def connect(path: Path | None) -> sqlite3.Connection:
     return db
 
 
+def copy_to(db: sqlite3.Connection, path: Path) -> None:
+    """Write all of it into a new file that only we can read. Raises sqlite3.Error and OSError."""
+    path.unlink(missing_ok=True)
+    _create(path)
+    db.execute("VACUUM INTO ?", (str(path),))
+
+
 def explained(path: Path | None, error: Exception) -> StoreError:
     """What went wrong with the state file, and the way out."""
     text = (error.strerror if isinstance(error, OSError) else None) or str(error)

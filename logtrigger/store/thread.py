@@ -16,7 +16,7 @@ from typing import TypeVar
 from logtrigger.errors import StoreError
 from logtrigger.model import Ban, Offender, Position, Trust, Unban
 from logtrigger.store import bans, streams, triggers
-from logtrigger.store.database import connect, explained, name
+from logtrigger.store.database import connect, copy_to, explained, name
 from logtrigger.store.values import KEEP_BANS, About, Batch, Recorded, Undone, Wanted, WindowRow
 
 T = TypeVar("T")
@@ -134,6 +134,13 @@ class Store:
     def prune(self, keep: int = KEEP) -> None:
         """Delete triggers with nothing left to do, all but the newest `keep`; done by itself now and then."""
         self._call(lambda: self._prune(keep))
+
+    def copy(self, path: Path) -> None:
+        """Write all that is stored into a new file there, without room for what was deleted. Raises StoreError.
+
+        To be called from any thread; it waits for what was handed over before.
+        """
+        self._call(lambda: copy_to(self._db, path))
 
     def close(self) -> None:
         """Finish what was handed over, and close the file."""

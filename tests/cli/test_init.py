@@ -129,3 +129,9 @@ def test_where_it_cannot_be_written(path: Path) -> None:
 def test_this_machine() -> None:
     done = CliRunner().invoke(main, ["init", "--output", "-"])
     assert done.exit_code == 0 and "\nconfig logtrigger\n" in done.stdout
+
+
+def test_a_router_is_told_how_to_keep_its_bans() -> None:
+    kept = "#\toption state_copy '/etc/logtrigger/state.db'\n"
+    assert kept in init.written(replace(EVERYTHING, forgets=True))
+    assert "state_copy" not in init.written(EVERYTHING)

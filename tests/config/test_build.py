@@ -103,11 +103,18 @@ def test_any_values_are_settings_or_mistakes(write: Write, chosen: list[tuple[tu
 RULE = "config rule\noption name a\noption pattern x\noption script /bin/sh\n"
 
 
-@pytest.mark.parametrize("name", ["state", "control"])
+@pytest.mark.parametrize("name", ["state", "control", "state_copy"])
 def test_file_of_ours_that_is_a_folder(complaints: Complaints, tmp_path: Path, name: str) -> None:
     assert complaints(f"{RULE}config logtrigger\noption {name} .\n") == [
         f"rules.conf:6: error: '{name}' is a folder: {tmp_path} (name a file in it)"
     ]
+
+
+def test_a_copy_of_the_store_in_its_own_place(complaints: Complaints) -> None:
+    assert complaints(f"{RULE}config logtrigger\noption state /x/y.db\noption state_copy /x/y.db\n") == [
+        "rules.conf:7: error: 'state_copy' is the store itself (name a file on a medium that lasts)"
+    ]
+    assert complaints(f"{RULE}config logtrigger\noption state /x/y.db\noption state_copy /x/z.db\n") == []
 
 
 def test_metrics_ask_for_their_package(complaints: Complaints, monkeypatch: pytest.MonkeyPatch) -> None:

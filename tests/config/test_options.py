@@ -48,7 +48,7 @@ def test_option_names_are_those_of_the_sections() -> None:
         (
             "config logtrigger\n option zebra 5",
             "rules.conf:2: error: unknown option 'zebra' ('config logtrigger' knows"
-            " state, control, control_group, use, include, ignore, ignore_file, ignore_command, geoip,"
+            " state, state_copy, control, control_group, use, include, ignore, ignore_file, ignore_command, geoip,"
             " home_country, script_timeout, script_parallel, max_keys,"
             " max_line, late, metrics, on_start, on_stop, on_ban, on_unban and on_rule_silent)",
         ),
