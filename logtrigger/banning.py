@@ -102,6 +102,7 @@ class Banning:
         self._prepare()
         self.offenders.restore(self._store.load_offenders())
         self.guard.restore(self._store.load_trusts(), now)
+        self._check_clock(now)
         self._forgive()
         self._give_up(self.bans.make_room(now))  # there may be fewer than there were in an earlier run
         self._upkeep.owe(self._displaced)
@@ -465,15 +466,30 @@ class Banning:
         drift = now - self._monotonic() - self._offset
         if abs(drift) > _SET:
             self._offset += drift
-            self.bans.shift(drift)
-            self.offenders.shift(drift)
-            self._record_offenders()
-            for network in self.bans:
-                if ban := self.bans.get(network):
-                    self._commits.ban(ban)
+            self._shift(drift)
             if len(self.bans):
                 self.report(1, f"the clock was set by {drift:+.0f} s: {amount(len(self.bans), 'ban')} moved along")
         return now
+
+    def _shift(self, seconds: float) -> None:
+        """What remains of everything stays the same."""
+        self.bans.shift(seconds)
+        self.guard.shift(seconds)
+        self.offenders.shift(seconds)
+        self._record_offenders()
+        for network in self.bans:
+            if ban := self.bans.get(network):
+                self._commits.ban(ban)
+
+    def _check_clock(self, now: float) -> None:
+        """Bans that begin in the future say that the clock is behind: a router's is, until somebody tells it the time.
+
+        Without this, bans would last longer by that much, and by as much again once the clock is set.
+        """
+        newest = self.bans.newest()
+        if newest is not None and newest > now + _SET:
+            self._shift(now - newest)
+            self.report(1, f"the clock is behind by {spoken(round(newest - now))} or more: bans keep what was left of them")
 
     def _await_expiry(self) -> None:
         """Wake up when the next ban is over, a little later perhaps: several end together then."""

@@ -201,6 +201,10 @@ class Bans:
         """When there may be something to expire; None: never."""
         return min((ends[0][0] for ends in (self._ends, self._asked_ends) if ends), default=None)
 
+    def newest(self) -> float | None:
+        """When the latest ban began; None: there is none."""
+        return max((held.since for held in self._held.values()), default=None)
+
     def shift(self, seconds: float) -> None:
         """The clock was set: move all times, so that what remains of each ban stays the same."""
         self._held = {

@@ -52,6 +52,11 @@ class Guard:
         self.trusts.expire(now)
         self._record()
 
+    def shift(self, seconds: float) -> None:
+        """The clock was set."""
+        self.trusts.shift(seconds)
+        self._record()
+
     def trust(self, trigger: Trigger, rule: Rule, now: float) -> str:
         """A good login: remember from where, and whose it was; gives what is done, in words."""
         address, user = trigger.fields.get(places.first(rule.types), ""), trigger.fields.get("user", "")

@@ -62,6 +62,11 @@ class Trusts:
         for key in [key for key, until in self._ends.items() if until <= now]:
             self._drop(key)
 
+    def shift(self, seconds: float) -> None:
+        """The clock was set: what remains of each stays the same."""
+        self._ends = {key: until + seconds for key, until in self._ends.items()}
+        self.changed += [Trust(*key, until) for key, until in self._ends.items()]
+
     def _put(self, address: str, user: str, until: float) -> None:
         if self._ends.pop((address, user), None) is None:
             if address not in self._users:

@@ -314,7 +314,37 @@ def test_clock_that_is_set_moves_the_bans_along(bench: Make, store: Store) -> No
     assert [ban.until for ban in store.load_bans(one.now)[0]] == [one.now + HOUR] * 2
 
 
+def test_clock_that_is_set_moves_logins_and_trials_along(bench: Make) -> None:
+    one = bench()
+    one_of(one, "192.0.2.7", "bob", LOGIN)
+    one_of(one, "192.0.2.7", "bob")
+    one_of(one, "192.0.2.8", "bob", LOGIN)
+    one.now += 1e8
+    one.pass_time(61.0)
+    assert one_of(one, "192.0.2.7", "bob", number=1) == "banning 192.0.2.7 for 1h", "its trial was a minute ago"
+    assert one_of(one, "192.0.2.8", "bob") == "banning 192.0.2.8 for 1m", "its login, too"
+
+
 # Starts
+
+
+def test_start_while_the_clock_is_behind(bench: Make) -> None:
+    """A router's clock stands where it stood some days ago, until it is told the time: an hour stays an hour."""
+    first = bench()
+    first.meet("192.0.2.6", made=banner(30.0))
+    first.pass_time(10.0)
+    first.meet("192.0.2.7")
+    first.commits.last()
+    second = Bench(settings(), first.store)
+    second.now -= 20 * 86_400.0
+    second.banning.start()
+    assert second.fake.held == {"192.0.2.6": 20.0, "192.0.2.7": HOUR}
+    assert second.told(1)[0] == "the clock is behind by 20d10s or more: bans keep what was left of them"
+    second.pass_time(60.0)
+    second.now += 20 * 86_400.0
+    second.meet("192.0.2.8")
+    assert dict(second.banning.bans.remaining(second.now)) == {"192.0.2.7": HOUR - 60.0, "192.0.2.8": HOUR}
+    second.close()
 
 
 def test_bans_outlast_the_daemon_for_the_rest_of_their_time(bench: Make) -> None:

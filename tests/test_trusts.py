@@ -35,6 +35,16 @@ def test_what_is_over_is_forgotten() -> None:
     assert (trusts.changed, len(trusts)) == ([Trust("192.0.2.7", "bob", 0.0)], 1)
 
 
+def test_clock_that_is_set() -> None:
+    trusts = Trusts()
+    trusts.note("192.0.2.7", "bob", NOW + 100.0)
+    trusts.changed.clear()
+    trusts.shift(1e8)
+    assert trusts.users("192.0.2.7", NOW + 1e8 + 99.0) == {"bob"}
+    assert trusts.users("192.0.2.7", NOW + 1e8 + 101.0) == set()
+    assert trusts.changed == [Trust("192.0.2.7", "bob", NOW + 1e8 + 100.0)]
+
+
 def test_memory_is_bounded() -> None:
     trusts = Trusts(3)
     for number in range(10):
