@@ -401,7 +401,7 @@ class Banning:
                 self._upkeep.clear()
         else:
             lifted = self.bans.unban(*wanted)
-            self.offenders.forget([*lifted, *map(canonical, wanted)])
+            self.offenders.forget(lifted, wanted)
             self._record_offenders()
             lifted += self.bans.unban_rule(rule) if rule is not None else []
             self._record(lifted, by)

@@ -15,9 +15,9 @@ from math import inf
 from sys import intern
 from typing import NamedTuple
 
-from logtrigger.addresses import Network, canonical, number, unmapped
+from logtrigger.addresses import Network, canonical, unmapped
 from logtrigger.model import Ban, Unban
-from logtrigger.within import Within
+from logtrigger.within import Prefixes, Within
 
 LINES = 3  # of those that led to a ban
 LINE = 2048  # bytes of such a line
@@ -131,7 +131,7 @@ class Bans:
             elif (text := canonical(network)) in self._held:
                 lifted[text] = None
         if wide:
-            lies_within = _Prefixes(wide).hold
+            lies_within = Prefixes(wide).hold
             lifted.update((held, None) for held in self._held if lies_within(held))
         return self._lift(list(lifted))
 
@@ -139,7 +139,7 @@ class Bans:
         """The bans that have an address in common with one of these networks. Many cost hardly more than one."""
         wanted = list(networks)
         around = dict.fromkeys(text for network in wanted for text in self._candidates(network) if text in self._held)
-        lies_within = _Prefixes(wanted).hold
+        lies_within = Prefixes(wanted).hold
         return list(around | dict.fromkeys(held for held in self._held if lies_within(held)))
 
     def lift(self, networks: Iterable[str]) -> list[str]:
@@ -169,7 +169,7 @@ class Bans:
     def fold(self, network: str) -> list[str]:
         """Give up the bans within one that holds and ends no earlier; gives their networks."""
         wide, until = ipaddress.ip_network(network), self._held[network].until
-        inner = self._within.find(wide) if self._within is not None else filter(_Prefixes([wide]).hold, self._held)
+        inner = self._within.find(wide) if self._within is not None else filter(Prefixes([wide]).hold, self._held)
         return self._lift([one for one in inner if one != network and self._held[one].until <= until])
 
     def expire(self, now: float) -> list[Unban]:
@@ -356,24 +356,3 @@ def _shape(network: str) -> tuple[int, int | None]:
     """The version of a canonical network, and its prefix where that is not the whole address."""
     _, slash, prefix = network.partition("/")
     return 6 if ":" in network else 4, int(prefix) if slash else None
-
-
-class _Prefixes:
-    """Prefixes that canonical networks are looked up in, one after the other, in some microseconds each."""
-
-    def __init__(self, networks: Iterable[Network]) -> None:
-        # version -> prefix length -> the prefixes of that length, as numbers
-        self._known: dict[int, dict[int, set[int]]] = {4: {}, 6: {}}
-        for network in networks:
-            shift = network.max_prefixlen - network.prefixlen
-            of_length = self._known[network.version].setdefault(network.prefixlen, set())
-            of_length.add(int(network.network_address) >> shift)
-
-    def hold(self, network: str) -> bool:
-        """Whether a network is one of these, or lies in one."""
-        address, _, own = network.partition("/")
-        version, bits = (6, 128) if ":" in address else (4, 32)
-        if not (known := self._known[version]):
-            return False
-        whole, length = number(address), int(own or bits)
-        return any(prefix <= length and whole >> (bits - prefix) in found for prefix, found in known.items())

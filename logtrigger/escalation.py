@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from logtrigger.addresses import Network
 from logtrigger.model import Offender
 from logtrigger.rule import Escalation
+from logtrigger.within import Prefixes
 
-MOST = 100_000  # networks that are remembered; beyond it the one that was banned longest ago is forgotten
+MOST = 100_000  # networks that are remembered; beyond it one that was banned longest ago is forgotten
 _LONGEST = 365 * 86_400.0  # seconds that a ban may grow to where nobody says
 
 
@@ -45,6 +47,9 @@ class Offenders:
     def __init__(self, most: int = MOST) -> None:
         self._most = most
         self._known: dict[tuple[str, str], Offender] = {}  # by network and scope; the one banned last stands last
+        # Those of them that were banned once, and those that came again, in the same order
+        self._once: dict[tuple[str, str], None] = {}
+        self._again: dict[tuple[str, str], None] = {}
         self.changed: list[Offender] = []
 
     def __len__(self) -> int:
@@ -53,7 +58,7 @@ class Offenders:
     def restore(self, offenders: Iterable[Offender]) -> None:
         """Put back what an earlier run knew, the oldest first."""
         for one in offenders:
-            self._known[one.network, one.scope] = one
+            self._put(one)
 
     def count(self, network: str, scope: str, now: float) -> int:
         """How many earlier bans count: halved for each `decay` that has passed since the last one was over."""
@@ -67,11 +72,13 @@ class Offenders:
 
     def note(self, network: str, scope: str, count: int, until: float, decay: float) -> None:
         """This was ban number `count`; it lasts until then."""
-        self._known.pop((network, scope), None)
-        one = self._known[network, scope] = Offender(network, scope, count, until, decay)
+        one = Offender(network, scope, count, until, decay)
+        self._put(one)
         self.changed.append(one)
         if len(self._known) > self._most:
-            self._drop(next(iter(self._known)))
+            # Half of the room is for those who came again: a flood of newcomers does not push them out, nor they all newcomers.
+            fuller = self._once if len(self._once) > len(self._again) else self._again
+            self._drop(next(iter(fuller)))
 
     def until(self, network: str, scope: str, until: float) -> None:
         """Its last ban lasts until then by now."""
@@ -80,10 +87,10 @@ class Offenders:
             self._known[network, scope] = one = replace(one, until=until)
             self.changed.append(one)
 
-    def forget(self, networks: Iterable[str]) -> None:
-        """It was a mistake to ban these: they begin anew."""
-        pardoned = frozenset(networks)
-        for key in [key for key in self._known if key[0] in pardoned]:
+    def forget(self, networks: Iterable[str], within: Sequence[Network] = ()) -> None:
+        """It was a mistake to ban these very networks, and all within the others: they begin anew."""
+        pardoned, lies_within = frozenset(networks), Prefixes(within).hold
+        for key in [key for key in self._known if key[0] in pardoned or (within and lies_within(key[0]))]:
             self._drop(key)
 
     def expire(self, now: float) -> None:
@@ -96,8 +103,19 @@ class Offenders:
         self._known = {key: replace(one, until=one.until + seconds) for key, one in self._known.items()}
         self.changed += self._known.values()
 
+    def _put(self, one: Offender) -> None:
+        key = one.network, one.scope
+        self._forget(key)
+        self._known[key] = one
+        (self._once if one.count <= 1 else self._again)[key] = None
+
     def _drop(self, key: tuple[str, str]) -> None:
-        self.changed.append(replace(self._known.pop(key), count=0))
+        self.changed.append(replace(self._known[key], count=0))
+        self._forget(key)
+
+    def _forget(self, key: tuple[str, str]) -> None:
+        for table in (self._known, self._once, self._again):
+            table.pop(key, None)
 
 
 def _left(one: Offender, now: float) -> int:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+from collections import Counter
 from collections.abc import Iterable
 
 from logtrigger.model import Trust
 from logtrigger.within import Within
 
-MOST = 10_000  # addresses and users that are remembered; beyond it the one noted longest ago is forgotten
+MOST = 10_000  # addresses and users that are remembered; beyond it the user who has most loses the one noted longest ago
 ON_TRIAL = ""  # the user of those that were spared
 _WORTH = 60.0  # seconds by which a trust must grow to be stored anew
 
@@ -23,6 +24,7 @@ class Trusts:
         self._most = most
         self._ends: dict[tuple[str, str], float] = {}  # (address, user) -> until; the one noted last stands last
         self._users: dict[str, set[str]] = {}
+        self._counts: Counter[str] = Counter()  # how many addresses each user has
         self._within = Within()  # the addresses
         self.changed: list[Trust] = []
 
@@ -40,8 +42,9 @@ class Trusts:
         self._put(address, user, max(until, before))
         if until - before >= _WORTH:
             self.changed.append(Trust(address, user, until))
-        if len(self._ends) > self._most:
-            self._drop(next(iter(self._ends)))
+        if len(self._ends) > self._most:  # whoever logs in from one address after the other pushes out only his own
+            most = max(self._counts.values())
+            self._drop(next(key for key in self._ends if self._counts[key[1]] == most))
 
     def users(self, network: str, now: float) -> set[str]:
         """Who has logged in from an address of a network."""
@@ -73,11 +76,15 @@ class Trusts:
                 self._users[address] = set()
                 self._within.add(address)
             self._users[address].add(user)
+            self._counts[user] += 1
         self._ends[address, user] = until
 
     def _drop(self, key: tuple[str, str]) -> None:
         address, user = key
         del self._ends[key]
+        self._counts[user] -= 1
+        if not self._counts[user]:
+            del self._counts[user]
         users = self._users[address]
         users.discard(user)
         if not users:

@@ -695,6 +695,18 @@ def test_whoever_is_unbanned_by_name_begins_anew(bench: Make) -> None:
     assert made.meet("192.0.2.7", made=rule) == ["banning 192.0.2.7 for 1m"]
 
 
+def test_whoever_was_within_an_unbanned_prefix_begins_anew(bench: Make) -> None:
+    """It was a mistake to ban him, by himself or with his neighbours."""
+    growing, wide = (make(escalation=Escalation(factor=2.0)) for make in (banner, widening))
+    made = bench(replace(settings(), rules=(growing, wide)))
+    made.meet("192.0.2.1", "192.0.3.1", made=growing)
+    made.meet("192.0.2.1", made=wide)
+    assert made.banning.unban(["192.0.2.0/24"]) == ["192.0.2.0/24"]
+    assert made.meet("192.0.2.1", made=growing) == ["banning 192.0.2.1 for 1h"]
+    made.pass_time(HOUR + 1)
+    assert made.meet("192.0.3.1", made=growing) == ["banning 192.0.3.1 for 2h (ban number 2)"]
+
+
 def test_ban_for_ever_does_not_grow(bench: Make) -> None:
     made = bench()
     assert made.meet("192.0.2.7", made=banner(None, escalation=Escalation(factor=2.0))) == ["banning 192.0.2.7 for ever"]

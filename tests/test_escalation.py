@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import math
 import tracemalloc
 
@@ -85,6 +86,36 @@ def test_ban_for_ever_is_never_forgiven() -> None:
     offenders = Offenders()
     offenders.restore([Offender(NET, "", 1, math.inf, 1.0)])
     assert offenders.count(NET, "", NOW + 1e9) == 1
+
+
+def test_flood_of_newcomers_does_not_push_out_who_comes_again() -> None:
+    offenders = Offenders(100)
+    for number in range(50):
+        offenders.note(f"192.0.2.{number}", "", 3, NOW, 10.0)
+    for number in range(1_000):
+        offenders.note(f"10.0.{number >> 8}.{number & 255}", "", 1, NOW, 10.0)
+    assert len(offenders) == 100
+    assert all(offenders.count(f"192.0.2.{number}", "", NOW) == 3 for number in range(50))
+
+
+def test_those_who_come_again_do_not_push_out_all_newcomers() -> None:
+    """Else nobody new would ever be known when he comes again."""
+    offenders = Offenders(100)
+    for number in range(1_000):
+        offenders.note(f"192.0.{number >> 8}.{number & 255}", "", 2, NOW, 10.0)
+    for number in range(30):
+        offenders.note(f"10.0.0.{number}", "", 1, NOW, 10.0)
+    assert all(offenders.count(f"10.0.0.{number}", "", NOW) == 1 for number in range(30))
+    assert len(offenders) == 100
+
+
+def test_all_within_a_prefix_is_forgotten() -> None:
+    offenders = Offenders()
+    for network in ("192.0.2.1", "192.0.3.1", "192.0.2.0/24", "192.0.0.0/16"):
+        offenders.note(network, "", 1, NOW, 10.0)
+    offenders.forget(["192.0.0.0/16"], [ipaddress.ip_network("192.0.2.0/24")])
+    assert [bool(offenders.count(n, "", NOW)) for n in ("192.0.2.1", "192.0.2.0/24", "192.0.0.0/16")] == [False] * 3
+    assert offenders.count("192.0.3.1", "", NOW) == 1
 
 
 def test_memory_is_bounded() -> None:

@@ -51,3 +51,20 @@ def test_memory_is_bounded() -> None:
         trusts.note(f"192.0.2.{number}", "bob", NOW + number)
     assert len(trusts) == 3 and trusts.users("192.0.2.0/24", 0.0) == {"bob"}
     assert trusts.until("192.0.2.6", "bob") == 0.0
+
+
+def test_whoever_logs_in_from_everywhere_pushes_out_only_his_own() -> None:
+    """An account and a /64 of addresses must not be enough to have others' logins forgotten."""
+    trusts = Trusts(20)
+    for number in range(5):
+        trusts.note(f"192.0.2.{number}", "ann", NOW)
+    trusts.note("192.0.2.0", ON_TRIAL, NOW)
+    for number in range(1_000):
+        trusts.note(f"2001:db8::{number:x}", "bob", NOW + 10)
+    assert len(trusts) == 20
+    assert [trusts.until(f"192.0.2.{number}", "ann") for number in range(5)] == [NOW] * 5
+    assert trusts.until("192.0.2.0", ON_TRIAL) == NOW
+    assert trusts.until("2001:db8::3e7", "bob") == NOW + 10, "of his own the newest stay"
+    for number in range(100):
+        trusts.note(f"198.51.100.{number}", f"user{number}", NOW + 20)
+    assert len(trusts) == 20 and trusts.until("198.51.100.99", "user99") == NOW + 20
