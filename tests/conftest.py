@@ -19,6 +19,7 @@ hypothesis.settings.register_profile("logtrigger", deadline=None, print_blob=Tru
 hypothesis.settings.load_profile("logtrigger")
 
 IS_ROOT = os.geteuid() == 0
+UNPACKED = "/usr/local/lib/logtrigger-tests"  # by .ci/run: packages that Debian does not let stand beside others
 MUST_HAVE_TOOLS = IS_ROOT and os.environ.get("CI") == "true"  # .ci/run has installed them
 
 MUST_HAVE_PACKAGES = os.environ.get("CI") == "true" and platform.machine() in ("x86_64", "aarch64")  # extra `speed`
@@ -45,8 +46,9 @@ def own_process() -> Iterator[None]:
 
 
 def find_tool(name: str) -> str | None:
-    """The path of a program, also where only root's PATH would have it."""
-    return shutil.which(name, path=os.environ.get("PATH", os.defpath) + ":/usr/local/sbin:/usr/sbin:/sbin")
+    """The path of a program, also where only root's PATH would have it, or .ci/run has unpacked it."""
+    folders = f"/usr/local/sbin:/usr/sbin:/sbin:{UNPACKED}/usr/sbin"
+    return shutil.which(name, path=os.environ.get("PATH", os.defpath) + ":" + folders)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -23,6 +23,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from tests.conftest import find_tool
 from tests.e2e.box import BOUND, HASH, PASSWORD, ROOT, Box, box, wait_for
 from tests.e2e.test_blocking import dropbear, log_in, sshd
 from tests.scripts.netns import GUEST, HOST, PATH, PEER, Namespace, answers, family_of, guest_of, pair
@@ -180,14 +181,23 @@ def postfix(machine: Box) -> Iterator[None]:
 
 
 def by_smtp(host: str, password: str) -> bool:
-    with smtplib.SMTP(host, 587, "client.example.org", timeout=BOUND) as client:
-        client.ehlo()
+    """Exim logs a failure before it answers: the ban may come between."""
+    client = smtplib.SMTP(timeout=BOUND)
+    try:
+        client.connect(host, 587)
+        client.ehlo("client.example.org")
         secret = b64encode(f"\0{USER}\0{password}".encode()).decode()
         code, _ = client.docmd("AUTH", f"PLAIN {secret}")
-        if code == 235:  # only with a mail does Postfix tell of the login
+        if code == 235:  # only with a mail do Postfix and Exim tell of the login
             client.docmd("MAIL", "FROM:<bob@example.org>")
             client.docmd("RCPT", "TO:<alice@example.net>")
+            client.docmd("DATA")
+            client.docmd(".")
         return code == 235
+    except smtplib.SMTPServerDisconnected:
+        return False
+    finally:
+        client.close()
 
 
 NGINX = """\
@@ -227,6 +237,117 @@ def by_http(host: str, password: str) -> bool:
     except HTTPError as error:
         assert error.code == 401
         return False
+
+
+# Debian's, with what it cannot do in a box left out.
+PROFTPD = """\
+ServerName "Debian"
+ServerType standalone
+Port 21
+MaxInstances 30
+User nobody
+Group nogroup
+RequireValidShell off
+AuthOrder mod_auth_pam.c* mod_auth_unix.c
+DelayEngine off
+WtmpLog off
+PidFile /run/proftpd.pid
+ScoreboardFile /run/proftpd.scoreboard
+SystemLog /var/log/proftpd/proftpd.log
+SyslogLevel info
+TransferLog /var/log/proftpd/xferlog
+"""
+
+
+@contextmanager
+def proftpd(machine: Box) -> Iterator[None]:
+    """It has the level of good logins, too; what costs time at each failure is switched off."""
+    add_user(machine)
+    machine.run("mkdir", "-p", "/var/log/proftpd")
+    write(machine, "/etc/pam.d/proftpd", "auth required pam_unix.so nodelay\naccount required pam_unix.so\n")
+    write(machine, "/etc/proftpd.conf", PROFTPD)
+    with machine.running(find_tool("proftpd") or "proftpd", "--nodaemon", "--quiet", "--config", "/etc/proftpd.conf"):
+        yield
+
+
+EXIM = """\
+primary_hostname = mx.example.org
+exim_path = {program}
+spool_directory = /run/exim
+log_file_path = /var/log/exim4/%slog
+daemon_smtp_ports = 25 : 587
+tls_advertise_hosts =
+auth_advertise_hosts = *
+host_lookup =
+rfc1413_query_timeout = 0s
+smtp_enforce_sync = true
+keep_environment =
+acl_smtp_rcpt = accept authenticated = *
+begin routers
+nowhere:
+  driver = manualroute
+  route_list = * 127.0.0.1
+  transport = nothing
+begin transports
+nothing:
+  driver = appendfile
+  file = /dev/null
+  user = nobody
+begin authenticators
+plain_server:
+  driver = plaintext
+  public_name = PLAIN
+  server_prompts = :
+  server_condition = ${{if and {{{{eq{{$auth2}}{{{user}}}}}{{eq{{$auth3}}{{{password}}}}}}}}}
+  server_set_id = $auth2
+"""
+
+
+@contextmanager
+def exim(machine: Box) -> Iterator[None]:
+    """Its own log, in Debian's place. It names who authenticates when it takes a mail."""
+    program = find_tool("exim4") or "exim4"
+    if not machine.run("sh", "-c", "getent passwd Debian-exim || true"):
+        machine.run("useradd", "--system", "Debian-exim")
+    machine.run("install", "-d", "-o", "Debian-exim", "-g", "Debian-exim", "/run/exim", "/var/log/exim4")
+    write(machine, "/etc/exim4/exim4.conf", EXIM.format(program=program, user=USER, password=PASSWORD))
+    with machine.running(program, "-bdf", "-oP", "/run/exim.pid"):
+        yield
+
+
+APACHE = """\
+PidFile /run/apache2.pid
+DefaultRuntimeDir /run
+Mutex file:/run default
+TypesConfig /dev/null
+{modules}
+User www-data
+Group www-data
+Listen 80
+ErrorLog /var/log/apache2/error.log
+LogFormat "%h %l %u %t \\"%r\\" %>s %O \\"%{{Referer}}i\\" \\"%{{User-Agent}}i\\"" combined
+CustomLog /var/log/apache2/access.log combined
+ServerName gate.example.org
+DocumentRoot /run/www
+<Directory /run/www>
+  AuthType Basic
+  AuthName "members"
+  AuthUserFile /etc/apache2/members
+  Require valid-user
+</Directory>
+"""
+APACHE_MODULES = "mpm_event authn_core authn_file authz_core authz_user auth_basic dir mime"
+
+
+@contextmanager
+def apache(machine: Box) -> Iterator[None]:
+    modules = (f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so" for name in APACHE_MODULES.split())
+    write(machine, "/etc/apache2/members", f"{USER}:{HASH}\n")
+    write(machine, "/etc/apache2/test.conf", APACHE.format(modules="\n".join(modules)))
+    write(machine, "/run/www/index.html", "inside\n")
+    machine.run("mkdir", "-p", "/var/log/apache2")
+    with machine.running("apache2", "-f", "/etc/apache2/test.conf", "-DFOREGROUND"):
+        yield
 
 
 @contextmanager
@@ -284,6 +405,9 @@ SERVICES = [
     pytest.param("dovecot", Service(dovecot, 143, socket_client(by_imap)), marks=pytest.mark.tool("dovecot")),
     pytest.param("postfix", Service(postfix, 587, socket_client(by_smtp)), marks=pytest.mark.tool("postfix", "dovecot")),
     pytest.param("nginx", Service(nginx, 80, socket_client(by_http)), marks=pytest.mark.tool("nginx")),
+    pytest.param("proftpd", Service(proftpd, 21, socket_client(by_ftp)), marks=pytest.mark.tool("proftpd")),
+    pytest.param("exim", Service(exim, 587, socket_client(by_smtp)), marks=pytest.mark.tool("exim4")),
+    pytest.param("apache", Service(apache, 80, socket_client(by_http)), marks=pytest.mark.tool("apache2")),
     pytest.param("mariadb", Service(mariadb, 3306, by_mysql), marks=pytest.mark.tool("mariadbd", "mariadb")),
 ]
 
