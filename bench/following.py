@@ -261,10 +261,7 @@ def main() -> None:
         if given.only != "busy":
             parts.append(_idle_section(followers, corpus, given.seconds, Path(folder)))
     text = "\n\n".join(parts)
-    if given.write:
-        report.place(given.write, "following", text)
-    else:
-        print(text)
+    report.put(given.write, "following", text)
 
 
 if __name__ == "__main__":

@@ -108,10 +108,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="logtrigger-bench-") as work:
         options = Options(given.lines, given.runs, given.seed, 0, given.folder.resolve(), Path(work), None, given.core)
         text = measure(options, corpora.KINDS[:2])
-    if given.write:
-        report.place(given.write, "library", text)
-    else:
-        print(text)
+    report.put(given.write, "library", text)
 
 
 if __name__ == "__main__":

@@ -256,10 +256,7 @@ def main() -> None:
         options = Options(given.seconds, given.count, given.runs, corpus, Path(work), (cores[-1], cores[0]))
         ways = [way for way in WAYS if not given.only or way.kind in given.only]
         text = f"## Receiving\n\n{_INTRODUCTION}\n\n{section(options, ways, given.port)}"
-    if given.write:
-        report.place(given.write, "receiving", text)
-    else:
-        print(text)
+    report.put(given.write, "receiving", text)
 
 
 if __name__ == "__main__":

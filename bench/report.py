@@ -50,6 +50,14 @@ def place(page: Path, name: str, text: str) -> None:
     page.write_text(whole)
 
 
+def put(page: Path | None, name: str, text: str) -> None:
+    """Place the text in a page, or print it where there is none."""
+    if page is None:
+        print(f"{text}\n")
+    else:
+        place(page, name, text)
+
+
 def plot(path: Path, speeds: Mapping[str, Mapping[str, float]]) -> str:
     """Draw lines a second for each log and program; returns why not, "" when done."""
     if importlib.util.find_spec("matplotlib") is None:

@@ -526,10 +526,7 @@ def main() -> None:
             title, measure = PARTS[name]
             say(f"{name}:")
             text = f"### {title}\n\n{measure(options)}"
-            if given.write:
-                report.place(given.write, f"throughput {name}", text)
-            else:
-                print(text + "\n")
+            report.put(given.write, f"throughput {name}", text)
 
 
 if __name__ == "__main__":

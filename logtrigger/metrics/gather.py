@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from logtrigger.metrics import METERED
+from logtrigger.daemon import METERED, Daemon
 from logtrigger.metrics.families import Family
-
-if TYPE_CHECKING:
-    from logtrigger.daemon import Daemon
 
 Facts = Mapping[str, Any]
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.scripts.netns import PATH, Namespace
+from tests.sources.journald import PROGRAM as JOURNALD
 
 ROOT = Path(__file__).parents[2]
 BOUND = 30.0  # seconds that anything may take
@@ -90,6 +91,19 @@ class Box:
         with self.running("rsyslogd", "-n", "-f", str(configuration), "-i", "/run/rsyslogd.pid"):
             wait_for(lambda: self.run("sh", "-c", "test ! -S /dev/log || echo there"), "rsyslogd opens /dev/log")
             yield log
+
+    @contextmanager
+    def journald(self) -> Iterator[None]:
+        """systemd's journal on the box's /dev/log, in memory."""
+        configuration = self.files / "journald.conf"
+        configuration.write_text("[Journal]\nStorage=volatile\nReadKMsg=no\nRateLimitIntervalSec=0\n")
+        self.run("mkdir", "-p", "/run/systemd/journal", "/run/systemd/journald.conf.d")
+        self.run("cp", str(configuration), "/run/systemd/journald.conf.d/test.conf")
+        self.run("ln", "-s", "/run/systemd/journal/dev-log", "/dev/log")
+        self.run("mount", "-t", "cgroup2", "cgroup2", "/sys/fs/cgroup")  # the /sys of a new network has none
+        with self.running(JOURNALD):
+            wait_for(lambda: self.run("sh", "-c", "test ! -S /run/systemd/journal/dev-log || echo there"), "journald")
+            yield
 
     @contextmanager
     def logtrigger(self, log: Path) -> Iterator[Callable[[str], int]]:

@@ -80,6 +80,14 @@ def hook(port: int, scheme: str = "http", **options: object) -> str:
     return action("hook", "webhook", url=f"{scheme}://127.0.0.1:{port}/", **{"body": "{message}", **options})
 
 
+def configure_with_token(one: Live, port: int, token: str) -> None:
+    """One rule, and a server that is told of its triggers with this token."""
+    file = one.folder / "token"
+    file.write_text(f"{token}\n")
+    file.chmod(0o600)
+    one.configure(one.rule(script=None, action="hook"), hook(port, password_file=file), control=one.folder / "socket")
+
+
 def status(one: Live, name: str = "hook") -> dict[str, Any]:
     facts = json.loads(ask(one, "status", "--json").stdout)
     found: dict[str, Any] = next(row for row in facts["actions"] if row["action"] == name)
@@ -141,13 +149,8 @@ def test_server_that_was_away_over_a_crash_and_a_stop(one: Live) -> None:
 
 def test_secrets_are_shown_nowhere(one: Live) -> None:
     """Neither to who reads the output, nor in the answers of commands, nor in the list of processes."""
-    token = one.folder / "token"
-    token.write_text("s3cret-w0rd\n")
-    token.chmod(0o600)
     with serving(status=401) as server:
-        one.configure(
-            one.rule(script=None, action="hook"), hook(server.port, password_file=token), control=one.folder / "socket"
-        )
+        configure_with_token(one, server.port, "s3cret-w0rd")
         with one.running(level=5):
             one.write("hit me")
             one.wait_for("answers 401")
@@ -265,13 +268,8 @@ def test_dry_run_does_nothing(one: Live) -> None:
 
 def test_refusals_are_seen_in_status(one: Live) -> None:
     """A token that is not right, and later its reason to go on once it is: nothing was lost meanwhile."""
-    token = one.folder / "token"
-    token.write_text("wrong\n")
-    token.chmod(0o600)
     with serving(status=401) as server:
-        one.configure(
-            one.rule(script=None, action="hook"), hook(server.port, password_file=token), control=one.folder / "socket"
-        )
+        configure_with_token(one, server.port, "wrong")
         one.start()
         one.wait_ready()
         one.write("hit me")

@@ -12,7 +12,7 @@ import pytest
 from tests.e2e.box import ROOT, Box, box, wait_for
 from tests.e2e.test_system_log import RSYSLOG
 from tests.scripts.netns import namespace
-from tests.sources.journald import PROGRAM, needs_journald
+from tests.sources.journald import needs_journald
 
 pytestmark = [pytest.mark.root, pytest.mark.tool("ip", "unshare", "nsenter", "logger", "nft")]
 
@@ -59,13 +59,7 @@ def test_rsyslog(one: Box) -> None:
 @needs_journald
 @pytest.mark.tool("journalctl")
 def test_journald_alone(one: Box) -> None:
-    (one.files / "journald.conf").write_text("[Journal]\nStorage=volatile\nReadKMsg=no\nRateLimitIntervalSec=0\n")
-    one.run("mkdir", "-p", "/run/systemd/journal", "/run/systemd/journald.conf.d")
-    one.run("cp", str(one.files / "journald.conf"), "/run/systemd/journald.conf.d/test.conf")
-    one.run("ln", "-s", "/run/systemd/journal/dev-log", "/dev/log")
-    one.run("mount", "-t", "cgroup2", "cgroup2", "/sys/fs/cgroup")  # the /sys of a new network has none
-    with one.running(PROGRAM):
-        wait_for(lambda: one.run("sh", "-c", "test ! -S /run/systemd/journal/dev-log || echo there"), "journald")
+    with one.journald():
         text = works(one, "the journal")
     assert "as journald is running" in text.replace("\n# ", " ")
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.box import BOUND, ROOT, Box, box, wait_for
 from tests.scripts.netns import PATH, namespace
-from tests.sources.journald import PROGRAM, needs_journald
+from tests.sources.journald import needs_journald
 
 pytestmark = [pytest.mark.root, pytest.mark.tool("ip", "unshare", "nsenter", "logger", "pkill")]
 
@@ -176,13 +176,7 @@ def test_nobody_serves_the_log(one: Box) -> None:
 def test_the_journal(one: Box) -> None:
     """No syslog daemon, but journald: found by itself, and read on after a restart from where it was."""
     desk = Desk(one)
-    (one.files / "journald.conf").write_text("[Journal]\nStorage=volatile\nReadKMsg=no\nRateLimitIntervalSec=0\n")
-    one.run("mkdir", "-p", "/run/systemd/journal", "/run/systemd/journald.conf.d")
-    one.run("cp", str(one.files / "journald.conf"), "/run/systemd/journald.conf.d/test.conf")
-    one.run("ln", "-s", "/run/systemd/journal/dev-log", "/dev/log")
-    one.run("mount", "-t", "cgroup2", "cgroup2", "/sys/fs/cgroup")  # the /sys of a new network has none
-    with one.running(PROGRAM):
-        wait_for(lambda: one.run("sh", "-c", "test ! -S /run/systemd/journal/dev-log || echo there"), "journald")
+    with one.journald():
         one.run("logger", "the machine is up")
         wait_for(lambda: "machine is up" in one.run("journalctl", "-o", "cat"), "an entry")
         with desk.daemon():

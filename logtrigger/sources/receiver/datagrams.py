@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from operator import itemgetter
@@ -23,7 +24,7 @@ _SO_RCVBUFFORCE = getattr(socket, "SO_RCVBUFFORCE", 33)  # asm-generic/socket.h;
 Who = TypeVar("Who")
 
 
-class Datagrams(Generic[Who]):
+class Datagrams(ABC, Generic[Who]):
     """One socket, read a batch a turn. While it is paused, what comes is dropped and counted: datagrams cannot wait."""
 
     def __init__(self, host: Host, name: str, origin: str, longest: int) -> None:
@@ -62,16 +63,17 @@ class Datagrams(Generic[Who]):
 
     # For each kind to fill in
 
+    @abstractmethod
     def _next(self, sock: socket.socket) -> tuple[Who, bytes] | None:
         """The next datagram and who sent it; None: it is not for us. Raises OSError where there is none."""
-        raise NotImplementedError
 
     def _in_order(self, batch: list[tuple[Who, bytes]]) -> Iterable[tuple[Who, bytes]]:
         """The datagrams of a turn, so that those of one sender stand together as far as their order allows."""
         return batch
 
+    @abstractmethod
     def _chunk(self, who: Who, offset: int, data: bytes) -> Chunk:
-        raise NotImplementedError
+        """Lines that one sender has sent, which begin at this offset of what came in all."""
 
     # One turn
 
