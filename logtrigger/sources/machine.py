@@ -12,7 +12,8 @@ from logtrigger.errors import SourceError
 from logtrigger.rule import SYSTEM_LOG
 from logtrigger.sources.receiver.unix import is_left_behind
 
-PAIRS = (("syslog", "auth.log"), ("messages", "secure"))  # in /var/log: Debian's names; Red Hat's and BusyBox's
+# In /var/log: Debian's names; Red Hat's, where messages has neither logins nor mail, and BusyBox's.
+TOGETHER = (("syslog", "auth.log"), ("messages", "secure", "maillog"))
 UNREADABLE = "we may not read it (run as root or in its group)"
 INITS = frozenset(
     "systemd init procd runit runsvdir s6-svscan openrc-init openrc busybox dinit finit launchd upstart linuxrc".split()
@@ -99,9 +100,9 @@ def choices(machine: Machine, since: float | None = None) -> tuple[list[Choice],
     """All that serve, the best first, and for each that does not, why.
 
     A syslog daemon's file counts where a process has it open for writing or where it has grown `since` (epoch seconds; the
-    machine's boot, if not given): one that is merely there may be left from before the move to journald. Of a pair both
-    files are followed as soon as one counts; the pairs are choices of their own, as Debian used to write most lines to
-    syslog and messages alike.
+    machine's boot, if not given): one that is merely there may be left from before the move to journald. Those that
+    one daemon writes are followed together as soon as one counts; Debian's and Red Hat's are choices of their own, as Debian
+    used to write most lines to syslog and messages alike.
     """
     judged = [*_logread(machine), *_files(machine, since), *_journal(machine), *_dev_log(machine)]
     return [one for one in judged if isinstance(one, Choice)], [one for one in judged if isinstance(one, str)]
@@ -127,8 +128,8 @@ def _logread(machine: Machine) -> Iterator[Choice | str]:
 def _files(machine: Machine, since: float | None) -> Iterator[Choice | str]:
     written = machine.written_files()
     start = machine.boot_time() if since is None else since
-    for pair in PAIRS:
-        paths = [machine.file(f"var/log/{name}") for name in pair]
+    for names in TOGETHER:
+        paths = [machine.file(f"var/log/{name}") for name in names]
         verdicts = {path: _verdict(path, written, start) for path in paths}
         counting = [path for path in paths if verdicts[path].counts]
         unreadable = [path for path in counting if not os.access(path, os.R_OK)]

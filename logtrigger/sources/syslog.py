@@ -21,7 +21,7 @@ JUDGE_EVERY = 3600.0  # seconds
 class SystemLogSource:
     """Reads the best of the machine's logs that can be opened; says which one and why.
 
-    Both files of a pair are followed from the start, be they dead or missing, so that one which comes to life loses no
+    All files of one daemon are followed from the start, be they dead or missing, so that one which comes to life loses no
     line. Once an hour it is asked whether the present log still counts. As long as it does it is kept, whatever else has
     appeared: what both hold would be counted twice. When it does not and another one does, reading moves there: to the
     journal from the last line the files have seen, to files from their end.
@@ -115,7 +115,7 @@ class SystemLogSource:
 
     def _make(self, choice: Choice) -> Source:
         if choice.files:
-            return FileSource(self._host, self.name, choice.files, missing_level=3)  # one of a pair is enough
+            return FileSource(self._host, self.name, choice.files, missing_level=3)  # one of them is enough
         if choice.program == "journalctl":
             from logtrigger.sources.journal import JournalSource
 

@@ -75,12 +75,12 @@ def test_openwrt(picture: Picture) -> None:
     assert picture.best() == "the ring buffer of logread"
 
 
-@pytest.mark.parametrize(("name", "other"), [("syslog", "auth.log"), ("messages", "secure")])
-def test_a_file_that_grew_since_boot(picture: Picture, name: str, other: str) -> None:
+@pytest.mark.parametrize("names", [("syslog", "auth.log"), ("messages", "secure", "maillog")])
+def test_a_file_that_grew_since_boot(picture: Picture, names: tuple[str, ...]) -> None:
     with_journal(picture)
-    for log in (name, other):
+    for log in names:
         path = picture.file(f"var/log/{log}", age=10)
-        assert picture.best() == picture.log(name, other)
+        assert picture.best() == picture.log(*names)
         path.unlink()
 
 
@@ -102,7 +102,7 @@ def test_a_reader_does_not_make_a_dead_file_count(picture: Picture) -> None:
 def test_a_dead_pair_gives_way_to_a_living_one(picture: Picture) -> None:
     picture.file("var/log/syslog")
     picture.file("var/log/messages", age=10)
-    assert picture.best() == picture.log("messages", "secure")
+    assert picture.best() == picture.log("messages", "secure", "maillog")
 
 
 def test_only_the_first_living_pair_counts(picture: Picture) -> None:
@@ -150,7 +150,7 @@ def test_the_fault_names_all_that_was_looked_at(picture: Picture) -> None:
     picture.file("var/log/syslog")
     _, against = choices(picture.machine())
     text = str(nothing_found(against))
-    for part in ("OpenWrt", "syslog is there, but nobody writes", "auth.log is not there", "messages", "secure"):
+    for part in ("OpenWrt", "syslog is there, but nobody writes", "auth.log is not there", "messages", "secure", "maillog"):
         assert part in text
     for part in ("no journald", "dev/log is not served", "process 1 is systemd", "option file", "start a syslog daemon"):
         assert part in text
