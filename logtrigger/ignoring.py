@@ -16,9 +16,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from logtrigger.addresses import AddressSet, canonical, parse_network, unmapped
+from logtrigger.addresses import AddressSet, Network, canonical, parse_network, unmapped
 from logtrigger.loop import Loop
 from logtrigger.rule import Settings
+from logtrigger.within import Within
 
 if TYPE_CHECKING:
     from logtrigger.firewall.children import Children, Ended
@@ -28,6 +29,7 @@ _FILES_EVERY = 2.0  # seconds
 _PATIENCE = 5.0  # seconds that the command may take for one address
 _GOOD_FOR, _BAD_FOR = 600.0, 60.0  # seconds that its answer counts; that it is not asked again after it has failed
 _MOST_ANSWERS, _MOST_WAITING = 10_000, 1_000
+_NAMED = 10  # words of a file that are no addresses
 _LARGEST = 16 << 20  # bytes of a file
 
 Resolve = Callable[[str], Sequence[str]]
@@ -64,10 +66,11 @@ class Ignoring:
         self._of_files: dict[Path, tuple[object, Sequence[str]]] = {}  # what tells a file's state, and what it said
         self._faults: set[str] = set()  # names and files that something is wrong with, and that was said
         self._answers: dict[str, tuple[bool, float]] = {}  # address -> whether it is spared, and until when that counts
+        self._friends = Within()  # the spared ones among them
         self._waiting: set[str] = set()
         self._children: Children | None = None
         self._thread: threading.Thread | None = None
-        self._closed = self._is_watching = False
+        self._closed = self._is_watching = self._is_full = False
 
     def start(self) -> None:
         """Read files now, and go on looking at them and at names."""
@@ -78,6 +81,7 @@ class Ignoring:
         """Go by these settings from now on."""
         if settings.ignore_command != self._settings.ignore_command:
             self._answers.clear()
+            self._friends = Within()
         self._settings = settings
         self._of_names = {name: found for name, found in self._of_names.items() if name in settings.ignore_names}
         self._of_files = {path: found for path, found in self._of_files.items() if path in settings.ignore_files}
@@ -181,11 +185,16 @@ class Ignoring:
         self._of_files[path] = state, list(self._entries(path, text))
 
     def _entries(self, path: Path, text: str) -> Iterator[str]:
+        passed_over = 0
         for number, word in _words(text):
             try:
                 yield canonical(unmapped(parse_network(word)))
             except ValueError as error:
-                self._report(0, f"{path}:{number}: passed over: {error}")
+                passed_over += 1
+                if passed_over <= _NAMED:
+                    self._report(0, f"{path}:{number}: passed over: {error}")
+        if passed_over > _NAMED:
+            self._report(0, f"{path}: {passed_over - _NAMED:,} more words passed over: is it the right file?")
 
     # The command
 
@@ -194,6 +203,10 @@ class Ignoring:
         answer = self._answers.get(address)
         return answer is not None and answer[0] and answer[1] > time.monotonic()
 
+    def spares_any(self, network: Network) -> bool:
+        """Whether the command has spared an address of a network lately."""
+        return any(map(self.spares, self._friends.find(network)))
+
     def ask(self, address: str) -> None:
         """Ask the command about an address that has been banned, unless its answer is known. `spared` hears if it is."""
         command = self._settings.ignore_command
@@ -201,7 +214,12 @@ class Ignoring:
         if not command or address in self._waiting or (answer is not None and answer[1] > time.monotonic()):
             return
         if len(self._waiting) >= _MOST_WAITING:
-            self._report(0, f"ignore_command: {_MOST_WAITING} addresses wait for it already; it is not asked about {address}")
+            if not self._is_full:
+                self._is_full = True
+                waiting = f"{_MOST_WAITING:,} addresses wait for it already"
+                self._report(
+                    0, f"ignore_command: {waiting}; it is not asked about {address}, nor others until it has caught up"
+                )
             return
         if self._children is None:
             from logtrigger.firewall.children import Children  # few configurations have a command
@@ -213,17 +231,24 @@ class Ignoring:
 
     def _answered(self, address: str, ended: Ended) -> None:
         self._waiting.discard(address)
+        if len(self._waiting) < _MOST_WAITING // 2:
+            self._is_full = False
         if ended.code not in (0, 1):
             what = f"it took longer than {_PATIENCE:.0f}s" if ended.code == -9 else str(ended)
             meant = "exit 0 spares an address, exit 1 does not"
             self._report(0, f"ignore_command: {what}, asked about {address}, which stays banned ({meant})")
         good_for = _GOOD_FOR if ended.code in (0, 1) else _BAD_FOR
-        self._answers.pop(address, None)
+        self._forget(address)
         self._answers[address] = ended.code == 0, time.monotonic() + good_for
         if len(self._answers) > _MOST_ANSWERS:
-            del self._answers[next(iter(self._answers))]
+            self._forget(next(iter(self._answers)))
         if ended.code == 0:
+            self._friends.add(address)
             self._spared(address)
+
+    def _forget(self, address: str) -> None:
+        self._answers.pop(address, None)
+        self._friends.discard(address)
 
 
 def _words(text: str) -> Iterator[tuple[int, str]]:

@@ -62,6 +62,8 @@ class Sparing:
             return self.against_address(network.network_address)
         if self._ignoring.addresses.overlaps(network):
             return "holds addresses of the ignore list"
+        if self._ignoring.spares_any(network):
+            return "holds an address that ignore_command spares"
         if self._host.own.overlaps(network):
             return "holds an address of this machine"
         if self._host.gateways.overlaps(network):

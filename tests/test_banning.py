@@ -881,6 +881,18 @@ def test_whoever_the_command_spares_is_let_through(bench: Make, tmp_path: Path) 
     assert list(made.banning.bans) == ["192.0.2.8"]
 
 
+def test_prefix_of_whom_the_command_spares_is_not_banned_again(bench: Make, tmp_path: Path) -> None:
+    script = tmp_path / "asked"
+    script.write_text('#!/bin/sh\ntest "$1" = 192.0.2.7\n')
+    script.chmod(0o755)
+    made = bench(replace(settings(), rules=(BANS, widening()), ignore_command=(str(script), "{ip}")))
+    made.meet("192.0.2.7", made=widening())
+    assert list(made.banning.bans) == ["192.0.2.0/24"]
+    made.turn_until(lambda: not made.fake.held)
+    assert made.meet("192.0.2.8", made=widening()) == ["not banned: 192.0.2.0/24 holds an address that ignore_command spares"]
+    assert made.meet("192.0.2.8") == ["banning 192.0.2.8 for 1h"]
+
+
 def test_file_that_changes_lifts_bans(bench: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ignoring, "_FILES_EVERY", 0.01)
     path = tmp_path / "friends"

@@ -143,6 +143,16 @@ def test_file_is_read_again_when_it_changes(bench: Callable[..., Bench], tmp_pat
 # The command
 
 
+def test_file_of_something_else_is_not_told_word_by_word(bench: Callable[..., Bench], tmp_path: Path) -> None:
+    path = tmp_path / "friends"
+    path.write_text("192.0.2.7\n" + "Nov 21 gate sshd: hello\n" * 5_000)
+    one = bench(ignore_files=(path,))
+    assert one.list.addresses.texts == ("192.0.2.7",)
+    assert len(one.said) == 11
+    assert one.said[0].startswith(f"{path}:2: passed over: 'Nov' ")
+    assert one.said[-1] == f"{path}: 24,990 more words passed over: is it the right file?"
+
+
 def command(folder: Path, text: str) -> tuple[str, ...]:
     path = folder / "ask.sh"
     path.write_text(f"#!/bin/sh\necho asked >>{folder}/asked\n{text}\n")
@@ -184,6 +194,11 @@ def test_command_that_fails_spares_nobody(bench: Callable[..., Bench], tmp_path:
 def test_queue_for_the_command_is_bounded(bench: Callable[..., Bench], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MOST_WAITING", 2)
     made = bench(ignore_command=command(tmp_path, "exit 1"))
-    for number in range(3):
+    said = "ignore_command: 2 addresses wait for it already; it is not asked about {}, nor others until it has caught up"
+    for number in range(5):
         made.list.ask(f"192.0.2.{number}")
-    assert made.said == ["ignore_command: 2 addresses wait for it already; it is not asked about 192.0.2.2"]
+    assert made.said == [said.format("192.0.2.2")], "of a flood it is said once"
+    made.until(lambda: not made.list._waiting)
+    for number in range(5):
+        made.list.ask(f"192.0.3.{number}")
+    assert made.said[1:] == [said.format("192.0.3.2")]
