@@ -64,7 +64,7 @@ class Ignoring:
         self._changed, self._spared, self._resolve = changed, spared, resolve
         self._of_names: dict[str, Sequence[str]] = {}  # the last good answers
         self._of_files: dict[Path, tuple[object, Sequence[str]]] = {}  # what tells a file's state, and what it said
-        self._faults: set[str] = set()  # names and files that something is wrong with, and that was said
+        self._faults: dict[str, str] = {}  # names and files that something is wrong with, and what was said of it
         self._answers: dict[str, tuple[bool, float]] = {}  # address -> whether it is spared, and until when that counts
         self._friends = Within()  # the spared ones among them
         self._waiting: set[str] = set()
@@ -105,6 +105,11 @@ class Ignoring:
             self.addresses = addresses
             self._changed()
 
+    def faults(self) -> list[str]:
+        """What is wrong with names and files of the list now."""
+        listed = {*self._settings.ignore_names, *map(str, self._settings.ignore_files)}
+        return [text for one, text in self._faults.items() if one in listed]
+
     def origin(self, text: str) -> tuple[str, str]:
         """Where an entry of the list comes from: `option`, `name` or `file`, and the entry, the name, or file and line."""
         if text in self._settings.ignore.texts:
@@ -143,11 +148,11 @@ class Ignoring:
                 continue
             if not isinstance(answer, str):
                 self._of_names[name] = answer
-                self._faults.discard(name)
+                self._faults.pop(name, None)
             elif name not in self._faults:
-                self._faults.add(name)
                 kept = "its last addresses count on" if name in self._of_names else "until it has one, nobody is spared for it"
-                self._report(0, f"ignore: '{name}' has no address: {answer}; {kept}")
+                self._faults[name] = f"ignore: '{name}' has no address: {answer}; {kept}"
+                self._report(0, self._faults[name])
         self._renew()
         failed = any(name in self._faults for name in self._settings.ignore_names)
         self._loop.call_later(_NAMES_AGAIN if failed else _NAMES_EVERY, self._look_up)
@@ -178,10 +183,10 @@ class Ignoring:
             text = path.read_text(encoding="utf-8", errors="replace")
         except OSError as error:
             if str(path) not in self._faults:
-                self._faults.add(str(path))
-                self._report(0, f"ignore_file {path} cannot be read: {error.strerror}; what it said last counts on")
+                self._faults[str(path)] = f"ignore_file {path} cannot be read: {error.strerror}; what it said last counts on"
+                self._report(0, self._faults[str(path)])
             return
-        self._faults.discard(str(path))
+        self._faults.pop(str(path), None)
         self._of_files[path] = state, list(self._entries(path, text))
 
     def _entries(self, path: Path, text: str) -> Iterator[str]:

@@ -103,6 +103,11 @@ class Database:
         """What the database calls itself, such as GeoLite2-City."""
         return str(self._reader.metadata().database_type)
 
+    @property
+    def built(self) -> float:
+        """When it was made, in epoch seconds."""
+        return float(self._reader.metadata().build_epoch)
+
     def fields(self) -> frozenset[str]:
         """The fields that the first records with anything in them have: what this database is good for."""
         found: set[str] = set()

@@ -45,8 +45,6 @@ UNTESTED = {
     "logtrigger/control/banned.py": "tried by tests/cli/test_bans.py",
     "logtrigger/control/client.py": "every test of a command that asks the daemon tries it",
     "logtrigger/control/examined.py": "tried by tests/e2e/test_doctor.py",
-    "logtrigger/doctor/configured.py": "tried by tests/e2e/test_doctor.py",
-    "logtrigger/doctor/disk.py": "tried by tests/e2e/test_doctor.py",
     "logtrigger/doctor/examination.py": "tried by tests/cli/test_doctor.py",
     "logtrigger/doctor/findings.py": "values",
     "logtrigger/doctor/running.py": "tried by tests/e2e/test_doctor.py",

@@ -7,6 +7,8 @@ import os
 import pwd
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from logtrigger.actions.environment import PATH
@@ -16,11 +18,28 @@ Doubt = tuple[str, str]  # fault, remedy
 _LONGEST_FIRST_LINE = 4096  # bytes
 _BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
+_daemon: ContextVar[int] = ContextVar("daemon")  # the user whose daemon is looked at, where it is not ours
+
+
+@contextmanager
+def on_behalf_of(user: int) -> Iterator[None]:
+    """Meanwhile look with the eyes of this user's daemon, if we are root: what belongs to him is then his own."""
+    token = _daemon.set(user)
+    try:
+        yield
+    finally:
+        _daemon.reset(token)
+
+
+def _us() -> int:
+    ours = os.geteuid()
+    return _daemon.get(ours) if ours == 0 else ours
+
 
 def script_doubts(path: Path, us: int | None = None) -> Iterator[Doubt]:
     """What speaks against running a script: the file itself, and the folders it and what it links to lie in.
 
-    `us` is the user we run as; by default whoever runs this process.
+    `us` is the user we run as; by default whoever runs this process, or `on_behalf_of` whom it does.
     """
     try:
         status = path.stat()
@@ -65,7 +84,7 @@ def _missing_interpreter(words: list[str]) -> str:
 
 def doubts(path: Path, status: os.stat_result, us: int | None = None) -> Iterator[Doubt]:
     """What speaks against trusting what a file or folder holds; nothing, where it is root's or ours alone to write."""
-    us = os.geteuid() if us is None else us
+    us = _us() if us is None else us
     if status.st_uid not in (0, us):
         yield f"{path} belongs to {_user(status.st_uid)}", f"chown root {path}"
     others = status.st_mode & _BY_OTHERS

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from logtrigger.control.listener import within_reach
+from logtrigger.control.listener import user_of, within_reach
 from logtrigger.control.protocol import VERSION, No, Refused, line
 
 PATIENCE = 30.0  # seconds
@@ -49,6 +49,11 @@ class Client:
             raise _explained(error, self.path, paths) from None
         self._lines = self._socket.makefile("rb")
         self.summary: Facts = {}  # the last line of the last answer
+
+    @property
+    def user(self) -> int:
+        """The user id of whoever serves the socket."""
+        return user_of(self._socket)
 
     def close(self) -> None:
         self._lines.close()

@@ -76,6 +76,7 @@ def status(daemon: Daemon, user: int) -> Rows:
             "pending": daemon.commits.pending,
             "error": daemon.commits.error,
         },
+        "ignore": {"faults": daemon.banning.ignoring.faults()},
         "evicted": daemon.engine.counters.evictions(),
         "stopping": daemon.is_stopping,
     }

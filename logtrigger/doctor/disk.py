@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 from logtrigger.doctor.findings import Case, Finding
+from logtrigger.store.database import WAY_OUT
 
 _PAGE = 64 << 10  # bytes that are written to try
 _LITTLE = 16 << 20  # bytes
@@ -20,6 +24,13 @@ def check(case: Case) -> Iterator[Finding]:
     if case.status is not None and case.status["store"]["error"]:
         text = f"the daemon cannot write it: {case.status['store']['error']}"
         yield Finding("store", "error", text, "see the disk, the folder's rights, and that it is not mounted read-only")
+        return
+    if case.status is not None and case.status["store"]["path"] == str(state) and not state.exists():
+        text = f"{state} was deleted under the daemon: when it ends, bans, counters and reading positions are lost"
+        yield Finding("store", "error", text, "restart logtrigger, which makes a new one; see who deletes files there")
+        return
+    if case.status is None and (fault := _damage(state)):
+        yield Finding("store", "error", fault, WAY_OUT)
         return
     folder = state.parent
     try:
@@ -40,6 +51,27 @@ def check(case: Case) -> Iterator[Finding]:
         yield Finding("store", "warning", text, "make room there, or move the store with option state")
     else:
         yield Finding("store", "ok", f"{state} can be written; {room >> 20:,} MiB are free")
+
+
+def _damage(state: Path) -> str:
+    """Why a daemon would not start with this store, which nobody has open; nothing is changed."""
+    if not state.exists() or _size(Path(f"{state}-wal")):
+        return ""  # what a crash has left is put in order at the next start, and cannot be judged before
+    try:
+        with closing(sqlite3.connect(f"{state.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as db:
+            (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.OperationalError:
+        return ""  # it cannot be opened, which is told of elsewhere
+    except sqlite3.DatabaseError as error:
+        verdict = str(error)
+    return "" if verdict == "ok" else f"{state} is damaged, or no store of logtrigger ({verdict})"
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _way_out(error: OSError, folder: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,7 +34,7 @@ class Case:
     """What is examined.
 
     `configuration` is None where it has mistakes; `status` and `firewall` are what the daemon says of itself, None where none
-    answers. `ask` asks it something else.
+    answers; `user` is the id it runs as. `ask` asks it something else.
     """
 
     path: Path
@@ -41,6 +42,7 @@ class Case:
     configuration: Configuration | None = None
     status: Facts | None = None
     firewall: Facts | None = None
+    user: int = field(default_factory=os.geteuid)
     ask: Callable[..., Iterator[Facts]] | None = None
     machine: Machine = field(default_factory=Machine)
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 
+from logtrigger.control.protocol import No, Refused
 from logtrigger.doctor.findings import Case, Facts, Finding
 from logtrigger.durations import amount, spoken
 
 _NET_ADMIN = 12  # CAP_NET_ADMIN, capabilities(7)
 _KERNEL = ("auto", "nftables", "iptables")
 _RECENT = 86_400.0  # seconds
+_LOOKED_AT = 200  # triggers
+_AT_LEAST, _RUNS = 2, 5  # failures in a row; runs that are looked at
+_FAILURE = re.compile(r"\bexit [1-9]|^ended by signal|, ended by signal|^cannot be started")
 
 
 def check(case: Case) -> Iterator[Finding]:
@@ -30,9 +35,32 @@ def check(case: Case) -> Iterator[Finding]:
         if one["given_up"]:
             text = f"{one['action']}: {amount(one['given_up'], 'trigger')} were given up since the start"
             yield Finding("actions", "warning", text, "the log says why; give_up says after how long")
+    for fault in status["ignore"]["faults"]:
+        yield Finding("ignore", "warning", fault.removeprefix("ignore: "), "correct it, or write the addresses themselves")
+    yield from _failing(case)
     for name, count in status["evicted"].items():
         text = f"{name}: {amount(count, 'counter')} were given up for others"
         yield Finding("rules", "warning", text, "raise max_keys, or count by something that is less easily varied")
+
+
+def _failing(case: Case) -> Iterator[Finding]:
+    """Scripts whose last runs all failed. Of what has a far end `status` tells."""
+    if case.ask is None or case.status is None:
+        return
+    far = {one["action"] for one in case.status["actions"]}
+    results: dict[tuple[str, str], list[str]] = {}
+    try:
+        for row in case.ask("events", most=_LOOKED_AT):
+            for one in row["actions"] if case.now - row["time"] < _RECENT else ():
+                if one["state"] == "done" and one["action"] not in far:
+                    results.setdefault((row["rule"], one["action"]), []).append(one["result"] or "")
+    except (No, Refused):
+        return  # the store, which is told of elsewhere
+    for (rule, name), ends in results.items():
+        last = ends[-_RUNS:]
+        if len(last) >= _AT_LEAST and all(map(_FAILURE.search, last)):
+            text = f"rule {rule}: its last {len(last)} runs of {name} have failed, the last with: {last[-1]}"
+            yield Finding("actions", "warning", text, "run it by hand; -D 2 shows what it is given and what it says")
 
 
 def _changed(case: Case, status: Facts) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from logtrigger.config.trust import doubts, script_doubts
+from logtrigger.config.trust import doubts, on_behalf_of, script_doubts
 
 US, OTHER = 4_000_000, 4_000_001  # users that no system has
 
@@ -34,6 +34,19 @@ def status(mode: int, user: int = US) -> os.stat_result:
 )
 def test_doubts(mode: int, user: int, said: list[tuple[str, str]]) -> None:
     assert list(doubts(Path("/x"), status(mode, user), US)) == said
+
+
+def test_root_may_look_on_behalf_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `logtrigger doctor` does for a daemon that runs as somebody else. Nobody else may."""
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    file = status(stat.S_IFREG | 0o644)
+    with on_behalf_of(US):
+        assert list(doubts(Path("/x"), file)) == []
+        assert list(doubts(Path("/x"), status(stat.S_IFREG | 0o644, OTHER)))
+        monkeypatch.setattr(os, "geteuid", lambda: OTHER)
+        assert list(doubts(Path("/x"), file))
+        monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert list(doubts(Path("/x"), file))
 
 
 @pytest.fixture

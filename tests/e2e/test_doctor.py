@@ -265,6 +265,13 @@ def test_store_that_cannot_be_written(one: Box) -> None:
         assert patient.named("store") == f"{patient.state} cannot be written: Read-only file system"
 
 
+def test_store_that_was_deleted(one: Box) -> None:
+    patient = Patient(one)
+    with patient.daemon():
+        patient.state.unlink()
+        assert patient.named("store").startswith(f"{patient.state} was deleted under the daemon")
+
+
 def test_full_disk(one: Box) -> None:
     patient = Patient(one)
     one.run("mount", "-t", "tmpfs", "-o", "size=24m", "small", str(patient.state.parent))
@@ -286,6 +293,28 @@ def test_script_without_run_bit(one: Box, first: str, level: str) -> None:
         (found,) = patient.examine()["scripts"]
         assert (found["level"], found["remedy"]) == (level, f"chmod +x {patient.script}")
         assert found["text"].startswith(f"{patient.script} has no run bit")
+
+
+@pytest.mark.parametrize(("first", "is_wrong"), [("#!/bin/sh", False), ("#!/usr/bin/env python3", True)])
+def test_script_where_nothing_may_be_run(one: Box, first: str, is_wrong: bool) -> None:
+    """/bin/sh is given it, which is well for one that is written for it."""
+    patient = Patient(one)
+    patient.script.write_text(f"{first}\n")
+    one.run("mount", "--bind", str(patient.folder), str(patient.folder))
+    one.run("mount", "-o", "remount,bind,noexec", str(patient.folder))
+    with patient.daemon():
+        wrong = patient.examine()
+        assert list(wrong) == ["scripts"] * is_wrong
+        for found in wrong.get("scripts", []):
+            assert found["text"].startswith(f"{patient.script} lies where nothing may be run (noexec), so /bin/sh runs it")
+
+
+def test_name_of_the_ignore_list_that_has_no_address(one: Box) -> None:
+    patient = Patient(one)
+    patient.rules.write_text("config logtrigger\n\tlist ignore 'gone.invalid'\n" + patient.rules.read_text())
+    with patient.daemon():
+        wait_for(lambda: "ignore" in patient.examine(), "the name is looked up")
+        assert patient.named("ignore").startswith("'gone.invalid' has no address: ")
 
 
 def test_configuration_that_everybody_can_write(one: Box) -> None:
