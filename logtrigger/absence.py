@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from heapq import heapify, heappop, heappush, heapreplace
 from math import inf
 
+from logtrigger.wallclock import Step
 from logtrigger.window import Entry, Windows
 
 LONGEST_LINE = 2_048  # bytes of a last line that is kept
@@ -116,6 +117,16 @@ class Absences(Windows):
     def keys(self) -> Iterable[str]:
         return dict.fromkeys(self._seen)
 
+    def shift(self, step: Step) -> None:
+        """Somebody has set the clock: the times noted by it go along."""
+        for key, at in self._seen.items():
+            if (after := step.shifted(at)) != at:
+                self._seen[key] = after
+                if key in self._missing:
+                    self._missing[key] = step.shifted(self._missing[key])
+                self._note(key)
+        self._make_heap()
+
     def expire(self, at: float) -> None:
         """Wait no longer for what has been missing for very long."""
         for key in [key for key in self._missing if self._seen[key] < at - self._forget_after]:
@@ -139,10 +150,13 @@ class Absences(Windows):
     def _wait_for(self, key: str, at: float) -> None:
         self._seen[key] = at
         if len(self._next) > 2 * len(self._seen) + AT_ONCE:
-            self._next = [(seen, key) for key, seen in self._seen.items() if key not in self._missing]
-            heapify(self._next)
+            self._make_heap()
         else:
             heappush(self._next, (at, key))
+
+    def _make_heap(self) -> None:
+        self._next = [(seen, key) for key, seen in self._seen.items() if key not in self._missing]
+        heapify(self._next)
 
     def _keep(self, key: str, line: bytes) -> None:
         self._lines.pop(key, None)

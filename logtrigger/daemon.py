@@ -17,7 +17,7 @@ from logtrigger.config import Configuration
 from logtrigger.console import Console
 from logtrigger.counters import WindowState
 from logtrigger.dispatch import Dispatch
-from logtrigger.durations import amount
+from logtrigger.durations import amount, spoken
 from logtrigger.ending import Ending
 from logtrigger.engine import Engine
 from logtrigger.errors import ConfigError, ControlError, StoreError
@@ -33,6 +33,7 @@ from logtrigger.places import Look, nowhere
 from logtrigger.rule import Settings
 from logtrigger.silence import Vigil
 from logtrigger.store import WAY_OUT, Store
+from logtrigger.wallclock import WallClock
 from logtrigger.windowrows import from_row
 
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ class Daemon:
         console: what is told to the operator.
         load: reads it again, for a reload. Raises ConfigError.
         dry_run: do nothing about triggers, write no line to a file, and remember nothing.
-        clock: epoch seconds.
+        wall: epoch seconds.
+        uptime: seconds since the boot, which nobody sets.
         service: makes what answers questions about us, and commands; None: nobody may ask.
         manager: is told how we are, where one has started us that wants to know.
 
@@ -80,11 +82,14 @@ class Daemon:
         load: Load,
         *,
         dry_run: bool = False,
-        clock: Callable[[], float] = time.time,  # noqa: TID251 - the daemon is where the wall clock is read
+        wall: Callable[[], float] = time.time,  # noqa: TID251 - the daemon is where the wall clock is read
+        uptime: Callable[[], float] = lambda: time.clock_gettime(time.CLOCK_BOOTTIME),
         service: Callable[[Daemon], Service] | None = None,
         manager: NotifySocket | None = None,
     ) -> None:
         settings = configuration.settings
+        self.clock = self._clock = clock = WallClock(wall, uptime)
+        self._steps = 0  # of the clock that counters know of
         self.loop = Loop()
         self.loop.on_fault = Faults(console.report).tell
         self.max_line = settings.max_line
@@ -93,7 +98,6 @@ class Daemon:
         self.loaded = self.started  # when the configuration was read
         self.probes: dict[bytes, Callable[[str], None]] = {}  # texts that somebody waits for, and who is told of their source
         self._console, self._load, self._dry_run, self._manager = console, load, dry_run, manager
-        self.clock = self._clock = clock
         self.state = settings.state  # in use until a restart, whatever a reload says
         self._state_copy: StateCopy | None = None
         self._restore()
@@ -104,7 +108,9 @@ class Daemon:
         self._later: list[tuple[str, str, Mapping[str, str]]] | None = None  # what is told of bans once their triggers are
         self._evictions: dict[str, int] = {}  # reported so far
         self.ban_counts: Counter[str | None] = Counter()  # bans that have begun, by rule ("": by hand); None: that have ended
-        self.dispatch = Dispatch(self.loop, settings, self.store, self.commits, console, clock, dry_run=dry_run)
+        self.dispatch = Dispatch(
+            self.loop, settings, self.store, self.commits, console, clock, dry_run=dry_run, present=clock.present
+        )
         self._ending = Ending(
             self.loop,
             self.feeds,
@@ -124,7 +130,7 @@ class Daemon:
         self.banning.on_ignore = self._set_ignore
         self.commits.drop(self.engine.counters.restore(self._stored_windows()))
         self.engine.begin(clock())
-        self._overdue = Overdue(self.loop, lambda: self.engine, self._tell_missing, self._is_reading, clock)
+        self._overdue = Overdue(self.loop, lambda: self.engine, self._tell_missing, self._is_reading, self._now)
         self._service = service(self) if service is not None else None
         self._fed = 0  # chunks
         self._vigil = Vigil()
@@ -238,7 +244,7 @@ class Daemon:
                 self._manager.ready(self._in_short())
 
     def _take_up(self) -> None:
-        loaded = self._clock()
+        loaded = self._now()
         configuration = self._load()
         settings = configuration.settings
         if settings.state != self.state:
@@ -296,7 +302,7 @@ class Daemon:
     def deliver(self, chunk: Chunk) -> None:
         """Count the lines of a chunk and start what they cause."""
         self._console.chunk(chunk)
-        now = self._clock()
+        now = self._now()
         self.feeds.delivered(chunk, now)
         self._vigil.hear(chunk, now)
         for text in [text for text in self.probes if text in chunk.data]:
@@ -306,6 +312,16 @@ class Daemon:
         if self.engine.waits:
             self._overdue.read(old=chunk.catching_up)
         self._note_changes()
+
+    def _now(self) -> float:
+        """The time. Where somebody has set the clock, what was noted since the boot goes along first."""
+        now = self._clock()
+        for step in self._clock.since(self._steps):
+            self._steps += 1
+            self.engine.shift(step)
+            way = "forward" if step.by > 0 else "back"
+            self.report(1, f"the clock was set {way} by {spoken(max(1, round(abs(step.by))))}; nothing is missing for that")
+        return now
 
     def _note_changes(self) -> None:
         self.commits.changed()
@@ -407,7 +423,7 @@ class Daemon:
 
     def _tidy(self) -> None:
         """Now and then: forget what is over, and look for what is new."""
-        self.engine.expire(self._clock())
+        self.engine.expire(self._now())
         if self._geoip is not None:
             self._geoip.refresh()
         for name, count in self.engine.counters.evictions().items():

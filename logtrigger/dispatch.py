@@ -55,6 +55,7 @@ class Dispatch:
         console: is told of both.
         clock: epoch seconds.
         dry_run: start nothing.
+        present: what an earlier time comes to by the clock as it is now, which somebody may have set.
     """
 
     def __init__(
@@ -67,7 +68,9 @@ class Dispatch:
         clock: Callable[[], float],
         *,
         dry_run: bool,
+        present: Callable[[float], float] = float,
     ) -> None:
+        self._present = present
         self._loop, self._store, self._commits, self._console = loop, store, commits, console
         self._clock, self._dry_run = clock, dry_run
         self._seq = store.next_seq()
@@ -77,7 +80,7 @@ class Dispatch:
         self.results: Counter[tuple[str, bool]] = Counter()  # how many runs of an action went well, and how many did not
         self.followers: list[Follower] = []  # are told of each trigger and its number
         self.scripts = Scripts(loop, settings.script_timeout)
-        self.actions = Configured(loop, self.scripts, console.report, clock)
+        self.actions = Configured(loop, self.scripts, console.report, clock, present)
         self.work = Lanes(self._action, self._refill, self._on_done)
         self.on_output: Callable[[str, Trigger, Sequence[str]], None] = _nobody  # action, trigger, lines to be fed back
         self.suspended: dict[str, float] = {}  # rules that an operator has paused, and until when
@@ -274,7 +277,7 @@ class Dispatch:
 
         What sends goes by its own `give_up`.
         """
-        if self.actions.is_script(name) and self._clock() - trigger.time > self._settings.late:
+        if self.actions.is_script(name) and self._clock() - self._present(trigger.time) > self._settings.late:
             return Left(name, "not run: too late by now")
         return self.actions.find(trigger, name)
 

@@ -22,6 +22,7 @@ from logtrigger.recognise import KEY_JOINT, Line, Recogniser
 from logtrigger.repeats import Repeats
 from logtrigger.rule import Settings
 from logtrigger.text import WHITE
+from logtrigger.wallclock import Step
 from logtrigger.watch import OWN_PROGRAM, Clock, Watch, watches_of
 
 _BULK_FROM = 4096  # bytes of lines that are worth being looked at rule by rule
@@ -92,6 +93,11 @@ class Engine:
         """The rules are at work: from now on those that are told of absences wait, where they did not wait before."""
         for _, absences in self._waiting:
             absences.begin(now)
+
+    def shift(self, step: Step) -> None:
+        """Somebody has set the clock: nobody is missing for that."""
+        for _, absences in self._waiting:
+            absences.shift(step)
 
     @property
     def waits(self) -> bool:

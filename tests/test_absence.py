@@ -16,6 +16,7 @@ from logtrigger.matcher import LiteralMatcher
 from logtrigger.model import Chunk, Trigger
 from logtrigger.replay import Log
 from logtrigger.rule import Rule, Settings
+from logtrigger.wallclock import Step
 from logtrigger.windowrows import from_row, to_row
 from tests.script import NOW, Script, engine, rule
 
@@ -63,6 +64,26 @@ def test_missing_ones_are_forgotten_in_the_end() -> None:
     absences.expire(200.0)
     assert len(absences) == 0
     assert not absences.see("a", b"", 300.0)  # a new one
+
+
+def test_nobody_is_missing_because_the_clock_was_set() -> None:
+    """What was seen since the boot goes along; what is from before it was noted by a clock that was right."""
+    absences = Absences(10.0, 100.0, 5)
+    absences.restore("old", [(900.0, 1)], 0.0)
+    absences.see("a", b"", 20.0)
+    absences.see("b", b"", 25.0)
+    absences.see("c", b"", 5.0)
+    assert keys(absences, 16.0) == ["c"]
+    absences.take_changed()
+    absences.shift(Step(booted=0.0, until=26.0, by=1_000.0))
+    assert keys(absences, 1_026.0) == ["old"]
+    assert absences.next_due() == 1_030.0
+    assert [key for key, _, _ in absences.take_changed()] == ["a", "b", "c", "old"]
+    assert absences.state("c") == ([(1_005.0, 1)], 1_015.0)
+    absences.shift(Step(booted=1_000.0, until=1_027.0, by=-500.0))
+    assert absences.next_due() == 530.0
+    assert absences.see("c", b"", 528.0)
+    assert keys(absences, 531.0) == ["a"]
 
 
 def test_the_one_key_of_a_rule_is_never_forgotten() -> None:

@@ -14,11 +14,13 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import pytest
 
-from logtrigger import config
+from logtrigger import config, overdue
 from logtrigger import daemon as daemon_module
+from logtrigger.actions import outbox
 from logtrigger.config import Configuration
 from logtrigger.console import Console
 from logtrigger.daemon import Daemon
@@ -27,6 +29,7 @@ from logtrigger.errors import StoreError
 from logtrigger.model import Chunk, Trigger
 from logtrigger.store import Batch, Store
 from tests.live import BOUND, Live, live, open_files
+from tests.ports import free_port
 
 
 @pytest.fixture
@@ -525,10 +528,10 @@ def test_state_whose_counters_make_no_sense(one: Live) -> None:
 class Stage:
     """A daemon that runs in this process while a script of conditions comes true, one after the other."""
 
-    def __init__(self, one: Live) -> None:
+    def __init__(self, one: Live, **options: Any) -> None:
         self.said = io.StringIO()
         console = Console(self.said, 1, clock)
-        self.daemon = Daemon(self._load(one), console, lambda: self._load(one))
+        self.daemon = Daemon(self._load(one), console, lambda: self._load(one), **options)
 
     @staticmethod
     def _load(one: Live) -> Configuration:
@@ -555,11 +558,11 @@ class Stage:
 
 
 @pytest.fixture
-def stage(one: Live, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Stage]]:
+def stage(one: Live, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Stage]]:
     """Makes a stage; what a daemon changes of its process is put back."""
     monkeypatch.chdir(one.folder)
     umask = os.umask(0o077)
-    yield lambda: Stage(one)
+    yield lambda **options: Stage(one, **options)
     os.umask(umask)
 
 
@@ -571,6 +574,45 @@ def does(act: Callable[[], object]) -> Callable[[], bool]:
         return True
 
     return step
+
+
+def test_clock_that_is_set(one: Live, stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A router is started in 1970, and told the time later: nobody is missing for that, and nothing too old to be sent.
+
+    Time that really passes counts, as ever.
+    """
+    monkeypatch.setattr(overdue, "SETTLED", 0.0)
+    monkeypatch.setattr(outbox, "FIRST_PAUSE", 0.01)
+    port, up, by = free_port(), [20.0], [0.0]
+    hook = f"config action 'hook'\n\toption type 'webhook'\n\toption url 'http://127.0.0.1:{port}/'\n"
+    absent = one.rule("Missing", "alive %s", script=None, key="who", absent="1h")
+    one.configure(one.rule(script=None, action="hook"), absent, hook)
+    play = stage(wall=lambda: up[0] + by[0], uptime=lambda: up[0])
+    events = play.daemon.engine.events
+
+    def failed_at() -> float:
+        return play.daemon.dispatch.actions.outboxes["hook"].health.last_error_at or 0.0
+
+    def nothing_is_missing() -> None:
+        said = play.said.getvalue()
+        assert "the clock was set forward by 20833d8h; nothing is missing for that" in said
+        assert "no event" not in said and "given up" not in said
+
+    play.play(
+        does(lambda: one.write("alive a", "hit me")),
+        lambda: events()["Missing"] == 1 and failed_at() == 20.0,
+        does(lambda: by.__setitem__(0, 1.8e9)),
+        does(lambda: one.write("alive b")),
+        lambda: events()["Missing"] == 2 and failed_at() > 1.8e9,
+        does(nothing_is_missing),
+        does(lambda: up.__setitem__(0, 3_000.0)),
+        does(lambda: one.write("alive b")),
+        lambda: events()["Missing"] == 3,
+        does(lambda: up.__setitem__(0, 3_630.0)),
+        does(lambda: one.write("alive c")),
+        lambda: play.has_said("Missing: no event of a for 1h"),
+    )
+    assert "no event of b" not in play.said.getvalue()
 
 
 def test_store_that_lags_makes_sources_wait(one: Live, stage: Callable[[], Stage], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -636,9 +678,7 @@ def test_line_that_breaks_the_engine_does_not_end_the_daemon(
     assert "\x1b" not in play.said.getvalue()
 
 
-def test_a_rule_that_has_fallen_silent_is_told_of(
-    one: Live, stage: Callable[[], Stage], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_rule_that_has_fallen_silent_is_told_of(one: Live, stage: Callable[..., Stage]) -> None:
     """To the operator, to the action that is to hear of it, and in the history."""
     told = one.folder / "told.log"
     one.configure(
@@ -646,8 +686,8 @@ def test_a_rule_that_has_fallen_silent_is_told_of(
         f"config action tell\n\toption type log\n\toption path '{told}'\n\toption text '{{state}} {{rule}} {{program}}'\n",
         on_rule_silent="tell",
     )
-    play, hour = stage(), [0.0]
-    monkeypatch.setattr(play.daemon, "_clock", lambda: clock() + hour[0])
+    hour = [0.0]
+    play = stage(wall=lambda: clock() + hour[0], uptime=lambda: clock() + hour[0])
     lines = [f"Nov 14 22:00:0{number} h door-session[7]: opened by bob" for number in range(6)]
 
     def heard() -> bool:

@@ -28,9 +28,18 @@ class Configured:
         scripts: runs scripts.
         report: tells the operator (level, text).
         clock: epoch seconds.
+        present: what an earlier time comes to by the clock as it is now, which somebody may have set.
     """
 
-    def __init__(self, loop: Loop, scripts: Scripts, report: Report, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        loop: Loop,
+        scripts: Scripts,
+        report: Report,
+        clock: Callable[[], float],
+        present: Callable[[float], float] = float,
+    ) -> None:
+        self._present = present
         self._loop, self._scripts, self._report, self._clock = loop, scripts, report, clock
         self._options: dict[str, ActionOptions] = {}
         self._of_rules: dict[str, ScriptAction] = {}
@@ -130,7 +139,9 @@ class Configured:
         from logtrigger.actions.making import sender_of  # what senders need is imported where there is one
 
         limits = Limits(age=action.give_up, every=action.every)
-        self.outboxes[action.name] = Outbox(action.name, sender_of(action), self._loop, self._report, self._clock, limits)
+        self.outboxes[action.name] = Outbox(
+            action.name, sender_of(action), self._loop, self._report, self._clock, limits, self._present
+        )
 
     def _replace(self, name: str) -> None:
         left = self.outboxes.pop(name).close()

@@ -56,6 +56,7 @@ class Outbox:
         report: tells the operator (level, text).
         clock: epoch seconds.
         limits: what is given up.
+        present: what an earlier time comes to by the clock as it is now, which somebody may have set.
     """
 
     def __init__(
@@ -66,8 +67,9 @@ class Outbox:
         report: Callable[[int, str], None],
         clock: Callable[[], float],
         limits: Limits = Limits(),
+        present: Callable[[float], float] = float,
     ) -> None:
-        self.name = name
+        self.name, self._present = name, present
         self.health = Health()
         self._sender, self._loop, self._report, self._clock, self._limits = sender, loop, report, clock, limits
         self._waiting: deque[tuple[Trigger, Done]] = deque()
@@ -153,7 +155,7 @@ class Outbox:
     def _send(self, batch: list[tuple[Trigger, Done]], begun: float) -> bool:
         """Whether the batch is dealt with."""
         now = self._clock()
-        stale = [one for one in batch if now - one[0].time > self._limits.age]
+        stale = [one for one in batch if now - self._present(one[0].time) > self._limits.age]
         if stale:
             why = self.health.last_error if self._is_failing else "it waited for too long"
             batch, result = stale, Result(False, f"given up: {why}", told=True)

@@ -47,10 +47,16 @@ class Desk:
     """An outbox and what is heard of it."""
 
     def __init__(self, end: FarEnd, age: float = 86_400.0) -> None:
-        self.loop, self.reports, self.now = Loop(), list[str](), NOW
+        self.loop, self.reports, self.now, self.set = Loop(), list[str](), NOW, 0.0
         self.results: dict[int, Result | None] = {}
         self.box = Outbox(
-            "mail", end, self.loop, lambda level, text: self.reports.append(text), lambda: self.now, Limits(age=age)
+            "mail",
+            end,
+            self.loop,
+            lambda level, text: self.reports.append(text),
+            lambda: self.now,
+            Limits(age=age),
+            lambda at: at + self.set,
         )
 
     def add(self, *numbers: int, at: float = NOW) -> None:
@@ -88,6 +94,20 @@ def test_in_order_one_at_a_time(desk: Desk, end: FarEnd) -> None:
     assert all(result and result.ok and result.text == "taken" for result in desk.results.values())
     assert desk.box.health.sent == 20 and desk.box.health.last_success == NOW
     assert desk.reports == []
+
+
+def test_nothing_is_given_up_because_the_clock_was_set(desk: Desk, end: FarEnd) -> None:
+    """A router without a clock of its own, which is told the time while its first mail waits for the network."""
+
+    def answer(triggers: Sequence[Trigger]) -> None:
+        if end.tries < 3:
+            desk.now, desk.set = NOW + 2e9, 2e9
+            raise Unreachable("no network")
+
+    end.answer = answer
+    desk.add(1)
+    desk.until(lambda: desk.results)
+    assert end.taken == [[1]] and desk.box.health.given_up == 0
 
 
 def test_many_at_once_where_the_sender_can() -> None:
