@@ -107,11 +107,12 @@ class Guard:
         self.process.wait(BOUND)
         self.process = None
 
-    def ask(self, *words: str) -> str:
-        """A command to the running daemon."""
+    def ask(self, *words: str, check: bool = True) -> str:
+        """A command to the running daemon; with `check` it must exit with 0."""
         environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
         command = [sys.executable, "-m", "logtrigger", "-c", str(self.configuration), *words]
-        return subprocess.check_output(self.machine._inside(command), env=environment, text=True, timeout=BOUND)
+        inside = self.machine._inside(command)
+        return subprocess.run(inside, env=environment, stdout=subprocess.PIPE, text=True, timeout=BOUND, check=check).stdout
 
     def write(self, *lines: str) -> None:
         with self.log.open("a") as log:
@@ -227,7 +228,12 @@ def test_address_that_becomes_ours_is_not_banned(two: tuple[Namespace, Namespace
         host.run("ip", "address", "add", "192.0.2.77/32", "dev", "lo")
         host.run("ip", "route", "add", "default", "via", PEER[4])
         host.run("ip", "address", "add", "192.0.2.78/32", "dev", "lo")
-        time.sleep(0.5)
+        ours = {"192.0.2.77": "an address", "192.0.2.78": "an address", PEER[4]: "a gateway"}
+
+        def all_known() -> bool:
+            return all(f"is {what} of this machine" in daemon.ask("why", one, check=False) for one, what in ours.items())
+
+        wait_for(all_known, "the daemon knows what is ours")
         daemon.write(f"short: 192.0.2.77\nshort: 192.0.2.78\nshort: {PEER[4]}")
         daemon.wait_until_said("; not banned: 192.0.2.77 is an address of this machine")
         daemon.wait_until_said("; not banned: 192.0.2.78 is an address of this machine")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -47,6 +46,7 @@ class Bulk:
     requests: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     faults: list[Callable[[int], int] | int | str] = field(default_factory=list)  # of the next requests; see `answer`
+    over: threading.Event = field(default_factory=threading.Event)  # until then what hangs does
 
     def answer(self, body: bytes) -> tuple[int, bytes]:
         """A fault is a status for the whole request, statuses by number of the document, or what happens after all was kept."""
@@ -68,7 +68,7 @@ class Bulk:
             if status >= 300:
                 items[-1]["create"]["error"] = {"type": "some_exception", "reason": f"number {number}"}
         if fault == "hang":
-            time.sleep(0.6)
+            self.over.wait()
         if fault == "nonsense":
             return 200, b"<html>"
         return 200, json.dumps({"errors": True, "items": items[:-1] if fault == "short" else items}).encode()
@@ -104,6 +104,7 @@ def bulk() -> Iterator[Bulk]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     yield told
+    told.over.set()
     server.shutdown()
     thread.join()
     server.server_close()
