@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from logtrigger.absence import Absences
-from logtrigger.bulk import Bulk
 from logtrigger.counters import Counters
 from logtrigger.fill import Absence, Fill, Reading
 from logtrigger.headers import Stamps
@@ -24,6 +23,7 @@ from logtrigger.rule import Settings
 from logtrigger.text import WHITE
 from logtrigger.wallclock import Step
 from logtrigger.watch import OWN_PROGRAM, Clock, Watch, watches_of
+from logtrigger.ways import Headed
 
 _BULK_FROM = 4096  # bytes of lines that are worth being looked at rule by rule
 _OWN_MARK = OWN_PROGRAM.encode("ascii")
@@ -176,14 +176,14 @@ class Engine:
         fills.sort(key=lambda fill: (fill.offset, lane.order[fill.rule]))
         return fills
 
-    def _all(self, watch: Watch, bulk: Bulk, piece: _Piece, begins: list[int], ends: list[int]) -> list[Fill]:
+    def _all(self, watch: Watch, bulk: Headed, piece: _Piece, begins: list[int], ends: list[int]) -> list[Fill]:
         """All the lines of a piece that may be events of a rule that counts alone."""
         data, reading, now = piece.data, piece.reading, piece.reading.now
 
         def look(begin: int, end: int) -> tuple[float | None, str | None]:
             return self._stamps.time(data, begin, end, now), self._key(watch, Line(data, begin, end))
 
-        events = bulk.events(data, begins, ends, self._stamps.known, look)
+        events = bulk.many(data, begins, ends, self._stamps.known, look)
         begins, ends, keys = events.begins, events.ends, events.keys
         watch.events += len(keys)
         times = self._times(watch.clock, events.written, now) if reading.chunk.catching_up else [now] * len(keys)
@@ -201,20 +201,22 @@ class Engine:
     def _each(self, lane: _Lane, piece: _Piece, hits: Iterable[Hit], *, guarded: bool = False) -> Iterator[Fill]:
         """Line after line, and for each rule after rule."""
         data, reading, times = piece.data, piece.reading, piece.times
-        now, catching_up = reading.now, reading.chunk.catching_up
+        now, catching_up, stamps = reading.now, reading.chunk.catching_up, self._stamps.known
         thorough = self.observer is not None or _OWN_MARK in data
         for start, end, index in hits:
             watch = lane.watches[index]
             if guarded and not watch.may_see(reading.chunk):
                 continue
-            quick = None if thorough else watch.quick
+            way = None if thorough else watch.way
             stop = end
             while stop > start and data[stop - 1] in WHITE:
                 stop -= 1
-            captures = quick(data, start, stop) if quick else None
-            if captures is not None:
+            answer = way.one(data, start, stop, stamps) if way else None
+            if answer is False:
+                continue
+            if answer is not None:
                 watch.events += times
-                time, key = self._time(watch.clock, data, start, end, now) if catching_up else now, watch.key(captures)
+                time, key = self._time(watch.clock, data, start, end, now) if catching_up else now, answer
                 count, full = watch.add(key, time, watch.weight * times, suppress=watch.suppress)
             else:
                 event = self._look(watch, Line(data, start, end), catching_up, now, times)

@@ -71,37 +71,24 @@ _WHOLE_TIME = re.compile(
 )
 
 
-def quick_head(programs: Iterable[str], *, with_tag: bool) -> bytes:
-    """An expression for the commonest headers, of one of these programs (none: of any); where it matches, `parse` agrees.
-
-    It ends where the message begins, or, without the tag, before that.
-    """
-    head = (
-        rb"(?:<[0-9]{1,3}>)?(?:[A-Z][a-z]{2} [ 0-3][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2}|"
-        + timestamps.ISO
-        + rb") [^\s:\[\]]{1,255} "
-    )
-    tag = _quick_tag(programs)
-    return head + tag if with_tag else head + rb"(?=" + tag + rb")"
+# The commonest headers up to the tag, for re.MULTILINE: a group that is a time and a blank if `KnownStamps` has it, and a host.
+USUAL_HEAD = rb"^(?:<[0-9]{1,3}>)?([A-Z].{14} (?![0-9])|[0-9]{4}-[^\s]{15,27} )[^\s:\[\]]{1,255} "
+# Up to where a pattern that is anchored at the time begins, in a line that has one; behind it a group that is a blank.
+TIME_HEAD = rb"^" + _BEHIND_TIME + rb"(?<=( ))"
 
 
-def quick_head_for(anchor: Anchor, programs: Iterable[str]) -> bytes:
-    """As `quick_head`, up to where a pattern with this anchor begins; without an anchor, up to the message."""
-    return _BEHIND_TIME if anchor == "time" else quick_head(programs, with_tag=anchor != "tag")
+def usual_tag(programs: Iterable[str], longest_pid: int = 32) -> bytes:
+    """The tag of one of these programs (none: of any) behind USUAL_HEAD, up to the message: `parse` finds the same."""
+    return rb"(?!-[:\[])(?:" + (_names(programs) or rb"[^\s:\[\]]{1,128}") + rb")(?:\[[^\]\s]{0,%d}\])?: " % longest_pid
 
 
-def bulk_head(programs: Iterable[str], *, with_tag: bool, longest_pid: int = 32) -> bytes:
-    """As `quick_head`, for re.MULTILINE: a group that is a time and a blank if `KnownStamps` has it, and the rest.
-
-    Without the tag it is for a pattern that is sure to begin with one of these.
-    """
-    head = rb"^(?:<[0-9]{1,3}>)?([A-Z].{14} (?![0-9])|[0-9]{4}-[^\s]{15,27} )[^\s:\[\]]{1,255} "
-    return head + _quick_tag(programs, longest_pid) if with_tag else head
+def other_tag(programs: Iterable[str], longest_pid: int = 32) -> bytes:
+    """The same of any program but these."""
+    return rb"(?!(?:" + _names(programs) + rb")[\[:])" + usual_tag((), longest_pid)
 
 
-def _quick_tag(programs: Iterable[str], longest_pid: int = 32) -> bytes:
-    names = b"|".join(re.escape(name.encode()) for name in sorted(programs)) or rb"[^\s:\[\]]{1,128}"
-    return rb"(?!-[:\[])(?:" + names + rb")(?:\[[^\]\s]{0,%d}\])?: " % longest_pid
+def _names(programs: Iterable[str]) -> bytes:
+    return b"|".join(re.escape(name.encode()) for name in sorted(programs))
 
 
 class Header(NamedTuple):
@@ -158,7 +145,7 @@ def _text(raw: bytes | None) -> str | None:
 
 
 class KnownStamps(dict[bytes, float | None]):
-    """What `bulk_head` takes for a time -> that in epoch seconds; None, and not remembered, for what is none."""
+    """What USUAL_HEAD takes for a time -> that in epoch seconds; None, and not remembered, for what is none."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 from logtrigger import headers, places
 from logtrigger.addresses import widened
@@ -13,12 +12,10 @@ from logtrigger.conditions import HEADER_FIELDS
 from logtrigger.digests import blake2s
 from logtrigger.headers import Header
 from logtrigger.patterns.pattern import Pattern
-from logtrigger.patterns.types import canonical_ip
 from logtrigger.rule import Rule
 from logtrigger.text import safe, safe_start, safe_text
 
 MAX_VALUE = 16_384  # bytes of a line or field that a trigger carries; a little more tells that it was cut
-Captures = Callable[[bytes, int, int], Sequence[bytes] | None]  # of the line data[begin:end], not normalised
 Normalise = Callable[[bytes], bytes]
 Widening = Mapping[str, Normalise]  # field -> what makes a network of its value
 KEY_JOINT = "\x1f"  # between the fields of a key; cannot stand in one that was made safe
@@ -59,15 +56,6 @@ class Reading:
         self._index = {name: i for i, name in enumerate(pattern.fields)}
         self._key = rule.key
         self.widening = widening(rule)
-        self.key_parts = [
-            (self._index[name], self._in_key(name, pattern.normalisers[self._index[name]]))
-            for name in rule.key
-            if name in self._index
-        ]
-        alone = len(self.key_parts) == 1 and pattern.normalisers[self.key_parts[0][0]] is canonical_ip
-        whole = rule.ban is None or not self.widening or rule.ban.prefix4 == 32
-        # The capture that is the key, where it is one address, and that as it is if of IPv4.
-        self._address_alone = self.key_parts[0][0] if alone and whole else -1
         self._address = next((i for i, kind in enumerate(pattern.types) if kind == "ip"), -1)
 
     def key(self, values: Sequence[bytes], names: Sequence[str] | None = None, widen: Widening | None = None) -> str:
@@ -80,28 +68,6 @@ class Reading:
                 widen[name](value) if name in widen and value else value for name, value in zip(names, values, strict=True)
             ]
         return KEY_JOINT.join(map(key_part, values))
-
-    def _in_key(self, name: str, normalise: Normalise | None) -> Normalise | None:
-        """How a capture becomes a part of the key: as a field's value, and that as a network where those are counted."""
-        widen = self.widening.get(name)
-        if widen is None:
-            return normalise
-        return lambda capture: widen(normalise(capture) if normalise else capture)
-
-    def normal(self, captures: Sequence[bytes]) -> Sequence[bytes]:
-        """Captures brought into their one form."""
-        pairs = zip(captures, self.pattern.normalisers, strict=True)
-        return [normalise(capture) if normalise else capture for capture, normalise in pairs]
-
-    def raw_key(self, captures: Sequence[bytes]) -> str:
-        """As `key`, of captures that are not normalised yet; only the key's are."""
-        if self._address_alone >= 0 and b":" not in (address := captures[self._address_alone]):
-            return address.decode("ascii").strip("[]")
-        parts = []
-        for index, normalise in self.key_parts:
-            capture = captures[index]
-            parts.append(key_part(capture if normalise is None else normalise(capture)))
-        return KEY_JOINT.join(parts)
 
     def value(self, values: Sequence[bytes], name: str) -> bytes:
         """One field, as it was captured; empty where the pattern has none of that name."""
@@ -121,14 +87,20 @@ def widening(rule: Rule) -> Widening:
     ban = rule.ban
     if ban is None or not rule.counts_networks or (ban.prefix4, ban.prefix6) == (32, 128):
         return {}
+    return {ban.field: _widener(ban.prefix4, ban.prefix6)}
+
+
+@cache
+def _widener(prefix4: int, prefix6: int) -> Normalise:
+    """The same for all rules with these prefixes, so that they can share what they remember of addresses."""
 
     def widen(address: bytes) -> bytes:
         try:
-            return widened(address.decode("ascii"), ban.prefix4, ban.prefix6).encode("ascii")
+            return widened(address.decode("ascii"), prefix4, prefix6).encode("ascii")
         except ValueError:
             return address  # a field of this name of another rule, which is no address
 
-    return {ban.field: widen}
+    return widen
 
 
 def key_part(value: bytes) -> str:
@@ -155,21 +127,6 @@ class Recogniser:
         self._readings = [Reading(rule, pattern) for pattern in rule.patterns]
         self.first = self._readings[0]
         self._names = rule.fields
-
-    @cached_property
-    def quick(self) -> Captures | None:
-        """What finds an event's captures quickly, by the one pattern of a rule without conditions; None: there is no such way.
-
-        What it finds is an event; where it finds nothing, `recognise` must tell. Made when a line first asks for it: compiling
-        costs milliseconds, and most rules of a large configuration never see a line.
-        """
-        rule, pattern = self.rule, self.rule.patterns[0]
-        if len(rule.patterns) > 1 or rule.excepts or rule.when or rule.ignore:
-            return None
-        if not rule.programs and not pattern.anchor:
-            return pattern.captures
-        expression = pattern.quick(headers.quick_head_for(pattern.anchor, rule.programs))
-        return None if expression is None else _groups_of(expression.match)
 
     def recognise(self, line: Line) -> Match | None:
         """The event this line is for this rule; None: it is none."""
@@ -231,14 +188,6 @@ class Recogniser:
         if self._asks_for_places:
             values |= places.with_first(self.places(fields), self.rule.types)
         return all(condition.holds(values) for condition in self.rule.when)
-
-
-def _groups_of(match: Callable[[bytes, int, int], re.Match[bytes] | None]) -> Captures:
-    def captures(data: bytes, begin: int, end: int) -> Sequence[bytes] | None:
-        found = match(data, begin, end)
-        return None if found is None else found.groups()
-
-    return captures
 
 
 def _match(pattern: Pattern, line: Line) -> Sequence[bytes] | None:

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from logtrigger.absence import Absences
-from logtrigger.bulk import Bulk, Bulks
 from logtrigger.counters import Counters
 from logtrigger.distinct import DistinctWindows
 from logtrigger.model import Chunk
 from logtrigger.places import Look, nowhere
-from logtrigger.recognise import Captures, Recogniser, Widening
+from logtrigger.recognise import Recogniser, Widening
 from logtrigger.rule import Rule
 from logtrigger.together import together
+from logtrigger.ways import Headed, Way, Ways
 from logtrigger.window import Windows
 
 OWN_PROGRAM = "logtrigger"  # lines of ours are for rules that ask for them only, so that no rule can set itself off
@@ -35,12 +35,12 @@ class Clock:
 class Watch:
     """One rule at work: what recognises its lines, and where they are counted."""
 
-    def __init__(self, rule: Rule, windows: Windows, clock: Clock, look: Look) -> None:
+    def __init__(self, rule: Rule, windows: Windows, clock: Clock, look: Look, ways: Ways, *, is_alone: bool) -> None:
         self.rule = rule
         self.clock = clock
+        self._ways, self._is_alone = ways, is_alone
         self.recogniser = Recogniser(rule, look)
         self.add = windows.add
-        self.key = self.recogniser.first.raw_key  # of what `quick` found
         self.windows = windows
         self.distinct = windows if isinstance(windows, DistinctWindows) else None  # where values are counted, not events
         self.absences = windows if isinstance(windows, Absences) else None  # where it is told that events stay away
@@ -50,15 +50,20 @@ class Watch:
         self.resets: list[tuple[Windows, tuple[str, ...], Widening]] = []
         self.events = 0
         self.seconds = 0.0  # spent on its lines while the engine had a meter
-        self.bulks: Bulks | None = None  # of rules that count alone
         self.sees_own_lines = OWN_PROGRAM in rule.programs
 
     @cached_property
-    def bulk(self) -> Bulk | None:
-        """What finds many events at once; None: they are looked at one by one, and in order with those of other rules."""
-        if self.bulks is None or not self.counts_events:
-            return None
-        return self.bulks.of(self.rule, self.recogniser.first, OWN_PROGRAM)
+    def way(self) -> Way | None:
+        """What recognises nearly all lines; None: each one needs a thorough look.
+
+        Made when a line first asks for it: compiling costs milliseconds, and most rules of a large configuration never see one.
+        """
+        return None if self.resets or not self.counts_events else self._ways.of(self.rule)
+
+    @cached_property
+    def bulk(self) -> Headed | None:
+        """The same for many lines at once; None: they are looked at one by one, and in order with those of other rules."""
+        return self.way if self._is_alone and isinstance(self.way, Headed) and self.way.tells_time else None
 
     def may_see(self, chunk: Chunk) -> bool:
         """Whether the rule is for lines of this sender. Where the source does not tell who sent them, it is not."""
@@ -69,19 +74,15 @@ class Watch:
             sender is not None and any(w.uid == sender.uid and w.program in ("", sender.program) for w in wanted)
         )
 
-    @cached_property
-    def quick(self) -> Captures | None:
-        """What finds an event's captures quickly; None: each line needs a thorough look."""
-        return None if self.resets or not self.counts_events else self.recogniser.quick
-
 
 def watches_of(rules: Sequence[Rule], counters: Counters, look: Look = nowhere) -> list[Watch]:
     """The rules at work, connected with each other where they are to be; `look` tells where an address is."""
-    bulks, clocks, first = Bulks(), [Clock() for _ in rules], together(rules)
-    watches = [Watch(rule, counters.of(rule), clocks[index], look) for rule, index in zip(rules, first, strict=True)]
+    ways, clocks, first = Ways(OWN_PROGRAM), [Clock() for _ in rules], together(rules)
     rules_by = Counter(first)
-    for watch, index in zip(watches, first, strict=True):
-        watch.bulks = bulks if rules_by[index] == 1 else None
+    watches = [
+        Watch(rule, counters.of(rule), clocks[index], look, ways, is_alone=rules_by[index] == 1)
+        for rule, index in zip(rules, first, strict=True)
+    ]
     _connect_resets(watches)
     return watches
 

@@ -450,6 +450,20 @@ RULES = [
     rule("Accepted %s", "how", name="good", programs=["sshd"]),
     rule("%s", "all", name="all", programs=["root"], suppress=2.0, reset_by=("good",)),
     rule("h", name="own", programs=["logtrigger"]),
+    rule(
+        "Failed password for x from %s port %d ssh2|Failed password for %s from %s port %d ssh2|Accepted %s",
+        "ip|user ip|how",
+        name="several",
+        anchor="message",
+        programs=["sshd", "root"],
+        maxfail=2,
+        when=["user != x"],
+        ignore=["9.0.0.0/8"],
+    ),
+    rule(SSHD, FIELDS, name="with exceptions", anchor="message", programs=["sshd"], excepts=["%s port 23 %s"], maxfail=2),
+    rule("h sshd[%d]: %s|%s for root", "- all|all", name="behind the time", anchor="time", key=("all",), maxfail=2),
+    rule("Failed %s|Accepted %s", "how", name="group 1", anchor="message", programs=["sshd"], group="g", maxfail=3, key=()),
+    rule("other|%s for root", name="group 2", anchor="message", programs=["sshd"], group="g", maxfail=3, key=()),
 ]
 HEADERS = [
     "Nov 14 22:00:00 h sshd[7]: ",
@@ -507,7 +521,7 @@ def test_cuts_between_chunks_change_nothing(lines: list[str], cuts: list[int], o
 @settings(max_examples=250)
 @given(LINES, st.booleans(), st.booleans())
 @example([HEADERS[1] + BODIES[2]], False, False)  # the leftmost place is in the header
-def test_quick_way_is_the_thorough_way(lines: list[str], old: bool, every: bool) -> None:
+def test_ways_find_what_a_thorough_look_finds(lines: list[str], old: bool, every: bool) -> None:
     """With an observer every line is looked at in full; without one the engine takes short cuts, to the same end."""
     data = "".join(line + "\n" for line in lines).encode()
     quick, bulk, thorough = (engine(*RULES, every_source=every) for _ in range(3))

@@ -217,28 +217,32 @@ def test_remembered_times_are_those_of_the_lines(lines: list[str]) -> None:
 @pytest.mark.parametrize("header", [sample[0] for sample in SAMPLES])
 @pytest.mark.parametrize("message", ["x", "sshd[9]: x", "h sshd: x", "Nov 14 22:00:01 h sshd: x"])
 @pytest.mark.parametrize("programs", [[], ["sshd"], ["kernel", "sshd"]])
-@pytest.mark.parametrize("with_tag", [False, True])
-def test_quick_head_finds_only_what_is_there(header: str, message: str, programs: list[str], with_tag: bool) -> None:
-    """Where it matches, `parse` finds the same place, and one of these programs."""
-    line = (header + message).encode()
-    quick, thorough = re.match(headers.quick_head(programs, with_tag=with_tag), line), parse(line)
-    if quick:
-        assert quick.end() == (thorough.body if with_tag else thorough.tag)
-        assert not programs or thorough.program in programs
-
-
-@pytest.mark.parametrize("header", [sample[0] for sample in SAMPLES])
-@pytest.mark.parametrize("message", ["x", "sshd[9]: x", "h sshd: x", "Nov 14 22:00:01 h sshd: x"])
-@pytest.mark.parametrize("programs", [[], ["sshd"], ["kernel", "sshd"]])
-def test_bulk_head_finds_only_what_is_there(header: str, message: str, programs: list[str]) -> None:
-    """The same, and the time, where that is known."""
+def test_usual_head_finds_only_what_is_there(header: str, message: str, programs: list[str]) -> None:
+    """Where it matches and the time is known, `parse` finds the same place, and one of these programs or another one."""
     line, stamps = (header + message).encode(), Stamps()
     stamps.known.now = NOW
-    quick, thorough = re.match(headers.bulk_head(programs, with_tag=True), line, re.MULTILINE), parse(line)
-    if quick and (time := stamps.known[quick[1]]) is not None:
-        assert quick.end() == thorough.body
-        assert not programs or thorough.program in programs
-        assert time == thorough.time(NOW) == stamps.known[quick[1]]
+    head, thorough = re.match(headers.USUAL_HEAD, line, re.MULTILINE), parse(line)
+    if head is None or (time := stamps.known[head[1]]) is None:
+        return
+    usual = re.compile(headers.usual_tag(programs)).match(line, head.end())
+    other = re.compile(headers.other_tag(programs)).match(line, head.end()) if programs else None
+    assert time == thorough.time(NOW) == stamps.known[head[1]]
+    assert not (usual and other)
+    for tag in filter(None, (usual, other)):
+        assert (head.end(), tag.end()) == (thorough.tag, thorough.body)
+        assert not programs or (thorough.program in programs) is (tag is usual)
+
+
+@pytest.mark.parametrize("header", [sample[0] for sample in SAMPLES] + ["Nov 14 22:00:01 ", "[2023-11-14 22:00:00.5]  ", ""])
+@pytest.mark.parametrize("message", ["x", "h sshd: x", "  Nov 14 22:00:01 h sshd: x"])
+def test_time_head_ends_where_the_time_does(header: str, message: str) -> None:
+    line = (header + message).encode()
+    head = re.match(headers.TIME_HEAD, line, re.MULTILINE)
+    if head is None:
+        assert headers.begin("time", parse(line), line, 0, len(line)) == 0
+    else:
+        assert headers.begin("time", parse(line), line, 0, len(line)) == head.end()
+        assert head[1] == b" "
 
 
 @pytest.mark.parametrize("tag", ["-", "-[7]"])
@@ -247,9 +251,8 @@ def test_a_dash_is_no_program(tag: str, programs: list[str]) -> None:
     """It stands where there is none, and the quick ways know that, too."""
     line = f"Nov 14 22:00:01 h {tag}: x".encode()
     assert parse(line).program is None
-    assert not re.match(headers.quick_head(programs, with_tag=True), line)
-    assert not re.match(headers.quick_head(programs, with_tag=False), line)
-    assert not re.match(headers.bulk_head(programs, with_tag=True), line)
+    assert not re.match(headers.USUAL_HEAD + headers.usual_tag(programs), line)
+    assert not re.match(headers.USUAL_HEAD + headers.other_tag(programs or ["sshd"]), line)
 
 
 def test_stamps_of_one_minute() -> None:
@@ -283,6 +286,6 @@ def test_iso_stamps(end: bytes) -> None:
 @pytest.mark.parametrize(
     "header", ["Nov 14 22:00:01 h sshd[7]: ", "<38>Nov 14 22:00:01 h sshd[7]: ", "<38>2023-11-14T22:00:01Z h sshd: "]
 )
-def test_quick_head_finds_the_commonest_headers(header: str) -> None:
+def test_usual_head_finds_the_commonest_headers(header: str) -> None:
     """Which many lines have: files', and those that syslog daemons forward."""
-    assert re.match(headers.quick_head(["sshd"], with_tag=True), header.encode())
+    assert re.match(headers.USUAL_HEAD + headers.usual_tag(["sshd"]), header.encode())

@@ -1,4 +1,4 @@
-"""Recognising events: the quick way says no more than the thorough one. What is an event is in test_engine.py."""
+"""Recognising events: what they count by, where patterns begin. What is an event is in test_engine.py."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from logtrigger.headers import KnownStamps
 from logtrigger.patterns import format, regex, scanf
 from logtrigger.patterns.pattern import Anchor, Pattern
 from logtrigger.recognise import KEY_JOINT, Line, Recogniser
-from logtrigger.rule import BanOptions, Rule
+from logtrigger.rule import BanOptions
+from logtrigger.ways import Ways
 from tests.script import SSHD, failed, rule
 
 
@@ -33,42 +35,6 @@ def test_key_is_made_of_the_fields_in_its_order() -> None:
     assert found.reading.key(found.values) == f"22{KEY_JOINT}b b"
     assert found.reading.key(found.values, ["user", "nothing"]) == f"b b{KEY_JOINT}"
     assert made.fields(found) == {"user": "b b", "ip": "192.0.2.7", "port": "22"}
-
-
-@pytest.mark.parametrize(
-    "made",
-    [
-        rule(SSHD, "user ip port", key=("user", "ip")),
-        rule(SSHD, "user ip port", programs=["sshd"]),
-        rule("sshd[%d]: " + SSHD, "pid user ip"),
-        rule("d password for %s from %s port %d%s", "user ip", programs=["sshd"]),
-        rule("%s port %d ssh2", "ip", programs=["sshd"]),
-        rule(" port %d ssh2|from %s", "port|x", key=()),
-        rule(SSHD, "user ip port", programs=["sshd"], anchor="message"),
-        rule("h %s Failed %s", "tag rest", anchor="time", key=("tag",)),
-        rule("h sshd[7]: " + SSHD, "user ip port", anchor="time"),
-        rule(SSHD, "user ip port", when=["user == root"]),
-        rule(SSHD, "user ip port", ignore=["10.0.0.0/8"]),
-        rule(SSHD, "user ip port", ban=BanOptions(field="ip", seconds=1.0)),
-        rule(SSHD, "user ip port", ban=BanOptions(field="ip", seconds=1.0, prefix4=24, prefix6=48)),
-        rule(SSHD, "user ip port", ban=BanOptions(field="ip", seconds=1.0, prefix4=24), key=("user", "ip")),
-    ],
-    ids=lambda made: f"{made.patterns[0].text} {made.patterns[0].anchor}",
-)
-def test_quick_key_is_the_key(made: Rule) -> None:
-    recogniser = Recogniser(made)
-    if recogniser.quick is None:
-        return
-    for user in ("root", "x from 9.9.9.9 port 22 ssh2", "sshd[9]: Failed password for y"):
-        for header in ("Nov 14 22:00:00 h sshd[7]: ", "Nov 14 22:00:00 h root: ", "Nov 14 22:00:00 h sshd: ", ""):
-            for address in ("::FFFF:192.0.2.7", "192.0.2.7", "2001:DB8::7"):
-                line = line_of(failed(address, user, header) + " \r")
-                captures = recogniser.quick(line.data, line.begin, len(line.data.rstrip()))
-                found = recogniser.recognise(line)
-                if captures is not None:
-                    assert found is not None
-                    assert recogniser.first.raw_key(captures) == found.reading.key(found.values)
-                    assert list(recogniser.first.normal(captures)) == list(found.values)
 
 
 @pytest.mark.parametrize(
@@ -100,8 +66,9 @@ def test_anchored_pattern_begins_where_the_message_does(
     made = replace(rule("a"), patterns=(compiled,), programs=frozenset({"sshd"} if anchor == "message" else ()), key=("ip",))
     recogniser, line = Recogniser(made), line_of(text)
     assert (recogniser.recognise(line) is not None) is is_event
-    if recogniser.quick is not None and recogniser.quick(line.data, line.begin, len(line.data.rstrip())):
-        assert is_event
+    way = Ways("logtrigger").of(made)
+    if way is not None and (answer := way.one(line.data, line.begin, len(line.data.rstrip()), KnownStamps())) is not None:
+        assert (answer is not False) is is_event
 
 
 def test_exceptions_are_anchored_with_the_patterns() -> None:

@@ -17,8 +17,9 @@ def test_rules_that_count_alone_see_many_lines_at_once() -> None:
         rule(TEXT, "- ip", name="reset", reset_by=("resets",)),
         rule(TEXT, "- ip", name="resets"),
         rule(TEXT, "- ip", name="only one of its group", group="h"),
+        rule("a %s", "ip", name="in any line"),
     ]
     watches = watches_of(rules, Counters(rules, 9))
     assert [watch.rule.name for watch in watches if watch.bulk] == ["alone", "only one of its group"]
-    assert [watch.rule.name for watch in watches if watch.quick is None] == ["resets"]
-    assert len({watch.clock for watch in watches}) == 4
+    assert [watch.rule.name for watch in watches if watch.way is None] == ["resets"]
+    assert len({watch.clock for watch in watches}) == 5

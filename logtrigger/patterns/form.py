@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from logtrigger.patterns import layout
-from logtrigger.patterns.pattern import Anchor
+from logtrigger.patterns.pattern import Anchor, Body
 from logtrigger.patterns.types import ADDRESS_LETTER, WIDEST_TOKEN, FieldType
 from logtrigger.text import WHITE
 
@@ -32,8 +32,7 @@ _TAG_BEGIN = re.compile(rb"([^\s:\[\]]{1,128})\[\Z")
 _DISTINCT = 10  # bytes of text that few lines have
 PID_WIDTH = 31  # digits that a header's tag can have, with their sign
 _PID = f"[+-]?[0-9]{{1,{PID_WIDTH}}}+(?![0-9])"
-# Among many lines: where the last character stands that is not white.
-_LINE_END = rb"(?<![ \t\r\f\x0b])[ \t\r\f\x0b]*+$"
+_USUAL_LINE = 100  # bytes of a message that many are not longer than
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,12 +209,10 @@ class Form:
         expression = self._behind_head()
         return None if expression is None else re.compile(head + expression.encode("latin-1"), self._flags)
 
-    def bulk(self, head: bytes, kept: Sequence[int]) -> tuple[bytes, list[re.Pattern[bytes] | None]] | None:
-        """As `quick`, for many lines at once, each ended by a line feed: an expression for re.MULTILINE.
+    def body(self, kept: Sequence[int]) -> Body | None:
+        """The pattern as a part of an expression for many lines at once, with the captures `kept` as its groups.
 
-        Only the captures with the indexes `kept` are groups. Trying an address costs more than anything else, so that its group
-        may take other text: what it took is one if the expression given for it matches all of that (None: it always is). Where
-        that proves right the captures are those of `match`; if not, or where nothing is found, nothing is said of the line.
+        None: there is none, or one that few lines are short enough for.
         """
         if not all(map(_stays_in_line, self.elements)):
             return None
@@ -230,15 +227,17 @@ class Form:
                 elements.append(Conversion(element.kind) if isinstance(element, Conversion) else element)
         if self.tag and isinstance(number := elements[1], Conversion):
             elements[1] = replace(number, kind=replace(number.kind, expression=_PID))
-        expression = Form(self.text, elements, nocase=self.nocase, anchor=self.anchor)._behind_head()
+        form = Form(self.text, elements, nocase=self.nocase, anchor=self.anchor)
+        expression = form._behind_head(_USUAL_LINE if self.anchor else _ANY_LENGTH)
         if expression is None:
             return None
-        return head + expression.removesuffix(r"\Z").encode("latin-1") + _LINE_END, checks
+        longest = None if form._longest == _ANY_LENGTH else form._longest
+        return Body(expression.removesuffix(r"\Z").encode("latin-1"), tuple(checks), longest)
 
-    def _behind_head(self) -> str | None:
-        """The expression for the pattern where a header ends, or where its anchor is."""
+    def _behind_head(self, longest: int = _ANY_LENGTH) -> str | None:
+        """The expression for the pattern where a header ends, or where its anchor is, that can be shown so much of a line."""
         first = self._blocks[0].elements[:1]
-        if self.nocase or self._longest != _ANY_LENGTH or self._anchored and not self.anchor:
+        if self.nocase or self._longest < longest or self._anchored and not self.anchor:
             return None
         if self.anchor:
             return self._expression

@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 # Where in a line a pattern must begin: anywhere; at the header's tag; where the message does, behind the program that the
 # header names; behind the time.
 Anchor = Literal["", "tag", "message", "time"]
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A pattern as a part of an expression for re.MULTILINE, from its anchor or, without one, from where a header ends.
+
+    It goes on to the end of the pattern, not of the line: behind it nothing but white space may follow. Trying an address costs
+    more than anything else, so that its group may take other text, too: see `checks`.
+    """
+
+    expression: bytes
+    checks: tuple[re.Pattern[bytes] | None, ...]  # of each group: what took an address takes all of it; None: it always is one
+    longest: int | None  # bytes of a line that it may be shown; None: any number
 
 
 class Pattern(Protocol):
@@ -58,9 +72,9 @@ class Pattern(Protocol):
         """One expression for a header of this form and the pattern behind it, the captures its groups, the line without
         trailing white space. Where it matches, so does the pattern, with these captures; None: there is none."""
 
-    def bulk(self, head: bytes, kept: Sequence[int]) -> tuple[bytes, list[re.Pattern[bytes] | None]] | None:
-        """As `quick`, for re.MULTILINE and many lines at once: groups of its own has only `head`, behind them come the captures
-        with the indexes `kept`. They are those of `match` if each is matched, as a whole, by the expression in its place."""
+    def body(self, kept: Sequence[int]) -> Body | None:
+        """As `quick`, for many lines at once: only the captures with the indexes `kept` are groups. They are those of `match`
+        where all checks hold. An anchored pattern that its body finds nothing of does not match. None: there is none."""
 
     def captures(self, data: bytes, start: int, end: int) -> Sequence[bytes] | None:
         """As `match` for a line without trailing white space, before normalisation."""

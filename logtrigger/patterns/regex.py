@@ -104,7 +104,7 @@ class RegexPattern:
     def quick(self, head: bytes) -> None:
         """There is no quick way: see `logtrigger.rule.Pattern`."""
 
-    def bulk(self, head: bytes, kept: Sequence[int]) -> None:
+    def body(self, kept: Sequence[int]) -> None:
         """Nor one for many lines."""
 
     def match(self, data: bytes, start: int, end: int) -> Sequence[bytes] | None:
