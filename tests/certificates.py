@@ -24,7 +24,8 @@ def authority(folder: Path, name: str) -> Signed:
     """One that signs others."""
     made = Signed(folder / f"{name}.crt", folder / f"{name}.key")
     curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    openssl("req", "-x509", *curve, "-days", "2", "-subj", f"/CN={name}", "-keyout", made.key, "-out", made.certificate)
+    usage = ["-addext", "keyUsage=critical,keyCertSign,cRLSign"]  # Python 3.13 insists
+    openssl("req", "-x509", *curve, *usage, "-days", "2", "-subj", f"/CN={name}", "-keyout", made.key, "-out", made.certificate)
     return made
 
 
@@ -35,7 +36,8 @@ def sign(by: Signed, folder: Path, name: str, alternatives: Sequence[str] = (), 
     curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
     openssl("req", *curve, "-subj", f"/CN={name}", "-keyout", made.key, "-out", request)
     extensions = folder / f"{file.name}.ext"
-    extensions.write_text(f"subjectAltName={','.join(alternatives)}\n" if alternatives else "basicConstraints=CA:FALSE\n")
+    name_lines = f"subjectAltName={','.join(alternatives)}\n" if alternatives else "basicConstraints=CA:FALSE\n"
+    extensions.write_text(f"{name_lines}authorityKeyIdentifier=keyid\n")
     signer: list[str | Path] = ["-CA", by.certificate, "-CAkey", by.key, "-CAcreateserial", "-days", str(days)]
     openssl("x509", "-req", "-in", request, *signer, "-extfile", extensions, "-out", made.certificate)
     made.key.chmod(0o600)
