@@ -31,13 +31,18 @@ def main() -> None:
         try:
             commands.main(prog_name="logtrigger")
         except OSError as error:  # of standard output: the disk behind it is full, say
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what Python still wants to write there at its end
+            print_no_more()
             sys.exit(_failed(error))
     else:
         gc.disable()  # `run` says when there may be garbage
         from logtrigger.cli.run import run
 
         sys.exit(run(*asked))
+
+
+def print_no_more() -> None:
+    """Standard output takes nothing any more: not even at its end shall Python try to write what is left."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _failed(error: OSError) -> int:

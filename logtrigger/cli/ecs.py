@@ -13,7 +13,7 @@ from typing import IO
 import click
 
 from logtrigger import places
-from logtrigger.cli import complete
+from logtrigger.cli import complete, print_no_more
 from logtrigger.config import DEFAULT_PATH, build, ecssamples, options, uci
 from logtrigger.config import ecs as ecs_config
 from logtrigger.config.words import Report, listed, suggestion
@@ -79,10 +79,11 @@ def ecs(
     try:
         failed = [name for name in logs or ["-"] if not _print(normaliser, name)]
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever reads has seen enough; python is to write nothing more, not even at its end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # whoever reads has seen enough
+        print_no_more()
         failed = []
     except OSError as error:
+        print_no_more()
         click.echo(f"standard output: {error.strerror}", err=True)
         context.exit(_ERROR)
     except KeyboardInterrupt:

@@ -16,6 +16,7 @@ import click
 
 from logtrigger import headers, patterns
 from logtrigger.advice import Writing, advice
+from logtrigger.cli import print_no_more
 from logtrigger.durations import amount
 from logtrigger.errors import PatternError, Place, SourceError
 from logtrigger.explain import Miss, Misses
@@ -83,10 +84,11 @@ def match(
     try:
         status = _match(compiled, logs or ["-"], form, Writing.of(syntax), jobs)
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever reads has seen enough; python is to write nothing more, not even at its end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # whoever reads has seen enough
+        print_no_more()
         status = _MATCHED
     except OSError as error:
+        print_no_more()
         click.echo(f"standard output: {error.strerror}", err=True)
         status = _ERROR
     except WorkerError as error:

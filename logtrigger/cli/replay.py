@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 
 from logtrigger import config, parallel
+from logtrigger.cli import print_no_more
 from logtrigger.config import DEFAULT_PATH
 from logtrigger.durations import amount
 from logtrigger.engine import MatcherFactory
@@ -71,10 +72,12 @@ def _replay(settings: Settings, logs: Sequence[Log], form: str, jobs: int) -> in
         now = time.time()  # noqa: TID251 - the outer shell
         summary = parallel.replay(settings, logs, now, text_of, _tell, _matchers(settings), jobs)
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever reads has seen enough; python is to write nothing more, not even at its end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # whoever reads has seen enough
+        print_no_more()
         return 0
     except OSError as error:
+        if error.filename is None:
+            print_no_more()
         name = "standard output" if error.filename is None else str(error.filename)
         click.echo(f"{safe(os.fsencode(name))}: {error.strerror}", err=True)
         return _ERROR
