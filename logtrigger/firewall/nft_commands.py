@@ -36,7 +36,7 @@ class Library:
     def __init__(self, nftables: Any) -> None:
         """Raises OSError where there is a binding and no library."""
         before = _sockets()
-        self._nftables = nftables.Nftables()
+        self._nftables = _made(nftables.Nftables)
         self._socket = next(iter(_sockets().keys() - before.keys()), "")
         self.port = 0
 
@@ -90,6 +90,14 @@ def find() -> tuple[Commands, str]:
     if not has_program("nft"):
         raise FirewallError(missing)
     return Tool(), missing
+
+
+def _made(kind: Any) -> Any:
+    """An Nftables. One that finds no library stays half made, and its __del__ shall not complain of that on standard error."""
+    made = kind.__new__(kind)
+    made.nft_ctx_free, made._Nftables__ctx = (lambda context: None), None
+    made.__init__()
+    return made
 
 
 def _sockets() -> dict[str, int]:

@@ -13,11 +13,17 @@ from logtrigger.firewall.netlink import Message, News
 from logtrigger.firewall.nft_commands import Commands, Library, Tool
 
 
-def no_library() -> None:
-    raise OSError("libnftables.so.1: cannot open shared object file")
+class NoLibrary:
+    """As libnftables' own binding: it begins with the library, and ends with what it has found there."""
+
+    def __init__(self) -> None:
+        raise OSError("libnftables.so.1: cannot open shared object file")
+
+    def __del__(self) -> None:
+        self.nft_ctx_free(self._Nftables__ctx)  # type: ignore[attr-defined]
 
 
-@pytest.fixture(params=[None, SimpleNamespace(), SimpleNamespace(Nftables=no_library)], ids=["nothing", "another", "bare"])
+@pytest.fixture(params=[None, SimpleNamespace(), SimpleNamespace(Nftables=NoLibrary)], ids=["nothing", "another", "bare"])
 def broken(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """A Python without the binding, or with one that has no library; what is then to be installed."""
     monkeypatch.setitem(sys.modules, "nftables", request.param)
@@ -42,6 +48,7 @@ def library() -> Commands:
 
 
 @pytest.mark.root
+@pytest.mark.tool("ip")
 @pytest.mark.usefixtures("network")
 @pytest.mark.parametrize(
     "make",
