@@ -142,8 +142,8 @@ class TlsConnection(Connection):
     def _why(self, error: OSError) -> str:
         if isinstance(error, PermissionError) and error.errno is None:
             return str(error)
-        if isinstance(error, ssl.SSLEOFError) and self._shaken and not self._frames.unfinished:
-            return ""  # many senders just go
+        if isinstance(error, ssl.SSLEOFError | ConnectionResetError) and self._shaken and not self._frames.unfinished:
+            return ""  # many senders just go; what that is called is up to the version of OpenSSL
         if isinstance(error, ssl.SSLError):
             return ("" if self._shaken else "no TLS handshake: ") + reason_of(error)
         return super()._why(error)
