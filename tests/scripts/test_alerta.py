@@ -140,6 +140,7 @@ def test_nobody_there(run: Run, tmp_path: Path, client: str) -> None:
     assert done.stderr.startswith("alerta.sh: http://127.0.0.1:9: ")
 
 
+@pytest.mark.tool("curl")
 @pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE.keys())
 def test_whatever_stands_in_the_line(run: Run, web: Web, value: str) -> None:
     """It arrives as it was, controls aside, and as nothing but text."""
@@ -150,6 +151,7 @@ def test_whatever_stands_in_the_line(run: Run, web: Web, value: str) -> None:
     assert (said["event"], said["text"]) == (f"login of {text}", text)
 
 
+@pytest.mark.tool("curl")
 def test_key_in_no_command_line(run: Run, web: Web, tmp_path: Path) -> None:
     """Every user can read the arguments of others' processes."""
     (tmp_path / "key").write_text("k3y")
@@ -186,6 +188,7 @@ def test_no_program(run: Run, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (1, "alerta.sh: there is no curl, wget or uclient-fetch\n")
 
 
+@pytest.mark.tool("busybox")
 def test_nothing_is_left(run: Run, web: Web, tmp_path: Path) -> None:
     """wget's file is gone afterwards, however it ended."""
     temporary = tmp_path / "tmp"
