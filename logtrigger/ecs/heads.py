@@ -12,6 +12,7 @@ from logtrigger.ecs.document import NO_FRONT, Front
 from logtrigger.logfiles.forms import FACILITIES, SEVERITIES
 
 _PRI = re.compile(rb"<([0-9]{1,3})>")
+_RFC5424 = re.compile(rb"<[0-9]{1,3}>1 ").match
 _LEVEL = re.compile(rb" ([a-z]+[0-7]?)\.([a-z]+)[ ]")  # as BusyBox and OpenWrt write it
 _OTHER_NAMES = {"security": "auth", "console": "alert", "panic": "emerg", "error": "err", "warn": "warning"}
 # A time that begins the line. OpenVPN adds its microseconds where it is told to say much.
@@ -111,7 +112,7 @@ class Heads:
         time = self.time(header.stamp.strip(b"[]")) if header.stamp else ""
         facts = _facts(line, header)
         body = begin + header.body
-        if data.startswith(b" ", body, end):  # rsyslog puts one more into RFC 5424 before what came in by RFC 3164
+        if data.startswith(b" ", body, end) and _RFC5424(line):  # rsyslog puts one more before what came in by RFC 3164
             body += 1
         return Head(time, body, header.program, _number(header.pid), Front(tuple(facts.items()), facts))
 

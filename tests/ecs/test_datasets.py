@@ -62,6 +62,21 @@ def test_whoever_connects_cannot_write_another_address(document: Document) -> No
 
 
 @pytest.mark.parametrize(
+    "message",
+    [
+        "Failed publickey for root from 192.0.2.7 port 22 ssh2: RSA-CERT a ID x from 10.0.0.9 port 1 ssh2: y (serial 0) CA",
+        "Failed publickey for invalid user a from 192.0.2.7 port 2 ssh2: RSA-CERT a ID x from 10.0.0.9 port 1 ssh2: y (serial)",
+        "Failed publickey for x from 10.0.0.9 port 1 ssh2: b c from 192.0.2.7 port 22 ssh2: RSA SHA256:abc",
+        "Disconnecting authenticating user root 192.0.2.7 port 22: Change of username or service not allowed: "
+        "(root,ssh-connection) -> (x 10.0.0.9 port 1: y,ssh-connection)",
+        "Disconnecting invalid user x 10.0.0.9 port 1: y 192.0.2.7 port 22: Too many authentication failures [preauth]",
+    ],
+)
+def test_neither_the_names_nor_the_certificates_of_clients_write_one(document: Document, message: str) -> None:
+    assert document(HEAD + message).get("source", {}).get("ip", "192.0.2.7") == "192.0.2.7"
+
+
+@pytest.mark.parametrize(
     ("line", "wanted"),
     [
         ("<38>Oct 31 15:09:55 gate cron[7]: hi", {"host": "gate", "process": {"name": "cron", "pid": 7}, "pri": 38}),

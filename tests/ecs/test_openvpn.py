@@ -175,3 +175,44 @@ def test_times_of_older_versions_and_microseconds(document: Document) -> None:
 )  # fmt: skip
 def test_a_message_is_matched_as_a_whole(document: Document, line: str) -> None:
     assert document(line, "openvpn") == {"@timestamp": "2023-10-31T15:09:59Z", "message": line}
+
+
+FORGED = "10.0.0.9"  # the address that a stranger wants in a document
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        f"a/{FORGED}:1 MULTI: Learn: 10.8.0.6 -> x",
+        f"a/{FORGED}:1 MULTI: primary virtual IP for a: 10.8.0.6",
+        f"a/{FORGED}:1 VERIFY OK: depth=0, CN=root",
+        f"a/{FORGED}:1 VERIFY ERROR: depth=0, error=x: CN=root",
+        f"a/{FORGED}:1 TLS Auth Error: Auth Username/Password verification failed for peer",
+        f"a/{FORGED}:1 SENT CONTROL [root]: 'PUSH_REPLY' (status=1)",
+        f"a/{FORGED}:1 peer info: IV_VER=2",
+        f"a [b] Peer Connection Initiated with [AF_INET]{FORGED}:1",
+        f"bob,{FORGED},",
+    ],
+)
+@pytest.mark.parametrize(
+    "line",
+    [
+        "192.0.2.7:1 VERIFY ERROR: depth=0, error=self-signed certificate: CN={0}",
+        "bob/192.0.2.7:1 VERIFY ERROR: depth=0, error=self-signed certificate: CN={0}",
+        "udp6:192.0.2.7:1 VERIFY ERROR: depth=0, error=self-signed certificate: CN={0}",
+        "192.0.2.7:1 peer info: UV_X={0}",
+        "PLUGIN AUTH-PAM: BACKGROUND: USER: {0}",
+        "PLUGIN AUTH-PAM: BACKGROUND: deferred auth for '{0}', pid=7",
+        "PLUGIN AUTH-PAM: BACKGROUND: user '{0}' failed to authenticate: Authentication failure",
+        'LDAP user "{0}" was not found.',
+        "192.0.2.7:1 WARNING: Received unknown control message: {0}",
+        "192.0.2.7:1 WARNING: '{0}' is used inconsistently, local='', remote='{0}'",
+    ],
+)
+def test_no_stranger_writes_an_address_or_a_name(document: Document, line: str, chosen: str) -> None:
+    """What a certificate, a client or who asks for a password says of himself stays one field's text."""
+    got = document(f"2023-10-31 15:09:59 {line.format(chosen)}", "openvpn")
+    client = got.get("client", {})
+    assert client.get("ip", "192.0.2.7") == "192.0.2.7" and "nat" not in client
+    assert client.get("domain", "bob") == "bob"
+    assert FORGED not in got.get("related", {}).get("ip", [])
