@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from logtrigger import headers
 from logtrigger.doctor import files
 from logtrigger.doctor.findings import Case, Facts, Finding
 from logtrigger.doctor.tails import tail
@@ -11,10 +12,17 @@ from logtrigger.durations import amount, spoken
 from logtrigger.rule import FED, SYSTEM_LOG, Rule
 from logtrigger.silence import programs_in, programs_of, silent
 from logtrigger.sources import machine as machines
+from logtrigger.text import cut, safe
 
 _SKEW = 30.0  # seconds between clocks that are nothing to speak of
 _ZONE = 900.0  # seconds: zones differ by quarters of an hour
 _LAG = 1 << 20  # bytes
+_RECENT = 86_400.0  # seconds
+_LEFT_OUT = (b"]: Suppressed ", b" due to rate-limiting")  # systemd-journald, rsyslogd
+_RATES = {
+    "systemd-journald": "raise RateLimitBurst in journald.conf",
+    "rsyslogd": "raise SysSock.RateLimit.Burst (module imuxsock) or Ratelimit.Burst (imjournal) in rsyslog.conf",
+}
 
 
 def growth(case: Case) -> Iterator[Finding]:
@@ -93,6 +101,7 @@ def rules(case: Case) -> Iterator[Finding]:
         data = tail(source) if seeing else b""
         if not data:
             continue
+        yield from _left_out(source, data, case.now)
         found = list(silent(seeing, seeing, data))
         for one in found:
             yield Finding("rules", "error", f"{one} ({amount(one.lines, 'such line')})", one.remedy)
@@ -100,6 +109,20 @@ def rules(case: Case) -> Iterator[Finding]:
         for programs, names in quiet.items():
             shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
             yield Finding("rules", "note", f"{programs} has written none of the last lines of {source['source']}: {shown}")
+
+
+def _left_out(source: Facts, data: bytes, now: float) -> Iterator[Finding]:
+    """What the log's own daemon says of lines that it did not take: an attack may hide in a flood."""
+    for line in reversed(data.splitlines()):
+        if not any(words in line for words in _LEFT_OUT):
+            continue
+        header = headers.parse(line)
+        remedy = _RATES.get(header.program or "")
+        if remedy is None or (when := header.time(now)) is None or now - when > _RECENT:
+            continue
+        text = f"{source['source']}: lines were left out {spoken(max(1, round(now - when)))} ago: {cut(safe(line), 200)}"
+        yield Finding("source", "warning", text, remedy)
+        return
 
 
 def _absent(seeing: list[Rule], programs: Mapping[str, int]) -> dict[str, list[str]]:

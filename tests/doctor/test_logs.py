@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -66,3 +67,25 @@ def test_programs_that_do_not_log(tmp_path: Path) -> None:
     assert [(one.level, one.text) for one in found] == [
         ("note", f"sshd has written none of the last lines of {log}: r0, r1, r2 and 2 more")
     ]
+
+
+def line(age: float, text: str) -> str:
+    return f"{datetime.fromtimestamp(NOW - age, UTC).isoformat()} nas {text}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "ago"),
+    [
+        ("systemd-journald[301]: Suppressed 2212 messages from ssh.service", "10m"),
+        ("rsyslogd: imuxsock[pid: 7]: begin to drop messages due to rate-limiting", "10m"),
+        ("sshd[7]: Suppressed 2212 messages from ssh.service", ""),
+        ("rsyslogd: action 'a' resumed", ""),
+    ],
+)
+def test_lines_that_were_left_out(tmp_path: Path, text: str, ago: str) -> None:
+    log = tmp_path / "log"
+    log.write_text(line(90_000, "rsyslogd: 5 messages lost due to rate-limiting") + line(600, text) + line(5, "cron[7]: x"))
+    rule = f"config rule\n\toption name r\n\toption pattern 'nothing of it'\n\toption file {log}\n"
+    found = list(logs.rules(case(tmp_path, rule, source=str(log), files=[{"path": str(log)}])))
+    assert [one.text.partition(": ")[2].partition(" ago")[0] for one in found] == [f"lines were left out {ago}"] * bool(ago)
+    assert all("Burst" in one.remedy for one in found)
