@@ -8,7 +8,8 @@ from threading import Lock
 from typing import Any, ClassVar
 
 from rich.markup import escape
-from textual import on, work
+from rich.text import Text
+from textual import events, on, work
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
@@ -24,6 +25,8 @@ from logtrigger.top.figures import Figures, Look, rate_text
 EVERY = 1.0  # seconds between two looks
 _BANS = 50  # that are shown, the newest
 _RULES = 200  # that are shown, the busiest
+_LINES = 3  # about sources
+_BESIDE, _LEAST = 60, 16  # columns that a rule's name leaves to its figures; and that it has even so
 
 RULES = ("RULE", "/S", "EVENTS", "TRIGGERS", "LAST", "KEYS", "DOES")
 BANS = ("BANNED", "COUNTRY", "LEFT", "RULE")
@@ -68,7 +71,7 @@ class Why(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         with VerticalScroll():
-            yield Static("\n".join(map(escape, self._lines)))
+            yield Static(Text("\n".join(self._lines)))
         yield Footer()
 
 
@@ -107,6 +110,9 @@ class Top(App[None]):
         self._asked, self._clock = Asked(connect), clock
         self.figures = Figures()
         self._wanted = ""
+        self._width = 80
+        self._shown: dict[str, Sequence[tuple[str, ...]]] = {}  # by table
+        self._under_cursor: dict[str, str] = {}  # where the cursor is to go
 
     def compose(self) -> ComposeResult:
         yield Static("", id="headline")
@@ -152,26 +158,58 @@ class Top(App[None]):
             self._set(f"#{name}-rate", f"{name:<9}{rate_text(rates[-1]) if rates else '-':>6} /s")
             self.query_one(f"#{name}-line", Sparkline).data = list(rates)
         self._show_tables()
-        self._set("#sources", "\n".join(figures.sources()))
+        self._set("#sources", "\n".join(figures.sources(_LINES)))
         self._set("#queues", "\n".join(figures.queues()))
 
     def _show_tables(self) -> None:
-        _fill(self.query_one("#rules", DataTable), self.figures.rules(self._wanted)[:_RULES])
-        _fill(self.query_one("#bans", DataTable), self.figures.bans(self._wanted))
+        self._fill("#rules", self.figures.rules(self._wanted)[:_RULES])
+        self._fill("#bans", self.figures.bans(self._wanted))
+
+    def _fill(self, name: str, rows: Sequence[tuple[str, ...]]) -> None:
+        """Show these rows; the cursor stays on what it was on."""
+        table = self.query_one(name, DataTable)
+        if not table.columns or self._shown.get(name) == rows:
+            return
+        chosen = self._under_cursor.pop(name, "") or _chosen(table)
+        self._shown[name] = rows
+        table.clear()
+        for row in rows:
+            first = _cut(row[0], max(_LEAST, self._width - _BESIDE)) if name == "#rules" else row[0]
+            table.add_row(*(Text(safe_text(cell)) for cell in (first, *row[1:])), key=row[0])
+        at = next((index for index, row in enumerate(rows) if row[0] == chosen), 0)
+        if rows:
+            table.move_cursor(row=at, animate=False)
 
     def _tell(self, text: str) -> None:
         if self.is_running:
             self._set("#headline", text)
 
     def _set(self, name: str, text: str) -> None:
-        self.query_one(name, Static).update("\n".join(escape(safe_text(line)) for line in text.split("\n")))
+        # As text, never as markup: what a far end or a log line says means nothing to the screen.
+        shown = Text("\n".join(safe_text(line) for line in text.split("\n")), no_wrap=True, overflow="ellipsis")
+        self.query_one(name, Static).update(shown)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Names are cut to what room there is by now, and the columns made anew."""
+        self._width = event.size.width
+        for name, heads in (("#rules", RULES), ("#bans", BANS)):
+            table = self.query_one(name, DataTable)
+            chosen = _chosen(table)
+            table.clear(columns=True)
+            table.add_columns(*heads)
+            self._shown.pop(name, None)
+            self._under_cursor[name] = chosen
+        self._show_tables()
 
     # Keys
 
-    def _chosen(self, table: str) -> str:
-        """The first cell of the row under the cursor; empty where there is none."""
-        found = self.query_one(table, DataTable)
-        return str(found.get_row_at(found.cursor_row)[0]) if found.row_count else ""
+    def _chosen(self, name: str) -> str:
+        """What is under the cursor in the table with the focus; where that is another one, it is said."""
+        table = self.query_one(name, DataTable)
+        if not table.has_focus:
+            self.notify(f"Tab goes to the {name[1:]}: this key is for the one under the cursor there")
+            return ""
+        return _chosen(table)
 
     def action_unban(self) -> None:
         if network := self._chosen("#bans"):
@@ -195,7 +233,7 @@ class Top(App[None]):
         self.call_from_thread(self.look)
 
     def action_why(self) -> None:
-        if network := self._chosen("#bans"):
+        if network := _chosen(self.query_one("#bans", DataTable)):
             self.ask_why(network)
 
     @on(DataTable.RowSelected, "#bans")
@@ -236,18 +274,15 @@ class Top(App[None]):
         self.query_one("#rules", DataTable).focus()
 
 
-def _fill(table: DataTable[Any], rows: Sequence[tuple[str, ...]]) -> None:
-    """Show these rows; the cursor stays on what it was on."""
-    before = [tuple(map(str, table.get_row_at(index))) for index in range(table.row_count)]
-    wanted = [tuple(safe_text(cell) for cell in row) for row in rows]
-    if before == wanted:
-        return
-    chosen = before[table.cursor_row][0] if before and table.cursor_row < len(before) else ""
-    table.clear()
-    table.add_rows(wanted)
-    at = next((index for index, row in enumerate(wanted) if row[0] == chosen), 0)
-    if wanted:
-        table.move_cursor(row=at, animate=False)
+def _chosen(table: DataTable[Any]) -> str:
+    """What the row under the cursor is about; empty where there is none."""
+    if not table.row_count:
+        return ""
+    return str(table.coordinate_to_cell_key(table.cursor_coordinate).row_key.value)
+
+
+def _cut(text: str, room: int) -> str:
+    return text if len(text) <= room else f"{text[: room - 1]}…"
 
 
 def _paragraphs(rows: Sequence[Facts], now: float) -> Iterator[str]:

@@ -86,11 +86,14 @@ class Figures:
         )
         return [row for row in rows if any(wanted.lower() in cell.lower() for cell in row)]
 
-    def sources(self) -> list[str]:
-        """A line for each source: what it reads, when its last line came, what lies unread."""
+    def sources(self, most: int) -> list[str]:
+        """A line for each source: what it reads, when its last line came, what lies unread; those in trouble come first."""
         if self.look is None:
             return []
-        return [_source(one, self.look.time) for one in self.look.status["sources"]]
+        found = sorted(self.look.status["sources"], key=lambda one: (not one["fault"], not one["paused"], -one["lag"]))
+        shown = found if len(found) <= most else found[: most - 1]
+        more = [f"and {len(found) - len(shown)} more sources"] if len(shown) < len(found) else []
+        return [*(_source(one, self.look.time) for one in shown), *more]
 
     def queues(self) -> list[str]:
         """A line about scripts, and one for each action with a far end."""
@@ -112,17 +115,18 @@ class Figures:
             return ""
         status, now = self.look.status, self.look.time
         parts = [
-            f"logtrigger {status['version']}",
             f"up {spoken(max(1, round(now - status['started'])))}",
             f"{short(status['bans']['number'])} banned ({status['bans']['backend'] or 'nobody asked for yet'})",
             f"{status['rules']['running']} rules",
         ]
         wrong = [f"firewall: {status['bans']['error']}"] if status["bans"]["error"] else []
         wrong += [f"store: {status['store']['error']}"] if status["store"]["error"] else []
-        return "  ".join([*parts, *wrong])
+        return "  ".join([f"logtrigger {status['version']}", *wrong, *parts])
 
 
 def _source(one: Facts, now: float) -> str:
+    if one["fault"]:
+        return f"{one['source']}: {one['fault']}"
     parts = [one["source"], f"last line {ago(now, one['last'])} ago" if one["last"] else "no line yet"]
     if one["lag"]:
         parts.append(f"{one['lag'] / 1024:,.0f} KiB behind")

@@ -76,10 +76,58 @@ def test_rules_and_bans_are_shown_and_keys_work(tmp_path: Path) -> None:
             await pilot.press("escape")
             await until(lambda: len(rows(app, "#rules")) == 2)
             await pilot.press("u")
+            await until(lambda: [one.message[:16] for one in app._notifications] == ["Tab goes to the "])
+            assert rows(app, "#bans")
+            await pilot.press("tab", "p", "u")
             await until(lambda: not rows(app, "#bans"))
+            assert not any(row[-1] == "paused" for row in rows(app, "#rules"))
 
         drive(one, act)
         assert ask(one, "bans").stdout.count("192.0.2.7") == 0
+
+
+def test_long_names_leave_room_for_figures(tmp_path: Path) -> None:
+    name = "a-rule-with-a-very-long-name-that-" * 2 + "ends"
+    with asked(tmp_path) as one:
+        one.configure(one.rule(), one.rule(name, BAN, fields="ip", ban="1h", script=None), NO_FIREWALL)
+        assert ask(one, "reload").exit_code == 0
+        one.write("ban 2001:db8:1234:5678::1")
+
+        async def act(app: Any, pilot: Any, until: Any) -> None:
+            await until(lambda: len(rows(app, "#rules")) == 2 and rows(app, "#bans"))
+            assert rows(app, "#rules")[0][0] == "a-rule-with-a-very-…"
+            assert rows(app, "#bans")[0][0] == "2001:db8:1234:5678::/64"
+            assert app.query_one("#rules").virtual_size.width <= 80
+            await pilot.press("p")
+            await until(lambda: rows(app, "#rules")[0][-1] == "paused")
+            await pilot.press("tab", "tab", "down")
+            await pilot.resize_terminal(200, 50)
+            await until(lambda: rows(app, "#rules")[0][0] == name)
+            assert app.query_one("#rules").cursor_row == 1
+            await pilot.resize_terminal(60, 20)
+            await until(lambda: rows(app, "#rules")[0][0] == "a-rule-with-a-v…")
+            assert app.query_one("#rules").cursor_row == 1
+
+        drive(one, act)
+
+
+HOSTILE = "[/] [/red] [red]x[/red] [31m[bold] [link=file:///x]y \\[a] [@click=app.quit]q[/] ["
+
+
+def test_what_a_log_line_says_is_no_markup(tmp_path: Path) -> None:
+    with asked(tmp_path) as one:
+        one.configure(one.rule("Ban", f"{BAN} by %s", fields="ip who", ban="1h", script=None), NO_FIREWALL)
+        assert ask(one, "reload").exit_code == 0
+        one.write(f"ban 192.0.2.7 by {HOSTILE} \x1b[2J")
+
+        async def act(app: Any, pilot: Any, until: Any) -> None:
+            await until(lambda: rows(app, "#bans"))
+            await pilot.press("w")
+            await until(lambda: len(app.screen_stack) == 2)
+            (shown,) = app.screen.query("VerticalScroll Static")
+            assert HOSTILE in str(shown.render()) and "\x1b" not in str(shown.render())
+
+        drive(one, act)
 
 
 def test_a_daemon_that_ends_is_waited_for(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_bans_and_headline() -> None:
     figures.take(look(NOW, row("a", 1), store={"error": "disk full"}))
     assert figures.bans() == [("192.0.2.7", "FI", "1h1m", "a")]
     assert figures.bans("fi") and not figures.bans("SE")
-    assert figures.headline() == "logtrigger 1  up 1m  1 banned (nftables)  1 rules  store: disk full"
+    assert figures.headline() == "logtrigger 1  store: disk full  up 1m  1 banned (nftables)  1 rules"
     assert left(NOW, None) == "for ever"
 
 
@@ -71,11 +71,12 @@ def test_bans_and_headline() -> None:
             {"lag": 2048, "ahead": -3600.0, "paused": True},
             "log, last line 1m ago, 2 KiB behind, clock 1h behind, waits for the store",
         ),
+        ({"fault": "it is in use"}, "log: it is in use"),
     ],
 )
 def test_sources(source: dict[str, Any], line: str) -> None:
     figures = Figures()
-    facts = {"source": "log", "last": NOW - 60, "lag": 0, "ahead": None, "paused": False, **source}
+    facts = {"source": "log", "last": NOW - 60, "lag": 0, "ahead": None, "paused": False, "fault": "", **source}
     action = {
         "action": "mail",
         "sent": 5,
@@ -85,5 +86,13 @@ def test_sources(source: dict[str, Any], line: str) -> None:
         "last_success": None,
     }
     figures.take(look(NOW, sources=[facts], actions=[action]))
-    assert figures.sources() == [line]
+    assert figures.sources(3) == [line]
     assert figures.queues() == ["scripts 0 running, 2 waiting", "mail 5 sent, 12.0k waiting: refused"]
+
+
+def test_sources_in_trouble_come_first() -> None:
+    figures = Figures()
+    plain = {"last": None, "lag": 0, "ahead": None, "paused": False, "fault": ""}
+    figures.take(look(NOW, sources=[{**plain, "source": str(n), "lag": n * 1024} for n in range(5)]))
+    assert figures.sources(3) == ["4, no line yet, 4 KiB behind", "3, no line yet, 3 KiB behind", "and 3 more sources"]
+    assert len(figures.sources(5)) == 5
