@@ -115,18 +115,6 @@ def real_logs() -> Path | None:
     return folder if all((folder / kind.file).is_file() for kind in KINDS) else None
 
 
-def original(kind: Kind, folder: Path) -> Corpus:
-    """The real log itself, copied into the folder; of the synthetic kind, 2,000 lines."""
-    logs = real_logs()
-    if logs is None or not kind.file:
-        return make(kind, folder, 2000, seed=0)
-    path = folder / kind.file
-    data = (logs / kind.file).read_bytes()
-    data += b"" if data.endswith(b"\n") else b"\n"
-    path.write_bytes(data)
-    return Corpus(kind, path, data.count(b"\n"), 0.0)
-
-
 def make(kind: Kind, folder: Path, lines: int, seed: int) -> Corpus:
     """A log of that many lines; one that was made before is used again."""
     path = folder / f"{kind.name}-{lines}-{seed}.log"

@@ -88,7 +88,7 @@ def _holds_of_nobody_knows_where(rule: Rule) -> str:
     asking = [condition for condition in rule.when if condition.field in gained]
     if not asking or not all(condition.test("") for condition in asking):
         return ""
-    return next((one.text for one in asking if not one.text.split()[0] == "unknown"), "")
+    return next((one.text for one in asking if one.text.split()[0] != "unknown"), "")
 
 
 def _asked(rules: Sequence[Rule]) -> list[tuple[Rule, set[str]]]:

@@ -16,7 +16,6 @@ from logtrigger.rule import BanOptions, Escalation, FirewallOptions
 
 _COMMANDS = ("ban", "unban", "flush")
 _LOOKED_AT = 1 << 20  # bytes of a program
-_BACKENDS_WITH_HOOKS = ("auto", "nftables", "iptables")
 
 
 def settle(sections: Iterable[Section], report: Report) -> FirewallOptions:

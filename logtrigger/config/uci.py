@@ -257,7 +257,7 @@ class _Parser:
         self._current = Section(names[0] if names else "", names[1] if len(names) > 1 else "", place)
         if not names:
             self._report.error(place, "'config' has no section type", "write one such as: config rule")
-        elif all([self._check_name(name, place) for name in names]):
+        elif all([self._check_name(name, place) for name in names]):  # a list: each of them is looked at
             self._check_unique(self._current)
             self._found.append(self._current)
 

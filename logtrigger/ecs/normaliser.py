@@ -61,7 +61,6 @@ class Normaliser:
         default = mapping.datasets if len(mapping.datasets) == 1 else anybody
         self._default = tuple(dataset.name for dataset in default)
         self._heads = Heads(None if anybody else self._of_program, now)
-        self._is_anybodys = bool(anybody)
         self._unknown = Shape(next((dataset for dataset in anybody if dataset.sets), _PLAIN), None, None, behind)
         self._only_known = only_known
 

@@ -27,7 +27,6 @@ _CREATE, _DESTROY, _LIST, _ADD, _DEL, _TEST, _TYPE = (IPSET | command for comman
 _SETNAME, _TYPENAME, _REVISION, _FAMILY, _FLAGS, _DATA, _ADT, _LINENO, _REVISION_MIN = range(2, 11)
 _IP, _CIDR, _TIMEOUT, _MAXELEM = 1, 3, 6, 19
 _HEADER_ONLY = 1 << 2
-_EXCLUSIVE = 0x200  # NLM_F_EXCL
 _PROTOCOL = attribute(1, b"\x06")
 _AT_ONCE = 1000  # networks a message: an attribute has 64 KiB at most
 _EXISTS, _FULL = 4103, 4352  # IPSET_ERR_EXIST, IPSET_ERR_HASH_FULL

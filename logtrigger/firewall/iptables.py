@@ -169,7 +169,7 @@ class Iptables:
             return
         if not self._sets.intact():
             self._lose()
-        elif any([table.has_changed() for table in self._legacy]):
+        elif any([table.has_changed() for table in self._legacy]):  # a list: each remembers what it saw
             self._suspect()
 
     def _look(self) -> None:

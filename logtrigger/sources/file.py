@@ -251,7 +251,7 @@ class FileSource:
         for path in list(self._rests.pending):
             self._look(path)
 
-    def _is_old(self, path: str, now: str) -> bool:
+    def _is_old(self, path: str) -> bool:
         """Whether it was rotated away before the first start ever."""
         return not self._is_new(path)
 

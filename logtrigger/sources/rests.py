@@ -36,7 +36,7 @@ class Rests:
         generations: Generations,
         tails: Mapping[Inode, Tail],
         begin: Begin,
-        is_old: Callable[[str, str], bool],
+        is_old: Callable[[str], bool],
     ) -> None:
         self.past = Past()
         self.pending: set[str] = set()  # paths of which some file cannot be judged yet
@@ -124,7 +124,7 @@ class Rests:
     def _act(self, path: str, one: Candidate, content: Content, verdict: Verdict) -> Tail | None:
         position, is_unread = verdict.position, verdict.is_unread
         is_named = one.path in self._standing.named
-        if position is None and not is_named and self._is_old(path, one.path):
+        if position is None and not is_named and self._is_old(path):
             position, is_unread = read_already(content, one, path, self._name, OVER), False
         if position is not None and is_over(position) and not is_unread:
             if not self.past.holds(position):
@@ -148,7 +148,7 @@ class Rests:
     def _give_up(self, path: str, one: Candidate, error: OSError) -> None:
         """A file that cannot be read may hold lines that nobody has read; if all is known to be read, it does not."""
         self.past.settle(path, one)
-        if self.past.unfinished(path) and not self._is_old(path, one.path):
+        if self.past.unfinished(path) and not self._is_old(path):
             fault = f"{error.strerror}; what it alone holds of {path} is not read"
             self._standing.complain(one.path, fault)
 

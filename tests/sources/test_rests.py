@@ -36,7 +36,7 @@ class Search:
         standing = Standing([str(self.log)], generations, lambda path, fault, is_absent: self.said.append(fault))
         standing.look(watcher)
         watcher.close()
-        self.rests = Rests(host, "app", standing, generations, self.tails, self._begin, lambda path, now: False)
+        self.rests = Rests(host, "app", standing, generations, self.tails, self._begin, lambda path: False)
         self.log.write_bytes(TEXT)
         content = open_content(str(self.log))
         head, tail = fingerprint.head(content), fingerprint.tail(content, 1000)
