@@ -97,7 +97,8 @@ def test_long_names_leave_room_for_figures(tmp_path: Path) -> None:
             await until(lambda: len(rows(app, "#rules")) == 2 and rows(app, "#bans"))
             assert rows(app, "#rules")[0][0] == "a-rule-with-a-very-…"
             assert rows(app, "#bans")[0][0] == "2001:db8:1234:5678::/64"
-            assert app.query_one("#rules").virtual_size.width <= 80
+            table = app.query_one("#rules")
+            assert sum(column.get_render_width(table) for column in table.ordered_columns[:-1]) <= 70
             await pilot.press("p")
             await until(lambda: rows(app, "#rules")[0][-1] == "paused")
             await pilot.press("tab", "tab", "down")
