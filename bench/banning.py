@@ -4,7 +4,8 @@ Each program has a network of its own (ip-netns(8)), with its own nftables and i
 netlink, when an address has got into a set, for all programs alike. Needs root; nothing outside those networks is touched.
 
 Parts: `latency` (one line, one ban; logtrigger also with 100,000 bans there already), `burst` (100,000 lines of failures from
-10,000 addresses) and `start` (100,000 bans put back).
+10,000 addresses), `start` (100,000 bans put back) and `fold` (the line that has a whole prefix banned, beside one for a
+single address, with 100,000 bans there; nftables and iptables).
 
 Prints Markdown on standard output, or puts it into a page; progress and whatever is missing go to standard error.
 """
@@ -33,10 +34,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import TypeVar
 
 from bench import latency, report, tools
 from bench.latency import Bench, first_line, say
 from bench.report import Goal
+from logtrigger.firewall import ipset, netlink
+from logtrigger.firewall import networks as firewall_networks
+from logtrigger.firewall.netlink import Netlink
 from logtrigger.model import Ban
 from logtrigger.store import Batch, Store
 
@@ -45,11 +50,15 @@ START = 60.0  # seconds until a program must have reacted to its first line
 PAUSE = 1.0  # seconds, at most, before each round: the longest period at which a peer polls
 PRESENT = 100_000  # bans
 LINES, ADDRESSES = 100_000, 10_000  # of the burst
+FOLDED = 20  # addresses of a prefix that are banned in place of them
 _CLONE_NEWNET = 0x40000000  # setns(2)
 _NETLINK_NETFILTER, _SOL_NETLINK, _ADD_MEMBERSHIP, _NFTABLES_NEWS = 12, 270, 1, 7
 _SO_RCVBUFFORCE = 33
 # An attribute NFTA_DATA_VALUE of four bytes: an IPv4 address as the element of a set (linux/netfilter/nf_tables.h).
 _ELEMENT = re.compile(rb"\x08\x00\x01\x00(....)", re.DOTALL)
+
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,24 +94,30 @@ def network(name: str) -> Iterator[Network]:
         subprocess.run(["ip", "netns", "delete", name], check=True)
 
 
-def _news(name: str) -> socket.socket:
-    """A socket on the namespace's news of nftables: only the thread that makes it goes there."""
-    made: list[socket.socket] = []
+def made_in(name: str, make: Callable[[], Made]) -> Made:
+    """What belongs to a namespace, such as a socket: only the thread that makes it goes there."""
+    made: list[Made] = []
 
-    def make() -> None:
+    def work() -> None:
         with open(f"/run/netns/{name}", "rb") as file:
             if ctypes.CDLL(None, use_errno=True).setns(file.fileno(), _CLONE_NEWNET) == 0:
-                made.append(socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER))
+                made.append(make())
 
-    thread = threading.Thread(target=make)
+    thread = threading.Thread(target=work)
     thread.start()
     thread.join()
     if not made:
         raise RuntimeError("cannot enter a network namespace: this needs root")
-    made[0].bind((0, 0))
-    made[0].setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 64 << 20)
-    made[0].setsockopt(_SOL_NETLINK, _ADD_MEMBERSHIP, _NFTABLES_NEWS)
     return made[0]
+
+
+def _news(name: str) -> socket.socket:
+    """A socket on the namespace's news of nftables."""
+    found = made_in(name, lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER))
+    found.bind((0, 0))
+    found.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 64 << 20)
+    found.setsockopt(_SOL_NETLINK, _ADD_MEMBERSHIP, _NFTABLES_NEWS)
+    return found
 
 
 # What is started
@@ -124,7 +139,7 @@ def line(address: str) -> str:
     return f"{time.strftime('%b %e %H:%M:%S')} bench sshd[4242]: Failed password for root from {address} port 40022 ssh2\n"
 
 
-def prepare_logtrigger(maxfail: int) -> Callable[[Bench], Sequence[str]]:
+def prepare_logtrigger(maxfail: int, backend: str = "nftables", more: str = "") -> Callable[[Bench], Sequence[str]]:
     def prepare(bench: Bench) -> Sequence[str]:
         config = bench.write(
             "logtrigger",
@@ -133,7 +148,7 @@ def prepare_logtrigger(maxfail: int) -> Callable[[Bench], Sequence[str]]:
 	option control '{bench.folder}/control'
 
 config firewall
-	option backend 'nftables'
+	option backend '{backend}'
 
 config rule
 	option name 'bench'
@@ -143,7 +158,7 @@ config rule
 	option maxfail '{maxfail}'
 	option time '10m'
 	option ban '1d'
-""",
+{more}""",
         )
         return [sys.executable, "-m", "logtrigger", "-c", str(config), "-D", "1"]
 
@@ -448,6 +463,71 @@ def measure_start(folder: Path) -> tuple[str, list[Goal]]:
     return text + report.table(("bans in the store", "ready after"), rows), goals
 
 
+def measure_fold(folder: Path, tries: int) -> tuple[str, list[Goal]]:
+    """Lines of one address after the other; the last one of a prefix has the prefix banned, and the others folded into it."""
+    rows, goals = [], []
+    for backend in ("nftables", "iptables"):
+        if missing := _absent("ipset", "iptables")() if backend == "iptables" else "":
+            say(f"fold: {missing}, {backend} left out")
+            continue
+        prepare = prepare_logtrigger(1, backend, f"\toption widen '24/{FOLDED}'\n")
+        peer = Peer(backend, lambda: "", tools.logtrigger_version, prepare, present=PRESENT, ready="ready")
+        with started(peer, folder / f"fold-{backend}") as run:
+            while "ready" not in run.output():
+                time.sleep(0.05)
+            asked = made_in(run.network.name, Netlink) if backend == "iptables" else None
+            single, fold = [], []
+            for number in range(tries):
+                hosts = [f"198.18.{number}.{host}" for host in range(1, FOLDED + 1)]
+                single += [_timed(run, host, host, asked) for host in hosts[:-1]]
+                fold.append(_timed(run, hosts[-1], f"198.18.{number}.0", asked))
+            if asked is not None:
+                asked.close()
+            deadline = time.perf_counter() + PATIENCE
+            while (told := run.output().count(f"in place of {FOLDED} bans within")) != tries:
+                if time.perf_counter() > deadline:
+                    raise RuntimeError(f"{told} of {tries} prefixes were banned")
+                time.sleep(0.05)
+        one, all_of_it = statistics.median(single) * 1000, statistics.median(fold) * 1000
+        rows.append([backend, f"{one:.2f}", f"{all_of_it:.2f}", f"{_p99(sorted(fold)) * 1000:.2f}", f"{all_of_it - one:+.2f}"])
+        more = all_of_it - one
+        goals.append(Goal(f"{backend}: what folding adds to a ban", "≤ 5 ms", f"{more:.2f} ms", more <= 5))
+        say(f"fold, {backend}: {one:.2f} ms, {all_of_it:.2f} ms")
+    text = (
+        f"Line written to address blocked by the kernel, milliseconds, {PRESENT:,} bans there: of a single address, and of\n"
+        f"the one that has its /24 banned in place of {FOLDED} single bans. Medians of {tries * (FOLDED - 1)} and {tries}:\n\n"
+    )
+    return text + report.table(("firewall", "single", "folding", "p99", "difference"), rows), goals
+
+
+def _timed(run: Run, address: str, element: str, asked: Netlink | None) -> float:
+    """Seconds from the write of a line of an address until the kernel blocks it, by an element of a set.
+
+    Args:
+        element: the address itself, or the first one of its prefix.
+        asked: who is asked again and again whether it is blocked, some microseconds each, as ipsets tell no news.
+    """
+    wanted = IPv4Address(element).packed
+    run.network.forget()
+    with run.bench.log.open("ab", buffering=0) as log:
+        begin = time.perf_counter()
+        log.write(line(address).encode())
+        while (left := begin + PATIENCE - time.perf_counter()) > 0:
+            if wanted in run.network.heard(left) if asked is None else _blocks(asked, address):
+                return time.perf_counter() - begin
+    raise RuntimeError(f"{address} was not banned:\n{run.output()[-2000:]}")
+
+
+def _blocks(asked: Netlink, address: str) -> bool:
+    """Whether an address is in our ipset, by itself or by a prefix."""
+    entry = ipset._data(firewall_networks.Network.of(address), None)
+    try:
+        asked.ask(ipset._TEST, socket.AF_INET, ipset._PROTOCOL + netlink.name(ipset._SETNAME, ipset.NAMES[4]) + entry)
+    except OSError:
+        return False
+    return True
+
+
 @contextmanager
 def _timed_start(peer: Peer, folder: Path) -> Iterator[tuple[Run, float]]:
     with started(peer, folder) as run:
@@ -456,7 +536,12 @@ def _timed_start(peer: Peer, folder: Path) -> Iterator[tuple[Run, float]]:
         yield run, time.perf_counter() - (time.clock_gettime(time.CLOCK_BOOTTIME) - ticks)
 
 
-PARTS: dict[str, str] = {"latency": "### One line, one ban", "burst": "### A burst", "start": "### A start"}
+PARTS: dict[str, str] = {
+    "latency": "### One line, one ban",
+    "burst": "### A burst",
+    "start": "### A start",
+    "fold": "### A prefix in place of addresses",
+}
 
 
 def main() -> None:
@@ -479,6 +564,8 @@ def main() -> None:
                 text, goals = measure_latency(folder, options.tries, options.seed)
             elif part == "burst":
                 text, goals = measure_burst(folder, options.seed)
+            elif part == "fold":
+                text, goals = measure_fold(folder, min(options.tries, 100))
             else:
                 text, goals = measure_start(folder)
             whole = f"{PARTS[part]}\n\n{where}. {text}\n\n{report.goals(goals)}"
