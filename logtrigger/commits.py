@@ -8,7 +8,7 @@ from dataclasses import replace
 from logtrigger.counters import WindowState
 from logtrigger.errors import StoreError
 from logtrigger.loop import Loop
-from logtrigger.model import Ban, Offender, Position, Trigger, Trust, Unban
+from logtrigger.model import Ban, Offender, Position, Trigger, Trust, Unban, Undone
 from logtrigger.store import Batch, Done, Store
 from logtrigger.windowrows import to_row
 
@@ -37,7 +37,7 @@ class Commits:
     ) -> None:
         self._loop, self._store, self._snapshot = loop, store, snapshot
         self._committed, self._failed = committed, failed
-        self._triggers: list[tuple[int, Trigger, tuple[str, ...]]] = []
+        self._triggers: list[Undone] = []
         self._results: list[Done] = []
         self._forgotten: list[str] = []
         self._dropped: list[tuple[str, str]] = []
@@ -58,7 +58,7 @@ class Commits:
         return len(self._triggers) + self._store.pending
 
     @property
-    def waiting(self) -> list[tuple[int, Trigger, tuple[str, ...]]]:
+    def waiting(self) -> list[Undone]:
         """The triggers that the store has not been given yet."""
         return list(self._triggers)
 

@@ -13,7 +13,6 @@ from logtrigger.actions.base import Action, Left, Result
 from logtrigger.actions.configured import Configured
 from logtrigger.actions.environment import environment
 from logtrigger.actions.lanes import Lanes
-from logtrigger.actions.queue import Undone
 from logtrigger.actions.script import Scripts
 from logtrigger.commits import Commits
 from logtrigger.console import Console
@@ -21,7 +20,7 @@ from logtrigger.durations import amount, spoken
 from logtrigger.errors import StoreError
 from logtrigger.loop import Loop, Timer
 from logtrigger.loopguard import MOST, PAUSE, SPAN, LoopGuard, Pause, Verdict
-from logtrigger.model import Trigger
+from logtrigger.model import Trigger, Undone
 from logtrigger.rule import FED, BanOptions, Rule, Settings
 from logtrigger.store import Done, Store
 from logtrigger.text import cut
@@ -31,7 +30,6 @@ _NOTHING = "nothing to run"
 _SHOWN = 200  # bytes of a message that is paused
 _OUTPUT, _OUTPUT_LINE = 5, 300  # lines of what an action has said that are kept, and bytes of each
 _SOON = 0.01  # seconds
-
 
 Follower = Callable[[int, Trigger], None]
 
@@ -129,10 +127,7 @@ class Dispatch:
         self._console.trigger(trigger, rule, self._shown(trigger, rule), note)
         seq, self._seq = self._seq, self._seq + 1
         self._tell(seq, trigger)
-        full = self.work.add(seq, trigger, names) if names else ()
-        if full or self._full:
-            self._tell_full(full)
-        self._commits.trigger(seq, trigger, tuple(name for name in names if name not in full))
+        self._begin(seq, trigger, names)
 
     def suspend(self, rule: str, until: float) -> None:
         """Do nothing about a rule's triggers until then (epoch seconds), or a restart; they are recorded."""
@@ -179,11 +174,16 @@ class Dispatch:
             follower(seq, notice)
         if state == "stop":
             self._awaited = {(seq, name) for name in names if self.actions.can_take(name)}
-        full = self.work.add(seq, notice, names)
+        full = self._begin(seq, notice, names)
         self._awaited -= {(seq, name) for name in full}
+
+    def _begin(self, seq: int, trigger: Trigger, names: Sequence[str]) -> Sequence[str]:
+        """Begin with these actions and store what is to be done; gives those for which too many triggers wait already."""
+        full = self.work.add(seq, trigger, names) if names else ()
         if full or self._full:
             self._tell_full(full)
-        self._commits.trigger(seq, notice, tuple(name for name in names if name not in full))
+        self._commits.trigger(seq, trigger, tuple(name for name in names if name not in full))
+        return full
 
     def when_told(self, told: Callable[[], None]) -> None:
         """Call once, when the notice of the stop has been told to all who can take it now."""

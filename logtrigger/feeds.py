@@ -15,10 +15,8 @@ from logtrigger.rule import BANS, FED, SYSTEM_LOG, Settings, SourceOptions
 from logtrigger.sources.base import Host, Source
 
 SKEW_EVERY = 60.0  # seconds between looks at the time a line says
-FIRST_RETRY, LAST_RETRY = (
-    1.0,
-    60.0,
-)  # seconds until a source that could not be opened is tried again; each is twice the one before
+FIRST_RETRY = 1.0  # seconds until a source that could not be opened is tried again; each time twice as long as before,
+LAST_RETRY = 60.0  # up to this
 _LONGEST_HEADER = 1024  # bytes
 
 if TYPE_CHECKING:
@@ -121,12 +119,14 @@ class Feeds:
             files.close()
 
     def pause(self) -> None:
+        """Let no source deliver anything until `resume`."""
         self._paused = True
         self._moved.update(self._open)  # before a stop: what was read to its end is known to be so without another line
         for source in self._open.values():
             source.pause()
 
     def resume(self) -> None:
+        """Go on after `pause`."""
         self._paused = False
         for source in self._open.values():
             source.resume()

@@ -46,6 +46,14 @@ _FLAT = {
     "as_org": ("autonomous_system_organization", "as_name", "organization"),
 }
 
+_LOOKED_AT = 2_000  # records
+_TRIED = 2_048  # addresses of IPv4; of IPv6 a sixteenth in each block
+_BLOCKS = tuple(block << 112 for block in (0x2001, 0x2400, 0x2600, 0x2800, 0x2A00, 0x2C00))  # of IPv6, as IANA gave them out
+_PAGE, _AT_ONCE = 4_096, 1 << 20  # bytes
+_BEHIND_TREE = bytes(16)  # "Data Section Separator" of the format's description
+# What reading a damaged file comes to: the reader in C says it, the one in Python falls over it.
+_DAMAGE = (RuntimeError, ValueError, LookupError, TypeError, struct.error)
+
 
 def available() -> bool:
     """Whether databases can be read here."""
@@ -149,18 +157,6 @@ class Database:
 
     def _damaged(self, error: Exception) -> ValueError:
         return ValueError(f"{self.path} is damaged ({error}); install it anew")
-
-
-_LOOKED_AT = 2_000  # records
-_TRIED = 2_048  # addresses of IPv4; of IPv6 a sixteenth in each block
-_BLOCKS = (
-    0x2001 << 112,
-    *(block << 112 for block in (0x2400, 0x2600, 0x2800, 0x2A00, 0x2C00)),
-)  # of IPv6, as IANA gave them out
-_PAGE, _AT_ONCE = 4_096, 1 << 20  # bytes
-_BEHIND_TREE = bytes(16)  # "Data Section Separator" of the format's description
-# What reading a damaged file comes to: the reader in C says it, the one in Python falls over it.
-_DAMAGE = (RuntimeError, ValueError, LookupError, TypeError, struct.error)
 
 
 def _is_address(text: str) -> bool:

@@ -46,7 +46,7 @@ class Position:
     device: int
     inode: int
     offset: int
-    head: str = ""  # fingerprint of the first bytes, see sources/file.py
+    head: str = ""  # fingerprint of the first bytes, see sources/fingerprint.py
     tail: str = ""  # fingerprint of the last bytes before offset
 
 
@@ -84,11 +84,14 @@ class Trigger:
     late: int = 0  # seconds between the event and its being read
     ignored: bool = False  # its address is on the ignore list
     extra: Mapping[str, str] = field(default_factory=dict)  # from enrichment
-    state: str = ""  # of what has changed, where that is what is told: absent or back, start or stop, ban or unban
+    state: str = ""  # what has changed, where that is what is told: absent, back, or an event of `Dispatch.notice`
 
     def bare(self) -> Trigger:
         """The same without its texts, for whom it is enough that there was one: they are most of its size."""
         return replace(self, fields={}, message="", body="", extra={})
+
+
+Undone = tuple[int, Trigger, tuple[str, ...]]  # number, trigger, names of its actions that are still to be done
 
 
 @dataclass(frozen=True, slots=True)

@@ -188,7 +188,7 @@ class Settings:
     state_copy: Path | None = None  # where the store is copied to each hour; None: nowhere
     sources: tuple[SourceOptions, ...] = ()
     actions: tuple[ActionOptions, ...] = ()
-    notices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # start, stop, ban, unban -> actions told of it
+    notices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # what `Dispatch.notice` tells -> actions told of it
     geoip: tuple[Path, ...] = ()  # databases, the best one first
     home: frozenset[str] = frozenset()  # the countries that are expected
     firewall: FirewallOptions = FirewallOptions()

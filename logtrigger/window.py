@@ -13,8 +13,6 @@ from heapq import heapify, heappop, heappush
 from itertools import islice
 
 Entry = list[tuple[float, int]]  # the (time, weight) of each event still counted, oldest first
-
-
 Ones = list[float]  # the times of events of weight 1, oldest first
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 from logtrigger.actions.base import Action, Result
-from logtrigger.actions.queue import HEAD, Undone, Work
+from logtrigger.actions.queue import HEAD, Work
 from logtrigger.errors import StoreError
-from logtrigger.model import Trigger
+from logtrigger.model import Trigger, Undone
 
 MOST = 100_000  # triggers that may wait for one action; further ones are given up
 

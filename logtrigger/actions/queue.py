@@ -8,11 +8,10 @@ from functools import partial
 
 from logtrigger.actions.base import Action, Result
 from logtrigger.errors import StoreError
-from logtrigger.model import Trigger
+from logtrigger.model import Trigger, Undone
 
 HEAD = 1_000  # triggers
 
-Undone = tuple[int, Trigger, tuple[str, ...]]  # seq, trigger, names of its actions that are still to be done
 Find = Callable[[Trigger, str], Action | None]  # trigger, name of the action
 Refill = Callable[[int, int, Callable[[Sequence[Undone] | StoreError], None]], None]  # after seq, limit, receiver
 Finished = Callable[[int, Trigger, str, Result], None]  # seq, trigger, name of the action, how it ended

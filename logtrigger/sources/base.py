@@ -35,7 +35,12 @@ class Host(Protocol):
 
 
 class Source(Protocol):
-    """Where lines come from. A source knows nothing of rules."""
+    """Where lines come from. A source knows nothing of rules.
+
+    Some have more, which is asked for where it is there: `reading`, what it reads, where it was left to choose that;
+    `tells_senders`, whether its chunks say who wrote them; `unreadable()`, what of it cannot be read, and why; `reload()`,
+    which reads its certificates again.
+    """
 
     name: str  # selects the rules that see its lines
 

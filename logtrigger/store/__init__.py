@@ -10,6 +10,6 @@ from __future__ import annotations
 from logtrigger.store.database import WAY_OUT
 from logtrigger.store.thread import Store
 from logtrigger.store.triggers import PAGE
-from logtrigger.store.values import About, Batch, Done, Recorded, Undone, Wanted, WindowRow
+from logtrigger.store.values import About, Batch, Done, Recorded, Wanted, WindowRow
 
-__all__ = ["PAGE", "WAY_OUT", "About", "Batch", "Done", "Recorded", "Store", "Undone", "Wanted", "WindowRow"]
+__all__ = ["PAGE", "WAY_OUT", "About", "Batch", "Done", "Recorded", "Store", "Wanted", "WindowRow"]

@@ -14,10 +14,10 @@ from queue import SimpleQueue
 from typing import TypeVar
 
 from logtrigger.errors import StoreError
-from logtrigger.model import Ban, Offender, Position, Trust, Unban
+from logtrigger.model import Ban, Offender, Position, Trust, Unban, Undone
 from logtrigger.store import bans, streams, triggers
 from logtrigger.store.database import connect, copy_to, explained, name
-from logtrigger.store.values import KEEP_BANS, About, Batch, Recorded, Undone, Wanted, WindowRow
+from logtrigger.store.values import KEEP_BANS, About, Batch, Recorded, Wanted, WindowRow
 
 T = TypeVar("T")
 

@@ -7,9 +7,9 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 
-from logtrigger.model import Trigger
+from logtrigger.model import Trigger, Undone
 from logtrigger.store.streams import raw
-from logtrigger.store.values import Done, Recorded, Undone, Wanted
+from logtrigger.store.values import Done, Recorded, Wanted
 
 PAGE = 100  # triggers of the history given at once
 

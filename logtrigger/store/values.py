@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from logtrigger.model import Ban, Offender, Position, Trigger, Trust, Unban
-
-Undone = tuple[int, Trigger, tuple[str, ...]]  # seq, trigger, names of the actions that are still to be done
+from logtrigger.model import Ban, Offender, Position, Trigger, Trust, Unban, Undone
 
 KEEP_BANS = 10_000  # bans kept as history, and changes of bans that wait for room on the disk
 
