@@ -6,6 +6,7 @@ sha256sum(1), and a file that is neither as noted nor as it is to be keeps its p
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shlex
@@ -120,18 +121,20 @@ def place(root: Path, wanted: Sequence[Piece], *, dry_run: bool = False) -> Iter
 def _place(root: Path, piece: Piece, noted: dict[str, str], dry_run: bool) -> str:
     """Put one piece where it belongs, and note that; what was done."""
     target, digest = root / piece.target, _digest(piece.content)
-    there = target.read_bytes() if target.exists() else None
+    is_new = not os.path.lexists(target)  # a link that leads nowhere now is somebody's all the same
+    there = target.read_bytes() if target.is_file() else None
     as_noted = there is not None and _digest(there) == noted.get(piece.target)
-    write: Callable[[Path], None] = lambda path: None if dry_run else _write(path, piece)  # noqa: E731
+    write: Callable[[Path], None] = lambda path: None if dry_run else _write(root, path, piece)  # noqa: E731
     if there == piece.content:
         noted[piece.target] = digest
         return "is there already"
-    if there is None or (as_noted and not target.is_symlink()):
+    if is_new or (as_noted and not target.is_symlink()):
         write(target)
         noted[piece.target] = digest
-        return "installed" if there is None else "brought up to date"
+        return "installed" if is_new else "brought up to date"
     aside = root / piece.aside
     write(aside)
+    noted[piece.aside] = digest
     return f"kept, as it was changed; the new one is {aside}"
 
 
@@ -155,8 +158,10 @@ def remove(root: Path, *, dry_run: bool = False) -> Iterator[Done]:
                 (root / folder).rmdir()
 
 
-def _write(path: Path, piece: Piece) -> None:
+def _write(root: Path, path: Path, piece: Piece) -> None:
     """All of it or nothing, and as the file was that stood there."""
+    if not path.parent.resolve().is_relative_to(root.resolve()):  # by a link that means another root
+        raise OSError(errno.EXDEV, f"leads to {path.parent.resolve()}, out of {root}", str(path))
     path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     mode = path.stat().st_mode & 0o7777 if path.exists() else 0o755 if piece.executable else 0o644
     _replace(path, piece.content, mode)

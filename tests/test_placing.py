@@ -57,6 +57,8 @@ def test_what_was_changed_stays(tmp_path: Path) -> None:
         assert put(tmp_path, NEW) == [f"kept, as it was changed; the new one is {tmp_path}/etc/a/b.sh.new"]
     assert (tmp_path / "etc/a/b.sh").read_bytes() == b"mine\n"
     assert (tmp_path / "etc/a/b.sh.new").read_bytes() == b"new\n"
+    assert [done.what for done in placing.remove(tmp_path)] == ["kept, as it was changed", "removed"]
+    assert not (tmp_path / "etc/a/b.sh.new").exists()
 
 
 def test_what_was_there_before_us_stays(tmp_path: Path) -> None:
@@ -73,7 +75,36 @@ def test_a_link_stays_one(tmp_path: Path) -> None:
     (tmp_path / "etc/a/b.sh").symlink_to(tmp_path / "elsewhere")
     assert put(tmp_path, NEW)[0].startswith("kept")
     assert (tmp_path / "etc/a/b.sh").is_symlink() and (tmp_path / "elsewhere").read_bytes() == b"old\n"
-    assert [done.what for done in placing.remove(tmp_path)] == ["kept, as it was changed"]
+    assert [done.what for done in placing.remove(tmp_path)] == ["kept, as it was changed", "removed"]
+
+
+def test_a_link_that_leads_nowhere_stays(tmp_path: Path) -> None:
+    """To a disk that is not mounted yet."""
+    (tmp_path / "etc/a").mkdir(parents=True)
+    (tmp_path / "etc/a/b.sh").symlink_to(tmp_path / "disk/b.sh")
+    assert put(tmp_path, OLD) == [f"kept, as it was changed; the new one is {tmp_path}/etc/a/b.sh.new"]
+    assert (tmp_path / "etc/a/b.sh").is_symlink() and not (tmp_path / "disk").exists()
+
+
+def test_a_folder_in_a_files_place_stays(tmp_path: Path) -> None:
+    (tmp_path / "etc/a/b.sh").mkdir(parents=True)
+    assert put(tmp_path, OLD)[0].startswith("kept")
+    assert (tmp_path / "etc/a/b.sh").is_dir() and (tmp_path / "etc/a/b.sh.new").read_bytes() == b"old\n"
+
+
+def test_no_link_leads_out_of_the_root(tmp_path: Path) -> None:
+    """The tree of another machine may have links that mean that one's root."""
+    root = tmp_path / "root"
+    (root / "etc").mkdir(parents=True)
+    (tmp_path / "ours").mkdir()
+    (root / "etc/a").symlink_to(tmp_path / "ours")
+    with pytest.raises(OSError, match=f"leads to {tmp_path}/ours, out of {root}"):
+        put(root, OLD)
+    assert list((tmp_path / "ours").iterdir()) == []
+    (root / "etc/a").unlink()
+    (root / "etc/a").symlink_to("../other")
+    (root / "other").mkdir()
+    assert put(root, OLD) == ["installed"]
 
 
 def test_what_was_removed_comes_back(tmp_path: Path) -> None:

@@ -91,6 +91,7 @@ def _write(path: Path, text: str) -> None:
     """A file that nobody but its owner may change, whole or not at all."""
     path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     new = path.with_name(f".{path.name}.init")
+    new.unlink(missing_ok=True)  # left by one that was killed
     fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
     try:
         with open(fd, "w", encoding="utf-8") as file:
@@ -142,12 +143,12 @@ def _services(findings: Findings) -> Iterator[str]:
     others = [service for service in findings.services if service not in banning]
     if banning:
         yield from _comment(
-            "Services that were found here, whose rules come with logtrigger. What else there is: logtrigger rules --library",
+            "Services found here whose rules come with logtrigger. All there are: logtrigger rules --library",
             "\t",
         )
     else:
         yield from _comment(
-            "No service was found here whose rules come with logtrigger. All there are: logtrigger rules --library", "\t"
+            "No service was found whose rules come with logtrigger. All there are: logtrigger rules --library", "\t"
         )
     yield from _rows("list use", banning)
     yield from ([] if banning else ["#\tlist use 'sshd'"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -50,8 +51,8 @@ def setup(context: click.Context, prefix: str, root: Path, dry_run: bool, remove
         wanted = [*placing.pieces(root, prefix, command), *([] if placing.is_openwrt(root) else _completions(prefix))]
         _tell(placing.place(root, wanted, dry_run=dry_run))
     except OSError as error:
-        fault = f"{error.filename or root}: {error.strerror}"
-        raise click.ClickException(f"{fault} (run it as root, or with --root DIR)") from None
+        remedy = " (run it as root, or with --root DIR)" if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) else ""
+        raise click.ClickException(f"{error.filename or root}: {error.strerror}{remedy}") from None
     _tell_next(root, command)
 
 
@@ -77,8 +78,14 @@ def _tell(done: Iterable[placing.Done]) -> None:
 
 def _tell_leavings(root: Path) -> None:
     click.echo("left: the state in /var/lib/logtrigger (on OpenWrt /tmp/logtrigger), and what scripts have written to /var/log")
-    if placing.has_systemd(root):
-        click.echo("\nThe service, if it still runs:\n    systemctl disable --now logtrigger; systemctl daemon-reload")
+    click.echo(
+        "\nBans stay in the kernel until they are over. To lift all of them while the service still runs, and to end it:"
+    )
+    click.echo("    logtrigger unban --all")
+    if placing.is_openwrt(root):
+        click.echo("""    ubus call service delete '{"name": "logtrigger"}'""")  # its script is gone by now
+    elif placing.has_systemd(root):
+        click.echo("    systemctl disable --now logtrigger; systemctl daemon-reload")
 
 
 def _tell_next(root: Path, command: list[str]) -> None:

@@ -135,3 +135,10 @@ def test_a_router_is_told_how_to_keep_its_bans() -> None:
     kept = "#\toption state_copy '/etc/logtrigger/state.db'\n"
     assert kept in init.written(replace(EVERYTHING, forgets=True))
     assert "state_copy" not in init.written(EVERYTHING)
+
+
+def test_what_a_killed_one_left_is_in_nobodys_way(path: Path) -> None:
+    path.parent.mkdir()
+    path.with_name(".logtrigger.init").write_text("half")
+    assert run("init", "--output", str(path)).exit_code == 0
+    assert [one.name for one in path.parent.iterdir()] == ["logtrigger"]

@@ -66,6 +66,7 @@ def test_removal_tells_what_is_left(root: Path) -> None:
     assert f"{root}/etc/logtrigger/logit.sh: removed\n" in done.stdout
     assert "left: the state in /var/lib/logtrigger" in done.stdout
     assert "systemctl disable --now logtrigger" in done.stdout
+    assert "    logtrigger unban --all\n" in done.stdout, "who removes it shall know what still blocks"
     assert not (root / "etc/logtrigger").exists()
 
 
@@ -73,7 +74,16 @@ def test_where_nothing_can_be_written(root: Path) -> None:
     (root / "etc").write_text("no folder")
     done = run("--root", root)
     assert (done.exit_code, done.stdout) == (1, "")
-    assert done.stderr.endswith("Not a directory (run it as root, or with --root DIR)\n"), done.stderr
+    assert done.stderr.endswith("Not a directory\n"), done.stderr
+
+
+def test_where_nothing_may_be_written(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", "/etc/config")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    done = run("--root", root)
+    assert done.stderr == "Error: /etc/config: Permission denied (run it as root, or with --root DIR)\n"
 
 
 def test_a_package_has_done_it_all(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -198,6 +198,19 @@ def test_what_it_puts_where(tmp_path: Path) -> None:
     for name in ("postinst", "prerm"):
         assert (stage / name).read_text().startswith("#!/bin/sh\n") and "${IPKG_INSTROOT}" in (stage / name).read_text()
         subprocess.run(["dash", "-n", stage / name], check=True)
+    for upgrade, lifted in (("", ["logtrigger", "logtrigger_block"]), ("1", [])):
+        assert prerm(stage / "prerm", tmp_path / f"bin{upgrade}", upgrade) == [f"delete table inet {name}" for name in lifted]
+
+
+def prerm(script: Path, folder: Path, upgrade: str) -> list[str]:
+    """What it tells nft, with nothing else in reach."""
+    folder.mkdir()
+    for name in ("nft", "find", "uci"):
+        (folder / name).write_text(f'#!/bin/sh\n[ {name} != nft ] || echo "$*" >>{folder}/told\n')
+        (folder / name).chmod(0o755)
+    subprocess.run(["/bin/sh", script], env={"PATH": str(folder), "PKG_UPGRADE": upgrade}, check=True, capture_output=True)
+    told = folder / "told"
+    return told.read_text().splitlines() if told.exists() else []
 
 
 def test_the_firewall_s_include_is_the_shipped_one() -> None:
