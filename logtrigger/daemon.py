@@ -88,7 +88,7 @@ class Daemon:
         manager: NotifySocket | None = None,
     ) -> None:
         settings = configuration.settings
-        self.clock = self._clock = clock = WallClock(wall, uptime)
+        self.clock = clock = WallClock(wall, uptime)
         self._steps = 0  # of the clock that counters know of
         self.loop = Loop()
         self.loop.on_fault = Faults(console.report).tell
@@ -257,7 +257,7 @@ class Daemon:
         self.banning.take_up(settings)
         self._set_ignore()
         self.commits.drop(self.engine.counters.adopt(older.counters))
-        self.engine.begin(self._clock())
+        self.engine.begin(self.clock())
         self.commits.leave(self.feeds.change(self.engine.sources, settings))
         self._overdue.begin()
         self._overdue.look_ahead()
@@ -315,8 +315,8 @@ class Daemon:
 
     def _now(self) -> float:
         """The time. Where somebody has set the clock, what was noted since the boot goes along first."""
-        now = self._clock()
-        for step in self._clock.since(self._steps):
+        now = self.clock()
+        for step in self.clock.since(self._steps):
             self._steps += 1
             self.engine.shift(step)
             way = "forward" if step.by > 0 else "back"
@@ -352,7 +352,7 @@ class Daemon:
         self._fed += 1
         self.engine.meter = time.perf_counter if self._fed % METERED == 0 else None
         try:
-            return self.engine.feed(chunk, self._clock())
+            return self.engine.feed(chunk, self.clock())
         except Exception as error:  # no line may end the daemon, which would read it again at the next start
             where = f"{chunk.origin}, bytes {chunk.offset} to {chunk.end}"
             self.report(0, f"{where}: passed over, through a fault of logtrigger's own: {error!r}")
@@ -431,6 +431,6 @@ class Daemon:
                 self.report(0, f"{name}: {amount(count, 'counter')} given up for others (max_keys {self.settings.max_keys})")
                 self._evictions[name] = count
         self.loop.call_later(_TIDY_EVERY, self._tidy)
-        for silent in self._vigil.judge(self.settings.rules, self.engine.events(), self._clock()):
+        for silent in self._vigil.judge(self.settings.rules, self.engine.events(), self.clock()):
             self.report(0, f"{silent} ({silent.remedy})")
             self.dispatch.notice("rule_silent", str(silent), {"program": silent.program, "rule": silent.rule})

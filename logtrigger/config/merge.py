@@ -11,6 +11,20 @@ from logtrigger.config.uci import Option, Section
 from logtrigger.config.words import Report, suggestion
 from logtrigger.errors import Place
 
+# What says how failures are counted and what they lead to.
+_COUNTING = ("maxfail", "time", "distinct", "group", "weight", "reset_by", "suppress")
+OF_FAILURES = (*_COUNTING, "widen", *(name for name in SECTIONS["rule"] if name.startswith("ban")))
+# What is set above -> what it takes the place of below: a rule that waits for events counts none, and the other way round; so
+# does one that sees good logins.
+_INSTEAD = {
+    "file": ("source",),
+    "source": ("file",),
+    "absent": (*_COUNTING, "ban"),
+    "maxfail": ("absent", "forget"),
+    "trust": OF_FAILURES,
+}
+OVERRIDE_ONLY = OVERRIDE.keys() - SECTIONS["rule"].keys()
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:
@@ -76,18 +90,3 @@ def _meant(changes: Mapping[str, Option], rule: Draft, glob: str) -> Mapping[str
     if "trust" not in rule.given or glob == rule.name:
         return changes
     return {name: given for name, given in changes.items() if name not in OF_FAILURES}
-
-
-# What says how failures are counted and what they lead to.
-_COUNTING = ("maxfail", "time", "distinct", "group", "weight", "reset_by", "suppress")
-OF_FAILURES = (*_COUNTING, "widen", *(name for name in SECTIONS["rule"] if name.startswith("ban")))
-# What is set above -> what it takes the place of below: a rule that waits for events counts none, and the other way round; so
-# does one that sees good logins.
-_INSTEAD = {
-    "file": ("source",),
-    "source": ("file",),
-    "absent": (*_COUNTING, "ban"),
-    "maxfail": ("absent", "forget"),
-    "trust": OF_FAILURES,
-}
-OVERRIDE_ONLY = OVERRIDE.keys() - SECTIONS["rule"].keys()

@@ -48,6 +48,8 @@ class FileSource:
         missing_level: at which a file that is not there at the start is reported.
     """
 
+    tells_senders = False
+
     def __init__(
         self,
         host: Host,
@@ -79,8 +81,6 @@ class FileSource:
         self._timers: dict[str, Timer] = {}
         self._fault = ""
         self._starting = self._rescanning = False
-
-    tells_senders = False
 
     def open(self) -> None:
         """Find the files and begin to read. Missing and unreadable ones are said once and waited for."""

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 from logtrigger.actions.base import Action, Result
 from logtrigger.actions.lanes import MOST, Lanes
-from logtrigger.actions.queue import HEAD, Undone
+from logtrigger.actions.queue import HEAD
 from logtrigger.errors import StoreError
-from logtrigger.model import Trigger
+from logtrigger.model import Trigger, Undone
 
 
 def a_trigger(number: int) -> Trigger:

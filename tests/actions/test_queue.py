@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from logtrigger.actions.base import Action, Result
-from logtrigger.actions.queue import Undone, Work
+from logtrigger.actions.queue import Work
 from logtrigger.actions.script import ScriptAction, Scripts
 from logtrigger.errors import StoreError
 from logtrigger.loop import Loop
-from logtrigger.model import Trigger
+from logtrigger.model import Trigger, Undone
 from logtrigger.store import Batch, Done, Store
 
 MakeTrigger = Callable[..., Trigger]
