@@ -37,7 +37,6 @@ UNTESTED = {
     "logtrigger/cli/ask.py": "every test of a command that asks the daemon tries it",
     "logtrigger/cli/ban.py": "tried by tests/cli/test_bans.py",
     "logtrigger/cli/resume.py": "tried by tests/cli/test_pause.py",
-    "logtrigger/cli/top.py": "tried by tests/top/test_app.py",
     "logtrigger/cli/unban.py": "tried by tests/cli/test_bans.py",
     "logtrigger/config/actionkinds.py": "tried by tests/config/test_actions.py",
     "logtrigger/config/ecssamples.py": "tried by tests/config/test_ecs.py and tests/ecs/test_datasets.py",

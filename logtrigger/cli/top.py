@@ -23,7 +23,7 @@ def top(context: click.Context, path: Path | None, socket: Path | None) -> None:
     q quit.
     """
     if find_spec("textual") is None:
-        click.echo("top needs the package textual (install logtrigger[top])", err=True)
+        click.echo("top needs the package textual (pip install textual)", err=True)
         context.exit(ask.WRONG)
     with ask.daemon(context, path, socket) as daemon:  # which says why where nobody answers
         where = daemon.path

@@ -144,7 +144,7 @@ class Top(App[None]):
             (status,) = self._asked.rows("status")
             look = Look(self._clock(), status, self._asked.rows("rules"), self._asked.rows("bans", most=_BANS))
         except (NoDaemon, No, Refused) as error:
-            self.call_from_thread(self._tell, f"{error}; trying again")
+            self.call_from_thread(self._tell, f"trying again: {error}")
             return
         self.call_from_thread(self._show, look)
 
@@ -166,17 +166,17 @@ class Top(App[None]):
         self._fill("#bans", self.figures.bans(self._wanted))
 
     def _fill(self, name: str, rows: Sequence[tuple[str, ...]]) -> None:
-        """Show these rows; the cursor stays on what it was on."""
+        """Show these rows; the cursor stays on what it was on, or where that was."""
         table = self.query_one(name, DataTable)
         if not table.columns or self._shown.get(name) == rows:
             return
-        chosen = self._under_cursor.pop(name, "") or _chosen(table)
+        chosen, row_before = self._under_cursor.pop(name, "") or _chosen(table), table.cursor_row
         self._shown[name] = rows
         table.clear()
         for row in rows:
             first = _cut(row[0], max(_LEAST, self._width - _BESIDE)) if name == "#rules" else row[0]
             table.add_row(*(Text(safe_text(cell)) for cell in (first, *row[1:])), key=row[0])
-        at = next((index for index, row in enumerate(rows) if row[0] == chosen), 0)
+        at = next((index for index, row in enumerate(rows) if row[0] == chosen), min(row_before, len(rows) - 1))
         if rows:
             table.move_cursor(row=at, animate=False)
 

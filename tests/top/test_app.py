@@ -86,6 +86,22 @@ def test_rules_and_bans_are_shown_and_keys_work(tmp_path: Path) -> None:
         assert ask(one, "bans").stdout.count("192.0.2.7") == 0
 
 
+def test_the_cursor_stays_where_a_ban_was_lifted(tmp_path: Path) -> None:
+    """Nobody lifts two by pressing a key twice at the wrong moment."""
+    with asked(tmp_path) as one:
+        one.configure(banning(one), NO_FIREWALL)
+        assert ask(one, "reload").exit_code == 0
+        one.write(*(f"ban 203.0.113.{number}" for number in range(5)))
+
+        async def act(app: Any, pilot: Any, until: Any) -> None:
+            await until(lambda: len(rows(app, "#bans")) == 5)
+            await pilot.press("tab", "down", "down", "u")
+            await until(lambda: [row[0][-1] for row in rows(app, "#bans")] == ["4", "3", "1", "0"])
+            assert app.query_one("#bans").cursor_row == 2
+
+        drive(one, act)
+
+
 def test_long_names_leave_room_for_figures(tmp_path: Path) -> None:
     name = "a-rule-with-a-very-long-name-that-" * 2 + "ends"
     with asked(tmp_path) as one:
