@@ -13,9 +13,8 @@ from logtrigger.absence import Absences
 from logtrigger.counters import Counters
 from logtrigger.fill import Absence, Fill, Reading
 from logtrigger.headers import Stamps
-from logtrigger.matcher import Hit, LiteralMatcher, Matcher, line_ends
+from logtrigger.matcher import Hit, LiteralMatcher, Matcher, Owner, line_ends
 from logtrigger.model import Chunk, Event, Trigger
-from logtrigger.patterns.pattern import Pattern
 from logtrigger.places import Look, nowhere
 from logtrigger.recognise import KEY_JOINT, Line, Recogniser
 from logtrigger.repeats import Repeats
@@ -28,7 +27,7 @@ from logtrigger.ways import Headed
 _BULK_FROM = 4096  # bytes of lines that are worth being looked at rule by rule
 _OWN_MARK = OWN_PROGRAM.encode("ascii")
 
-MatcherFactory = Callable[[Sequence[Sequence[Pattern]]], Matcher]
+MatcherFactory = Callable[[Sequence[Owner]], Matcher]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ class _Lane:
 
     def __init__(self, watches: Sequence[Watch], build: MatcherFactory, *, every_source: bool) -> None:
         self.watches = watches
-        self.matcher = build([watch.rule.patterns for watch in watches])
+        self.matcher = build([Owner(watch.rule.patterns, watch.rule.programs) for watch in watches])
         self.order = {watch.rule.name: index for index, watch in enumerate(watches)}
         self.asks_for_senders = any(watch.rule.senders for watch in watches)
         # Of a replay those that are told of absences, in the time of the logs.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cache
 from typing import NamedTuple
 
 from logtrigger import timestamps
@@ -64,6 +65,7 @@ _SECOND = re.compile(rb".{13}([0-5][0-9]) \Z")
 _BSD_STAMP = re.compile(rb"[A-Z][a-z]{2} [ 0-3][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2} \Z")
 _ISO_STAMP = re.compile(timestamps.ISO + rb" \Z")
 _MOST_STAMPS = 4096
+_MOST_OTHERS = 200  # lines of a chunk with other headers than most
 # Beginnings of lines, as long as _BSD_LENGTH, that tell the whole of a time: nothing behind them could be a part of it.
 _CLOCK = rb" [0-9]{2}:[0-9]{2}:[0-9]{2}"
 _WHOLE_TIME = re.compile(
@@ -85,6 +87,27 @@ def usual_tag(programs: Iterable[str], longest_pid: int = 32) -> bytes:
 def other_tag(programs: Iterable[str], longest_pid: int = 32) -> bytes:
     """The same of any program but these."""
     return rb"(?!(?:" + _names(programs) + rb")[\[:])" + usual_tag((), longest_pid)
+
+
+@cache
+def _program() -> re.Pattern[bytes]:
+    """For a line of the commonest headers its program, else the line. Compiled when it is asked for first."""
+    time = rb"(?:[A-Z][a-z]{2} [ 0-3][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2}|" + timestamps.ISO + rb")"
+    tag = rb"(?!-[:\[])([^\s:\[\]]{1,128})(?:\[[^\]\s]{0,32}\])?: "
+    return re.compile(rb"^(?:(?:<[0-9]{1,3}>)?" + time + rb" [^\s:\[\]]{1,255} " + tag + rb"|(.*))", re.MULTILINE)
+
+
+def programs_in(data: bytes) -> set[str] | None:
+    """The programs that lines' headers name, as `parse` finds them; None: that would take too long to tell."""
+    first = _program().match(data)
+    if first is None or not first[1]:
+        return None
+    found = set(_program().findall(data))
+    others = [line for name, line in found if not name]
+    if len(others) > _MOST_OTHERS:
+        return None
+    named = {parse(line).program for line in others}
+    return {program for program in named if program} | {name.decode("utf-8", "replace") for name, _ in found if name}
 
 
 def _names(programs: Iterable[str]) -> bytes:

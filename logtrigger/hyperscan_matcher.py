@@ -20,7 +20,7 @@ from typing import Any
 
 from logtrigger import sealed
 from logtrigger.digests import blake2b
-from logtrigger.matcher import Hit, distinct, every_line, line_ends
+from logtrigger.matcher import Hit, Owner, distinct, every_line, line_ends
 from logtrigger.patterns.pattern import Pattern
 
 _MAGIC = b"logtrigger patterns 1\n"
@@ -37,15 +37,15 @@ class HyperscanMatcher:
     """Raises ImportError where hyperscan is not installed, ValueError where it cannot compile the patterns.
 
     Args:
-        owners: the patterns of each owner.
+        owners: whose lines are looked for.
         cache: a file for the compiled patterns; None: compile each time.
         keep: write that file where it is missing or for other patterns.
     """
 
-    def __init__(self, owners: Sequence[Sequence[Pattern]], cache: Path | None = None, *, keep: bool = True) -> None:
+    def __init__(self, owners: Sequence[Owner], cache: Path | None = None, *, keep: bool = True) -> None:
         hyperscan: Any = import_module("hyperscan")
-        self._always = [owner for owner, patterns in enumerate(owners) if not all(pattern.coarse for pattern in patterns)]
-        searched = [(o, p) for o, patterns in enumerate(owners) if o not in self._always for p in patterns]
+        self._always = [number for number, owner in enumerate(owners) if not all(pattern.coarse for pattern in owner.patterns)]
+        searched = [(n, p) for n, owner in enumerate(owners) if n not in self._always for p in owner.patterns]
         self._owner = [owner for owner, _ in searched]
         self._to_end = [pattern.coarse.endswith("]*$") for _, pattern in searched]  # found where the line ends
         self._count = len(searched)
@@ -184,9 +184,9 @@ def _compiled(expressions: Sequence[Expression]) -> bytes:
     return done.stdout
 
 
-def cache_of(folder: Path, owners: Sequence[Sequence[Pattern]]) -> Path:
+def cache_of(folder: Path, owners: Sequence[Owner]) -> Path:
     """The file that holds these patterns compiled, in a folder of ours."""
-    facts = repr([[(pattern.coarse, pattern.nocase) for pattern in patterns] for patterns in owners])
+    facts = repr([[(pattern.coarse, pattern.nocase) for pattern in owner.patterns] for owner in owners])
     return folder / f"patterns-{blake2b(facts.encode(), digest_size=6).hexdigest()}{_SUFFIX}"
 
 

@@ -8,11 +8,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
+from logtrigger.gates import Gates, Need
 from logtrigger.patterns.pattern import Pattern
 
+_MANY = 40  # texts of which most cannot be in a chunk
+_GATED_FROM = 16_384  # bytes of a chunk in which looking for a text takes longer than thinking about it
+
 Hit = tuple[int, int, int]  # begin and end of a line in the chunk (without its line end), index of a pattern's owner
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose lines are looked for: those that one of these patterns matches, of these programs only (none: of any)."""
+
+    patterns: Sequence[Pattern]
+    programs: frozenset[str] = frozenset()
 
 
 class Matcher(Protocol):
@@ -31,24 +44,30 @@ class Matcher(Protocol):
 class LiteralMatcher:
     """Looks for each pattern's longest literal text: quick wherever Python runs."""
 
-    def __init__(self, owners: Sequence[Sequence[Pattern]]) -> None:
+    def __init__(self, owners: Sequence[Owner]) -> None:
         exact: dict[bytes, list[int]] = {}
         folded: dict[bytes, list[int]] = {}
+        needed: dict[bytes, list[tuple[Sequence[bytes], frozenset[str]]]] = {}
         self._always: list[int] = []
-        for owner, patterns in enumerate(owners):
-            if any(not pattern.literal for pattern in patterns):
-                self._always.append(owner)
+        for number, owner in enumerate(owners):
+            if any(not pattern.literal for pattern in owner.patterns):
+                self._always.append(number)
                 continue
-            for pattern in patterns:
+            for pattern in owner.patterns:
                 found = (folded if pattern.nocase else exact).setdefault(pattern.literal, [])
-                if owner not in found:
-                    found.append(owner)
+                if number not in found:
+                    found.append(number)
+                if not pattern.nocase:
+                    programs = owner.programs or frozenset({pattern.tag.decode("utf-8", "replace")} if pattern.tag else ())
+                    needed.setdefault(pattern.literal, []).append((pattern.literals, programs))
         self._exact = list(exact.items())
+        needs = [_need(text, some) for text, some in needed.items()]
+        self._gates = Gates(needs) if len(needs) >= _MANY else None
         self._folded = [(re.compile(re.escape(text), re.IGNORECASE), found) for text, found in folded.items()]
 
     def scan(self, data: bytes) -> Iterable[Hit]:
         hits: set[Hit] = set()
-        for literal, owners in self._exact:
+        for literal, owners in self._possible(data):
             at = data.find(literal)
             while at >= 0:
                 begin, end = data.rfind(b"\n", 0, at) + 1, data.find(b"\n", at)
@@ -66,7 +85,7 @@ class LiteralMatcher:
     def lines(self, data: bytes) -> Mapping[int, list[int]]:
         found: dict[int, list[int]] = {}
         find = data.find
-        for literal, owners in self._exact:
+        for literal, owners in self._possible(data):
             ends: list[int] = []
             at = find(literal)
             while at >= 0:
@@ -82,6 +101,17 @@ class LiteralMatcher:
         for owner in self._always if data else ():
             found.setdefault(owner, []).extend(line_ends(data))
         return {owner: distinct(ends) for owner, ends in found.items()}
+
+    def _possible(self, data: bytes) -> list[tuple[bytes, list[int]]]:
+        """The texts that may be of use in a chunk."""
+        if self._gates is None or len(data) < _GATED_FROM:
+            return self._exact
+        return [self._exact[number] for number in self._gates.open(data)]
+
+
+def _need(text: bytes, some: Sequence[tuple[Sequence[bytes], frozenset[str]]]) -> Need:
+    programs = [programs for _, programs in some]
+    return Need(text, [literals for literals, _ in some], frozenset().union(*programs) if all(programs) else frozenset())
 
 
 def distinct(ends: Iterable[int]) -> list[int]:

@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from logtrigger.engine import MatcherFactory
-from logtrigger.matcher import LiteralMatcher, Matcher
-from logtrigger.patterns.pattern import Pattern
+from logtrigger.matcher import LiteralMatcher, Matcher, Owner
 
 CHOICE = "LOGTRIGGER_ENGINE"  # environment variable: "python" keeps to what needs no compiled package
 
@@ -25,7 +24,7 @@ def fastest(
         report: told, with a debug level, where Hyperscan is installed and of no use.
     """
 
-    def build(owners: Sequence[Sequence[Pattern]]) -> Matcher:
+    def build(owners: Sequence[Owner]) -> Matcher:
         if os.environ.get(CHOICE) == "python":
             return LiteralMatcher(owners)
         try:

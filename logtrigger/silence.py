@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from logtrigger import headers
 from logtrigger.addresses import AddressSet
-from logtrigger.matcher import LiteralMatcher
+from logtrigger.matcher import LiteralMatcher, Owner
 from logtrigger.model import Chunk
 from logtrigger.patterns.form import Form, Literal
 from logtrigger.patterns.pattern import Pattern
@@ -141,7 +141,7 @@ def _meant(by: _Anyone | _AnyWording, known: Sequence[Recogniser], data: bytes) 
 
 def _hits(patterns: Sequence[Pattern], data: bytes) -> Iterator[tuple[int, int]]:
     if patterns:
-        yield from ((begin, end) for begin, end, _ in LiteralMatcher([patterns]).scan(data))
+        yield from ((begin, end) for begin, end, _ in LiteralMatcher([Owner(patterns)]).scan(data))
 
 
 def _behind_tag(pattern: Pattern) -> Pattern:

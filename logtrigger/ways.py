@@ -156,7 +156,7 @@ class Ways:
         """None: each line must be looked at. Lines of our own program are never found where the rule is not for them."""
         anchors = {pattern.anchor for pattern in rule.patterns}
         if anchors == {"tag"}:
-            tags = {pattern.tag.decode("latin-1") for pattern in rule.patterns}
+            tags = {pattern.tag.decode("utf-8", "replace") for pattern in rule.patterns}
             if "" in tags or not tags <= (rule.programs or tags - {self._own_program}):
                 return None
             return self._headed(rule, headers.USUAL_HEAD, b"", tags)

@@ -289,3 +289,20 @@ def test_iso_stamps(end: bytes) -> None:
 def test_usual_head_finds_the_commonest_headers(header: str) -> None:
     """Which many lines have: files', and those that syslog daemons forward."""
     assert re.match(headers.USUAL_HEAD + headers.usual_tag(["sshd"]), header.encode())
+
+
+@pytest.mark.parametrize("header", [sample[0] for sample in SAMPLES])
+@pytest.mark.parametrize("message", ["x", "sshd[9]: x", "h sshd: x", "Nov 14 22:00:01 h sshd: x"])
+def test_programs_in_lines_are_those_of_their_headers(header: str, message: str) -> None:
+    line = (header + message).encode()
+    assert headers.programs_in(line + b"\n") in (None, {parse(line).program} - {None})
+    usual = b"Nov 14 22:00:01 h cron: x\n"
+    assert headers.programs_in(usual + line + b"\n" + usual) == {"cron", parse(line).program} - {None}
+
+
+def test_programs_are_not_told_where_that_takes_long() -> None:
+    usual = b"Nov 14 22:00:01 h cron[7]: x\n"
+    assert headers.programs_in(usual * 500 + b"x\n" * 500) == {"cron"}
+    assert headers.programs_in(usual + b"".join(b"%d\n" % number for number in range(500))) is None
+    assert headers.programs_in(b"x\n" + usual) is None
+    assert headers.programs_in(b"") is None

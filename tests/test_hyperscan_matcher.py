@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from logtrigger import hyperscan_matcher, patterns
 from logtrigger.engine import Engine
 from logtrigger.hyperscan_matcher import HyperscanMatcher, cache_of
-from logtrigger.matcher import LiteralMatcher
+from logtrigger.matcher import LiteralMatcher, Owner
 from logtrigger.model import Chunk, Trigger
 from logtrigger.patterns import scanf
 from logtrigger.patterns.pattern import Pattern
@@ -42,7 +42,7 @@ LINES = st.lists(st.lists(st.sampled_from(WORDS), max_size=6).map(b"".join), max
 
 
 @st.composite
-def scenes(draw: st.DrawFn) -> tuple[list[list[Pattern]], bytes]:
+def scenes(draw: st.DrawFn) -> tuple[list[Owner], bytes]:
     """Patterns of some owners, and lines likely to have something to do with them, as whole lines."""
     owners, lines = list[list[Pattern]](), draw(LINES)
     for _ in range(draw(st.integers(0, 4))):
@@ -52,20 +52,24 @@ def scenes(draw: st.DrawFn) -> tuple[list[list[Pattern]], bytes]:
             parts, line = draw(readings())
             owners[-1].append(compiled(parts, nocase=draw(st.booleans())))
             lines.insert(draw(st.integers(0, len(lines))), draw(st.sampled_from([line, line.swapcase()])))
-    return owners, b"".join(line.replace(b"\n", b"") + b"\n" for line in lines)
+    return [Owner(some) for some in owners], b"".join(line.replace(b"\n", b"") + b"\n" for line in lines)
 
 
-def matches(owners: Sequence[Sequence[Pattern]], data: bytes) -> set[tuple[int, int, int]]:
+def matches(owners: Sequence[Owner], data: bytes) -> set[tuple[int, int, int]]:
     """Line by line and pattern by pattern."""
     found, begin = set(), 0
     for line in data.split(b"\n")[:-1]:
         end = begin + len(line)
-        found |= {(begin, end, o) for o, some in enumerate(owners) if any(p.match(data, begin, end) is not None for p in some)}
+        found |= {
+            (begin, end, number)
+            for number, owner in enumerate(owners)
+            if any(p.match(data, begin, end) is not None for p in owner.patterns)
+        }
         begin = end + 1
     return found
 
 
-def in_this_process(owners: Sequence[Sequence[Pattern]]) -> HyperscanMatcher:
+def in_this_process(owners: Sequence[Owner]) -> HyperscanMatcher:
     """As the daemon would have it, but quicker to make."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hyperscan_matcher, "_compiled", hyperscan_matcher._compile_here)
@@ -81,8 +85,8 @@ def by_owner(hits: Iterable[tuple[int, int, int]]) -> dict[int, list[int]]:
 
 @settings(max_examples=400)
 @given(scenes())
-@example(([[scanf.compile("a %s b", ["x:word"])]], b"a \xc3\x85 b\n"))
-def test_every_true_match_is_a_hit(scene: tuple[list[list[Pattern]], bytes]) -> None:
+@example(([Owner([scanf.compile("a %s b", ["x:word"])])], b"a \xc3\x85 b\n"))
+def test_every_true_match_is_a_hit(scene: tuple[list[Owner], bytes]) -> None:
     """By line, then by owner, each once; and what is hit is a whole line."""
     owners, data = scene
     matcher = in_this_process(owners)
@@ -97,7 +101,7 @@ def test_every_true_match_is_a_hit(scene: tuple[list[list[Pattern]], bytes]) -> 
 @settings(max_examples=100)
 @given(scenes(), st.data(), st.booleans())
 def test_matcher_for_some_owners_finds_what_the_whole_finds_for_them(
-    scene: tuple[list[list[Pattern]], bytes], draw: st.DataObject, compiled_anew: bool
+    scene: tuple[list[Owner], bytes], draw: st.DataObject, compiled_anew: bool
 ) -> None:
     owners, data = scene
     some = draw.draw(st.lists(st.sampled_from(range(len(owners))), unique=True).map(sorted)) if owners else []
@@ -108,16 +112,16 @@ def test_matcher_for_some_owners_finds_what_the_whole_finds_for_them(
     assert found == [(begin, end, some.index(owner)) for begin, end, owner in whole.scan(data) if owner in some]
 
 
-def triggers(rules: Sequence[Rule], data: bytes, build: Callable[[Sequence[Sequence[Pattern]]], Any]) -> list[Trigger]:
+def triggers(rules: Sequence[Rule], data: bytes, build: Callable[[Sequence[Owner]], Any]) -> list[Trigger]:
     config = Settings(path=Path("rules.conf"), state=Path("state.db"), rules=tuple(rules))
     return list(Engine(config, every_source=True, build=build).feed(Chunk("", "", "", 0, len(data), data), 1_700_000_000.0))
 
 
 @settings(max_examples=200)
 @given(scenes())
-def test_engine_comes_to_the_same_with_either_matcher(scene: tuple[list[list[Pattern]], bytes]) -> None:
+def test_engine_comes_to_the_same_with_either_matcher(scene: tuple[list[Owner], bytes]) -> None:
     owners, data = scene
-    rules = [replace(rule("x", name=f"r{number}"), patterns=tuple(some)) for number, some in enumerate(owners)]
+    rules = [replace(rule("x", name=f"r{number}"), patterns=tuple(owner.patterns)) for number, owner in enumerate(owners)]
     assert triggers(rules, data, in_this_process) == triggers(rules, data, LiteralMatcher)
 
 
@@ -126,7 +130,7 @@ def test_engine_comes_to_the_same_with_either_matcher(scene: tuple[list[list[Pat
 )
 def test_place_in_a_chunk_does_not_matter(pattern: str, line: str) -> None:
     """Some versions of the library lose what stands at some distance from the beginning or the end."""
-    owners = [[scanf.compile(pattern)]]
+    owners = [Owner([scanf.compile(pattern)])]
     matcher = HyperscanMatcher(owners)
     for before in range(130):
         for lead in ("x" * before + " ", "x\n" * before, "a " + "x" * before + " "):
@@ -136,17 +140,19 @@ def test_place_in_a_chunk_does_not_matter(pattern: str, line: str) -> None:
 
 def test_lines_that_nobody_wants_are_no_hits() -> None:
     """Not even those that have a pattern's longest text, and lack the rest: that is what makes it quick."""
-    matcher = HyperscanMatcher([[scanf.compile("Failed password for %s port %d")], [scanf.compile("accepted", nocase=True)]])
+    matcher = HyperscanMatcher(
+        [Owner([scanf.compile("Failed password for %s port %d")]), Owner([scanf.compile("accepted", nocase=True)])]
+    )
     data = b"one\nFailed password for x port 1\nACCEPTED\nFailed password for x\nFailed password for x port 1 y\n"
     assert list(matcher.scan(data)) == [(4, 32, 0), (33, 41, 1)]
 
 
 def test_no_pattern_no_hit() -> None:
     assert list(HyperscanMatcher([]).scan(b"a\n")) == []
-    assert list(HyperscanMatcher([[scanf.compile("a")]]).scan(b"")) == []
+    assert list(HyperscanMatcher([Owner([scanf.compile("a")])]).scan(b"")) == []
 
 
-OWNERS = [[scanf.compile("a%s")], [scanf.compile("b", nocase=True)]]
+OWNERS = [Owner([scanf.compile("a%s")]), Owner([scanf.compile("b", nocase=True)])]
 DATA, HITS = b"ax\nB\n", [(0, 2, 0), (3, 4, 1)]
 
 
@@ -187,7 +193,7 @@ def test_cache_may_be_read_only(cache: Path, compilations: list[list[str]]) -> N
 def test_many_patterns_are_compiled_in_a_process_of_their_own(cache: Path, compilations: list[list[str]]) -> None:
     """A few are compiled here where nothing is kept: the program will soon end."""
     for count in (50, 51):
-        HyperscanMatcher([[scanf.compile(f"{number} a")] for number in range(count)], cache, keep=False)
+        HyperscanMatcher([Owner([scanf.compile(f"{number} a")]) for number in range(count)], cache, keep=False)
         assert len(compilations) == count - 50
 
 
@@ -197,7 +203,8 @@ def test_cache_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
 
 
 def test_other_patterns_have_another_file(tmp_path: Path) -> None:
-    others = [OWNERS[:1], [OWNERS[0], [scanf.compile("b")]], [[*OWNERS[0], *OWNERS[1]]], [*reversed(OWNERS)]]
+    joined = Owner([*OWNERS[0].patterns, *OWNERS[1].patterns])
+    others = [OWNERS[:1], [OWNERS[0], Owner([scanf.compile("b")])], [joined], [*reversed(OWNERS)]]
     assert len({cache_of(tmp_path, owners) for owners in [OWNERS, *others]}) == 5
 
 
@@ -254,7 +261,7 @@ def test_cache_of_somebody_else_is_not_used(
 
 
 def test_cache_for_other_patterns_is_not_used(cache: Path, compilations: list[list[str]]) -> None:
-    HyperscanMatcher([[scanf.compile("c%s")], OWNERS[1]], cache)
+    HyperscanMatcher([Owner([scanf.compile("c%s")]), OWNERS[1]], cache)
     assert list(HyperscanMatcher(OWNERS, cache).scan(DATA)) == HITS
     assert len(compilations) == 2
 
@@ -323,7 +330,7 @@ class Odd:
 def test_expression_that_hyperscan_refuses(coarse: str, said: str, cache: Path) -> None:
     odd: Any = Odd(coarse)
     with pytest.raises(ValueError, match=said):
-        HyperscanMatcher([[odd]], cache)
+        HyperscanMatcher([Owner([odd])], cache)
     assert not cache.exists()
 
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from logtrigger import hyperscan_matcher
-from logtrigger.matcher import LiteralMatcher
+from logtrigger.matcher import LiteralMatcher, Owner
 from logtrigger.matchers import CHOICE, fastest, user_cache
 from logtrigger.patterns import scanf
 
-OWNERS = [[scanf.compile("a%s")]]
+OWNERS = [Owner([scanf.compile("a%s")])]
 HITS = [(2, 4, 0)]
 
 

@@ -20,7 +20,7 @@ from logtrigger.cli import print_no_more
 from logtrigger.durations import amount
 from logtrigger.errors import PatternError, Place, SourceError
 from logtrigger.explain import Miss, Misses
-from logtrigger.matcher import LiteralMatcher
+from logtrigger.matcher import LiteralMatcher, Owner
 from logtrigger.model import Chunk
 from logtrigger.parallel import Pool, WorkerError
 from logtrigger.patterns.form import Conversion, Element, Form
@@ -156,7 +156,7 @@ class _Trial:
         self.matched = 0
         self.lines = 0
         self._pattern = pattern
-        self._matcher = LiteralMatcher([[pattern]])
+        self._matcher = LiteralMatcher([Owner([pattern])])
         self._text_of = text_of
         self._misses = misses
         self._is_over = False

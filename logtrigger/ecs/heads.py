@@ -54,7 +54,7 @@ class Heads:
             names = b"|".join(re.escape(name.encode()) for name in sorted(self._programs)) or b"(?!)"
         # Whether a line names one of them somewhere; None: any will do.
         self._names = None if programs is None else re.compile(names).search
-        # As headers.quick_head: what this finds, headers.parse finds too.
+        # As headers.USUAL_HEAD: what this finds, headers.parse finds too.
         self._quick = re.compile(
             rb"(?:<([0-9]{1,3})>)?(" + _SYSLOG_TIME + rb") ([^\s:\[\]]{1,255}) (" + names + rb")(?:\[([^\]\s]{0,32})\])?: "
         ).match

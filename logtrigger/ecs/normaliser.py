@@ -12,7 +12,7 @@ from logtrigger.ecs.document import Shape
 from logtrigger.ecs.heads import Head, Heads
 from logtrigger.ecs.mapping import Dataset, Event, Mapping
 from logtrigger.engine import MatcherFactory
-from logtrigger.matcher import LiteralMatcher
+from logtrigger.matcher import LiteralMatcher, Owner
 from logtrigger.places import Look
 
 _WHITE = b" \t\r\f\v"
@@ -54,7 +54,7 @@ class Normaliser:
     ) -> None:
         behind = None if look is places.nowhere else ecs_places.behind(look)
         self._candidates = [_Candidate(d, event, behind) for d in mapping.datasets for event in d.events]
-        self._matcher = build([candidate.event.patterns for candidate in self._candidates])
+        self._matcher = build([Owner(candidate.event.patterns) for candidate in self._candidates])
         programs = {program for dataset in mapping.datasets for program in dataset.programs}
         self._of_program = {name: tuple(d.name for d in mapping.datasets if name in d.programs) for name in programs}
         anybody = [dataset for dataset in mapping.datasets if not dataset.programs]

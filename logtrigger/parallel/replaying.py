@@ -12,6 +12,7 @@ from operator import itemgetter
 from typing import Any
 
 from logtrigger.engine import MatcherFactory
+from logtrigger.matcher import Owner
 from logtrigger.parallel.frames import READ, Once, pass_on, taken
 from logtrigger.parallel.processes import death, end, forked, interrupts_later
 from logtrigger.parallel.shares import share_of, shared_out, weigh
@@ -34,7 +35,7 @@ def replay(
         OSError: a log cannot be read; its filename says which.
         WorkerError: a process died.
     """
-    matcher = build([rule.patterns for rule in settings.rules])
+    matcher = build([Owner(rule.patterns, rule.programs) for rule in settings.rules])
     task = Task(settings, range(len(settings.rules)), logs, now, form, build)
     shares = shared_out(settings, weigh(task, matcher), jobs) if jobs > 1 else []
     if len(shares) < 2:

@@ -147,7 +147,8 @@ class Form:
         kept = [e for e in elements if isinstance(e, Conversion) and e.name]
         self.fields = tuple(c.name for c in kept)
         self.types = tuple(c.kind.name for c in kept)
-        self.literal = max((e.text for e in elements if isinstance(e, Literal)), key=len, default=b"")
+        self.literals = tuple(e.text for e in elements if isinstance(e, Literal))
+        self.literal = max(self.literals, key=len, default=b"")
         self.normalisers = tuple(c.kind.normalise for c in kept)
         self._normalise = [(i, normalise) for i, normalise in enumerate(self.normalisers) if normalise]
         self._blocks, self._gaps = _cut(elements)

@@ -45,6 +45,10 @@ class Pattern(Protocol):
         """The longest text every matching line contains; b"" where there is none."""
 
     @property
+    def literals(self) -> Sequence[bytes]:
+        """All the texts that are known to be in every matching line."""
+
+    @property
     def coarse(self) -> str:
         """An expression that every matching line matches, Latin-1 for bytes, without lookaround; "": none is known."""
 

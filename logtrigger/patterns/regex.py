@@ -80,7 +80,7 @@ class RegexPattern:
         text: str,
         groups: Sequence[_Group],
         expression: Any,
-        literal: bytes,
+        literals: Sequence[bytes],
         nocase: bool,
         backtracking: _Backtracking | None,
         anchor: Anchor = "",
@@ -88,8 +88,9 @@ class RegexPattern:
         self.text = text
         self.anchor = anchor
         self.nocase = nocase
-        self.literal = literal
-        self.coarse = re.escape(literal.decode("latin-1"))
+        self.literals = literals
+        self.literal = max(literals, key=len, default=b"")
+        self.coarse = re.escape(self.literal.decode("latin-1"))
         self.backtracks = backtracking.why if backtracking else ""
         self.longest = backtracking.longest if backtracking else None
         self.fields = tuple(group.name for group in groups)
@@ -158,13 +159,13 @@ def compile(text: str, fields: Sequence[str] = (), *, nocase: bool = False, anch
     source = _for_bytes(from_beginning(text) if anchor else text)
     linear, why = _linear(source, nocase)
     if linear is not None:
-        return RegexPattern(text, groups, linear, _literal(source), nocase, None, anchor)
+        return RegexPattern(text, groups, linear, _literals(source), nocase, None, anchor)
     try:
         backtracking = _Backtracking(why, *judge(source, text, expression.flags))
     except PatternError as error:
         other = "pip install google-re2" if why == _NO_RE2 else f"write it for RE2: {why}"
         raise PatternError(error.fault, f"{error.remedy}; or {other}", error.column) from None
-    return RegexPattern(text, groups, re.compile(source, expression.flags), _literal(source), nocase, backtracking, anchor)
+    return RegexPattern(text, groups, re.compile(source, expression.flags), _literals(source), nocase, backtracking, anchor)
 
 
 def from_beginning(text: str) -> str:
@@ -263,12 +264,12 @@ def _linear(source: bytes, nocase: bool) -> tuple[Any, str]:
         return None, f"RE2 cannot run it: {reason.decode() if isinstance(reason, bytes) else reason}"
 
 
-def _literal(source: bytes) -> bytes:
-    """The longest text that every match contains, as far as it is easily told; empty where it is not."""
+def _literals(source: bytes) -> Sequence[bytes]:
+    """The texts that every match contains, as far as they are easily told."""
     tree = _parser.parse(source)
     if tree.state.flags & re.IGNORECASE:
-        return b""
-    return max("".join(_runs(tree)).encode("latin-1").split(b"\0"), key=len)
+        return ()
+    return tuple(filter(None, "".join(_runs(tree)).encode("latin-1").split(b"\0")))
 
 
 def _runs(tree: Any) -> Iterator[str]:

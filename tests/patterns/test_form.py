@@ -188,13 +188,14 @@ def test_neighbouring_lines_change_nothing(reading: tuple[list[Part], bytes], be
 
 @settings(max_examples=300)
 @given(readings(), st.booleans())
-def test_every_match_holds_the_literal(reading: tuple[list[Part], bytes], nocase: bool) -> None:
+def test_every_match_holds_the_literals(reading: tuple[list[Part], bytes], nocase: bool) -> None:
     """`literal` stands in every matching line: that is what lines are looked for by."""
     parts, line = reading
     form = compiled(parts, nocase=nocase)
     line = line.swapcase() if nocase else line
     if form.match(line, 0, len(line)) is not None:
-        assert (form.literal.lower() in line.lower()) if nocase else form.literal in line
+        for literal in (form.literal, *form.literals):
+            assert (literal.lower() in line.lower()) if nocase else literal in line
 
 
 @pytest.mark.parametrize(

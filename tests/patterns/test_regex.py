@@ -184,15 +184,22 @@ def test_same_answers_with_re2_and_without(text: str, line: bytes, nocase: bool)
     fast, slow = (let_through(text, nocase=nocase, with_re2=with_re2) for with_re2 in (True, False))
     assert slow.backtracks
     assert fast.match(line, 0, len(line)) == slow.match(line, 0, len(line))
-    assert (fast.literal, fast.coarse, fast.fields, fast.types) == (slow.literal, slow.coarse, slow.fields, slow.types)
+    assert (fast.literal, fast.literals, fast.coarse, fast.fields, fast.types) == (
+        slow.literal,
+        slow.literals,
+        slow.coarse,
+        slow.fields,
+        slow.types,
+    )
 
 
 @settings(max_examples=500)
 @given(named(), LINES, st.booleans())
-def test_every_match_holds_the_literal(text: str, line: bytes, nocase: bool) -> None:
+def test_every_match_holds_the_literals(text: str, line: bytes, nocase: bool) -> None:
     form = let_through(text, nocase=nocase)
     if form.match(line, 0, len(line)) is not None:
-        assert form.literal.lower() in line.lower() if nocase else form.literal in line
+        for literal in (form.literal, *form.literals):
+            assert literal.lower() in line.lower() if nocase else literal in line
 
 
 @settings(max_examples=200)
