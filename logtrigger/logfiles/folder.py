@@ -21,7 +21,7 @@ class Folder:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        os.makedirs(path, FOLDER_MODE, exist_ok=True)
+        _make(path)
         self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     def close(self) -> None:
@@ -68,6 +68,16 @@ class Folder:
         return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
 
 
+def _make(path: str) -> None:
+    """The folder and those around it, where they are missing; a umask would keep their group out."""
+    if not os.path.isdir(path):
+        above = os.path.dirname(path)
+        if above != path:
+            _make(above)
+        os.mkdir(path, FOLDER_MODE)
+        os.chmod(path, FOLDER_MODE)
+
+
 def _enter(fd: int, name: str) -> int:
     try:
         return os.open(name, _FOLDER, dir_fd=fd)
@@ -87,5 +97,5 @@ def _append(fd: int, name: str) -> int:
         file = os.open(name, _FILE, dir_fd=fd)
     if not stat.S_ISREG(os.fstat(file).st_mode):
         os.close(file)
-        raise OSError(0, "is no regular file")
+        raise OSError(errno.EINVAL, "is no regular file")
     return file

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 
-from logtrigger.actions.senders.base import MESSAGE, Unreachable, values
+from logtrigger.actions.senders.base import MESSAGE, Refused, Unreachable, values
 from logtrigger.logfiles.folder import Folder
 from logtrigger.logfiles.names import Template as Path
 from logtrigger.model import Trigger
 from logtrigger.templates import Template, unbroken
+
+# Something other than a file, or than a folder, stands under a name: a link, a folder, a FIFO (open(2)).
+OBSTACLES = frozenset({errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENXIO, errno.EINVAL})
 
 
 class LogFile:
@@ -24,7 +29,6 @@ class LogFile:
 
     def __init__(self, path: Path, text: Template = MESSAGE) -> None:
         self._path, self._text = path, text
-        self._folder: Folder | None = None
 
     def send(self, triggers: Sequence[Trigger]) -> str:
         for trigger in triggers:
@@ -38,17 +42,16 @@ class LogFile:
         return self._text.render(values(trigger), unbroken)
 
     def close(self) -> None:
-        if self._folder is not None:
-            self._folder.close()
-            self._folder = None
+        """Nothing is kept open: what is renamed, or removed and made anew, is noticed with the next line."""
 
     def _append(self, names: tuple[str, ...], text: str) -> None:
         try:
-            if self._folder is None:
-                self._folder = Folder(self._path.folder)
-            self._folder.append(names, text.encode("utf-8", "replace"))
+            with closing(Folder(self._path.folder)) as folder:
+                folder.append(names, text.encode("utf-8", "replace"))
         except OSError as error:
-            raise Unreachable(f"{self._path.folder}/{'/'.join(names)}: {error.strerror or error}") from None
+            fault = f"{self._path.folder}/{'/'.join(names)}: {error.strerror or error}"
+            # Whoever may choose a name must not choose one that holds up the lines for all other files.
+            raise (Refused if self._path.fields and error.errno in OBSTACLES else Unreachable)(fault) from None
 
 
 def _dated(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from logtrigger.actions.senders.base import Unreachable
+from logtrigger.actions.senders.base import Refused, Unreachable
 from logtrigger.actions.senders.log import LogFile
 from logtrigger.logfiles import Template as PathTemplate
 from logtrigger.model import Trigger
@@ -31,6 +33,37 @@ def test_rotated_file_is_left_alone(tmp_path: Path, make_trigger: MakeTrigger) -
     log.send([make_trigger()])
     log.close()
     assert [len(path.read_text().splitlines()) for path in sorted(tmp_path.iterdir())] == [1, 1]
+
+
+def test_folder_that_was_moved_or_removed_is_made_anew(tmp_path: Path, make_trigger: MakeTrigger) -> None:
+    log = LogFile(PathTemplate(f"{tmp_path}/in/events.log", None))
+    log.send([make_trigger()])
+    (tmp_path / "in").rename(tmp_path / "away")
+    log.send([make_trigger()])
+    shutil.rmtree(tmp_path / "in")
+    log.send([make_trigger()])
+    assert (tmp_path / "in/events.log").read_text().count("\n") == 1
+    assert (tmp_path / "away/events.log").read_text().count("\n") == 1
+
+
+@pytest.mark.parametrize("user", ["link", "away", "fifo", "folder", "device"])
+def test_no_name_can_hold_up_the_lines_of_others(tmp_path: Path, make_trigger: MakeTrigger, user: str) -> None:
+    """Whoever logs in may choose a name under which something else stands: that line is given up, as it would be for ever."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/link.log").symlink_to(tmp_path / "target")
+    (tmp_path / "in/away.log").symlink_to("/nowhere/at/all")
+    os.mkfifo(tmp_path / "in/fifo.log")
+    (tmp_path / "in/folder.log").mkdir()
+    if user == "device":
+        os.mkfifo(tmp_path / "in/device.log")
+        reader = os.open(tmp_path / "in/device.log", os.O_RDONLY | os.O_NONBLOCK)  # which makes it one that can be opened
+    log = LogFile(PathTemplate(f"{tmp_path}/in/{{user}}.log", None))
+    with pytest.raises(Refused, match=f"in/{user}.log: "):
+        log.send([make_trigger(fields={"user": user})])
+    log.send([make_trigger(fields={"user": "bob"})])
+    assert not (tmp_path / "target").exists()
+    if user == "device":
+        os.close(reader)
 
 
 def test_hostile_field_stays_inside(tmp_path: Path, make_trigger: MakeTrigger) -> None:
