@@ -34,6 +34,7 @@ from logtrigger.upkeep import MakeFirewall, Upkeep
 _SETTLE = 0.2  # seconds between a flush and the restoring: whoever flushes may not be done yet
 _FORGIVE = 3600.0  # seconds between two looks for earlier bans that do not count any more
 _SET = 2.0  # seconds by which a clock is off that somebody has set
+_STRAYS = 10.0  # seconds after the start: what is read again by then is banned again
 _ROOM = 0.9  # of max_bans: below it there is room again
 _NAMED = 10  # networks that are named one by one
 _AT_ONCE = 1_000  # ends of bans that are recorded in one go
@@ -114,6 +115,7 @@ class Banning:
             self.report(1, f"restoring {amount(len(self.bans), 'ban')}")
         if len(self.bans) or over or self._settings.bans:
             self._upkeep.rebuild()
+            self.loop.call_later(_STRAYS, self._upkeep.let_strays_through)
         self._await_expiry()
 
     def _tell_ended(self, networks: Iterable[str]) -> None:

@@ -120,6 +120,15 @@ class Upkeep:
             pass  # not open: it will be, in a moment
         self._host.loop.call_soon(lambda: done(None))
 
+    def let_strays_through(self) -> None:
+        """Let through what is blocked without being a ban: a run that was killed may have left it before it was stored."""
+        self.present(self._let_through)
+
+    def _let_through(self, found: frozenset[str] | None) -> None:
+        if strays := [network for network in found or () if network not in self._bans]:
+            self._host.report(1, f"{amount(len(strays), 'network')} blocked without a ban, left by an earlier run: let through")
+            self.remove(strays)
+
     def _bring(self) -> None:
         if self._firewall is None:
             self._firewall = self._make(self._options, self._host)

@@ -576,6 +576,17 @@ def test_reload_lifts_nothing_else_than_what_is_ignored(bench: Make) -> None:
     assert list(one.fake.held) == ["192.0.2.1"]
 
 
+def test_what_a_killed_run_left_in_the_kernel_is_let_through(bench: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else somebody would stay blocked of whom no ban is known, in a prefix that was unbanned, say."""
+    monkeypatch.setattr(module, "_STRAYS", 0.05)
+    one = bench()
+    one.fake.held["192.0.2.7"] = one.fake.held["192.0.2.8"] = HOUR  # blocked, but not stored yet, when it was killed
+    one.meet("192.0.2.8")
+    one.turn_until(lambda: "192.0.2.7" not in one.fake.held)
+    assert list(one.fake.held) == ["192.0.2.8"]
+    assert "1 network blocked without a ban, left by an earlier run: let through" in one.told(1)
+
+
 def test_start_lifts_what_has_come_to_be_ignored_meanwhile(bench: Make) -> None:
     before = bench()
     before.meet("192.0.2.1", "198.51.100.1")

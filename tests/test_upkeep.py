@@ -110,6 +110,13 @@ def test_sets_of_another_size_are_others(kept: Kept, backend: str, made: int) ->
     assert len(kept.fakes) == made and kept.held == ["192.0.2.1"]
 
 
+def test_what_nobody_can_tell_is_no_stray(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept.ban("192.0.2.1")
+    monkeypatch.setattr(Fake, "present", lambda self, done: done(None))
+    kept.upkeep.let_strays_through()
+    assert kept.held == ["192.0.2.1"] and kept.fakes[-1].removed == []
+
+
 def test_another_firewall_takes_over(kept: Kept) -> None:
     """One that differs only in what others go by is the same."""
     assert kept.upkeep.name == ""
