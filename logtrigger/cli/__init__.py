@@ -15,18 +15,17 @@ from typing import Any
 
 Daemon = tuple[Path | None, int | None, bool]  # configuration, level of -D, dry run
 
-
-_COMPLETE = "_LOGTRIGGER_COMPLETE"  # a shell asks what may follow
+COMPLETE = "_LOGTRIGGER_COMPLETE"  # by this variable a shell asks what may follow; click's name for it
 
 
 def main() -> None:
     """Do what the command line says, and end with its status."""
     never_fail_to_print()
-    asked = None if _COMPLETE in os.environ else plain_daemon(sys.argv[1:])
+    asked = None if COMPLETE in os.environ else plain_daemon(sys.argv[1:])
     if asked is None:
         from logtrigger.cli import commands
 
-        if _COMPLETE in os.environ:
+        if COMPLETE in os.environ:
             from logtrigger.cli import completion  # noqa: F401 - knows more of bash than click does
         try:
             commands.main(prog_name="logtrigger")

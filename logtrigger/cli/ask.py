@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from logtrigger import config
+from logtrigger.cli import print_no_more
 from logtrigger.config import DEFAULT_PATH
 from logtrigger.control.client import Client, Facts, NoDaemon
 from logtrigger.control.protocol import No, Refused, line
@@ -59,8 +59,8 @@ def daemon(context: click.Context, path: Path | None, socket: Path | None) -> It
     except Refused as error:
         _flush()
         _fail(context, WRONG, error.error, error.remedy)
-    except BrokenPipeError:  # whoever reads has seen enough; python is to write nothing more, not even at its end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # whoever reads has seen enough
+        print_no_more()
         context.exit(DONE)
     except config.Unreadable as error:
         _fail(context, WRONG, str(error))
@@ -73,7 +73,12 @@ def sockets(path: Path | None) -> tuple[Path, ...]:
     except config.Unreadable:
         if path is not None:
             raise
-        return tuple(dict.fromkeys([config.default_control(None), config.default_control(None, 0)]))
+        return usual_sockets()
+
+
+def usual_sockets() -> tuple[Path, ...]:
+    """Where it is if no configuration says: our own default and root's, since the daemon may be root's."""
+    return tuple(dict.fromkeys([config.default_control(None), config.default_control(None, 0)]))
 
 
 def _fail(context: click.Context, status: int, fault: str, remedy: str = "") -> None:
@@ -91,7 +96,7 @@ def _flush() -> None:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print_no_more()
 
 
 def write_json(row: Any) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from logtrigger.config import DEFAULT_PATH, Unreadable, build, lint
+from logtrigger.durations import amount
 from logtrigger.errors import Complaint, ConfigError
 
 _MISTAKES, _UNREADABLE = 1, 2
@@ -41,7 +42,7 @@ def _check(path: Path, strict: bool) -> int:
             click.echo(complaint, err=True)
         if isinstance(error, Unreadable):
             return _UNREADABLE
-        click.echo(f"{path}: {_counted(_errors(_graded(error.complaints, strict)), 'mistake')}")
+        click.echo(f"{path}: {amount(_errors(_graded(error.complaints, strict)), 'mistake')}")
         return _MISTAKES
     settings = configuration.settings
     doubts = lint.warnings(configuration.built, settings.rules, settings.sources) + lint.emptiness(settings)
@@ -51,9 +52,9 @@ def _check(path: Path, strict: bool) -> int:
         click.echo(complaint, err=True)
     wrong = _errors(complaints)
     warnings = len(complaints) - wrong - len(notes)
-    noted = f", {_counted(warnings, 'warning')}" if warnings else ""
+    noted = f", {amount(warnings, 'warning')}" if warnings else ""
     click.echo(
-        f"{path}: {_counted(settings.number_of_rules, 'rule')}, {_counted(wrong, 'mistake') if wrong else 'no mistakes'}{noted}"
+        f"{path}: {amount(settings.number_of_rules, 'rule')}, {amount(wrong, 'mistake') if wrong else 'no mistakes'}{noted}"
     )
     return _MISTAKES if wrong else 0
 
@@ -65,7 +66,3 @@ def _graded(complaints: Iterable[Complaint], strict: bool) -> list[Complaint]:
 
 def _errors(complaints: Iterable[Complaint]) -> int:
     return sum(complaint.severity == "error" for complaint in complaints)
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

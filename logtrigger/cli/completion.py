@@ -7,7 +7,7 @@ import os
 import click
 from click.shell_completion import BashComplete, ShellComplete, add_completion_class, get_completion_class, split_arg_string
 
-VARIABLE = "_LOGTRIGGER_COMPLETE"  # by which a shell asks; click's name for it
+from logtrigger.cli import COMPLETE
 
 # Where each shell looks for it, below /usr or /usr/local.
 PLACES = {
@@ -73,4 +73,4 @@ def script(shell: str) -> str:
 
     of = get_completion_class(shell)
     assert of is not None
-    return of(main, {}, "logtrigger", VARIABLE).source()
+    return of(main, {}, "logtrigger", COMPLETE).source()

@@ -61,4 +61,4 @@ def _sockets(path: Path, socket: Path | None) -> tuple[Path, ...]:
     try:
         return config.control_sockets(path)
     except config.Unreadable:
-        return tuple(dict.fromkeys([config.default_control(None), config.default_control(None, 0)]))
+        return ask.usual_sockets()

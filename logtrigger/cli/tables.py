@@ -94,7 +94,8 @@ def roughly(seconds: float) -> str:
 
 
 def size(count: int) -> str:
-    """
+    """So many bytes, for a person.
+
     >>> size(812), size(74168)
     ('812 bytes', '72 KiB')
     """

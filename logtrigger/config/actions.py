@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from importlib import import_module
 from importlib.util import find_spec
@@ -162,31 +162,41 @@ def _check(section: Section, type: str, own: Any, report: Report) -> None:
     for path in getattr(own, "url_file", ()):
         _check_file(section, "url_file", Path(path), report)
         _check_service(section, Path(path), report)
-    if type == "script" and own.script is not None:
-        _check_script(section, own, report)
     if type in ("log", "ecs") and own.path is not None and "{" not in own.path.text:
         _check_written(section, Path(own.path.text), report)
-    if type == "alerta":
-        for name in sorted(set(_SAYING.get(own.say, ())) & set(section.options)):
-            (other,) = set(_SAYING) - {own.say}
-            report.error(section.options[name].place, f"'{name}' is for say '{other}'", "remove it, or write that")
-    if type == "ecs" and ("path" in section.options) == ("url" in section.options):
-        report.error(section.place, "an action of type ecs has a 'path' or a 'url'", "write one of the two")
-    if type == "ecs" and "path" in section.options and "url" not in section.options:
-        for name in sorted({"index", "batch", "user", "password_file", "authority"} & set(section.options)):
-            report.error(section.options[name].place, f"'{name}' is for a 'url', and here is a 'path'", "remove one of the two")
-    if type == "ecs" and own.user and not own.password_file:
-        report.error(section.place, "logging in takes 'user' and 'password_file'", "write both, or none")
+    if type in _OF_TYPE:
+        _OF_TYPE[type](section, own, report)
     if getattr(own, "password_file", None) and _is_plain(getattr(own, "url", None)):
         report.warning(section.place, "the password crosses the network unencrypted", "write a url that begins with https://")
-    if type == "mail" and bool(own.user) != bool(own.password_file):
+
+
+def _check_alerta(section: Section, own: Any, report: Report) -> None:
+    for name in sorted(set(_SAYING.get(own.say, ())) & set(section.options)):
+        (other,) = set(_SAYING) - {own.say}
+        report.error(section.options[name].place, f"'{name}' is for say '{other}'", "remove it, or write that")
+
+
+def _check_ecs(section: Section, own: Any, report: Report) -> None:
+    if ("path" in section.options) == ("url" in section.options):
+        report.error(section.place, "an action of type ecs has a 'path' or a 'url'", "write one of the two")
+    elif "path" in section.options:
+        for name in sorted({"index", "batch", "user", "password_file", "authority"} & set(section.options)):
+            report.error(section.options[name].place, f"'{name}' is for a 'url', and here is a 'path'", "remove one of the two")
+    if own.user and not own.password_file:
         report.error(section.place, "logging in takes 'user' and 'password_file'", "write both, or none")
-    if type == "mail" and own.user and own.security == "none":
+
+
+def _check_mail(section: Section, own: Any, report: Report) -> None:
+    if bool(own.user) != bool(own.password_file):
+        report.error(section.place, "logging in takes 'user' and 'password_file'", "write both, or none")
+    if own.user and own.security == "none":
         report.warning(section.place, "the password crosses the network unencrypted", "write option security 'starttls'")
 
 
 def _check_script(section: Section, own: Any, report: Report) -> None:
     """As of a rule's own script."""
+    if own.script is None:
+        return  # which has been said
     place = section.options["script"].place
     for fault, remedy in trust.script_doubts(own.script):
         report.error(place, fault, remedy)
@@ -261,6 +271,14 @@ def _is_plain(url: str | None) -> bool:
     return not (host == "localhost" or host == "::1" or host.startswith("127."))
 
 
+_OF_TYPE: Mapping[str, Callable[[Section, Any, Report], None]] = {
+    "alerta": _check_alerta,
+    "ecs": _check_ecs,
+    "mail": _check_mail,
+    "script": _check_script,
+}
+
+
 # What can be wrong between an action and a rule that names it
 
 
@@ -289,10 +307,10 @@ def _fit_notices(one: Named, place: Place, report: Report) -> Iterator[Condition
     )
 
 
-def _fit_fields(one: Named, whose: str, shown: Sequence[str], types: Mapping[str, str], report: Report) -> Iterator[Condition]:
+def _fit_fields(one: Named, whose: str, known: Sequence[str], types: Mapping[str, str], report: Report) -> Iterator[Condition]:
     for name, template in _templates(one.own):
         for missing in sorted(template - {*KNOWN, *types}):
-            near = suggestion(missing, [*KNOWN, *types]) or f"there are {listed(shown)}"
+            near = suggestion(missing, [*KNOWN, *types]) or f"there are {listed(known)}"
             where = one.section.options[name].place if name in one.section.options else one.section.place
             report.error(where, f"'{name}': {whose} has no field '{missing}'", near)
     if one.common.type == "webhook" and one.own is not None and one.own.body is not None:

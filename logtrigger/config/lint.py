@@ -75,10 +75,10 @@ def idleness(built: Sequence[Built], settings: Settings) -> list[Complaint]:
 
 
 def _idle(path: str, names: Sequence[str]) -> Complaint:
-    shown = [*names[:_NAMED], f"{len(names) - _NAMED} more"] if len(names) > _NAMED + 1 else names
+    some = [*names[:_NAMED], f"{len(names) - _NAMED} more"] if len(names) > _NAMED + 1 else names
     number = f"{len(names)} rule{'s' * (len(names) != 1)} of this file {'does' if len(names) == 1 else 'do'} nothing yet"
     remedy = "name those that you need in a 'config override' with list action or option ban"
-    return Complaint(Place(path, 1), f"{number}: {listed(shown)}", remedy, "note")
+    return Complaint(Place(path, 1), f"{number}: {listed(some)}", remedy, "note")
 
 
 def _warning(place: Place, fault: str, remedy: str) -> Complaint:
