@@ -178,3 +178,15 @@ def test_no_private_path(path: Path) -> None:
     """A shipped text names no folder of the machine it was written on."""
     text = path.read_bytes().decode("utf-8", "replace")
     assert [found[0] for found in PRIVATE_PATH.finditer(text)] == []
+
+
+def test_nobody_is_sent_to_another_project() -> None:
+    """The name on PyPI is not ours: who is to install something is told that package's own name."""
+    pages = [
+        path
+        for folder in ("logtrigger", "docs", "man", "scripts", "etc")
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file()
+    ]
+    sent = re.compile(rb"install [^\n]*\blogtrigger\[[a-z]")
+    assert [path for path in [*pages, ROOT / "README.md"] if path.suffix != ".pyc" and sent.search(path.read_bytes())] == []

@@ -1,10 +1,17 @@
-"""The metrics over HTTP, for a Prometheus that comes for them; by its own library (extra `metrics`), in threads of its own."""
+"""The metrics over HTTP, for a Prometheus that comes for them; by its own library (extra `metrics`), in threads of its own.
+
+The library's server is not used: that of Debian 12's version cannot be stopped.
+"""
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from queue import Empty, SimpleQueue
+from socketserver import ThreadingMixIn
+from threading import Thread
 from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from logtrigger.metrics.families import Family
 
@@ -26,20 +33,36 @@ class Endpoint:
     """
 
     def __init__(self, address: Address, ask: Ask) -> None:
-        from prometheus_client import CollectorRegistry, start_http_server
+        from prometheus_client import CollectorRegistry, make_wsgi_app
 
         self.address = address
         host, port = address
         self.name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         registry = CollectorRegistry(auto_describe=False)
         registry.register(_Collector(ask))
-        self._server, self._thread = start_http_server(port, host, registry)
+        kind = _Server6 if ":" in host else _Server
+        self._server = make_server(host, port, make_wsgi_app(registry), kind, _Silent)
+        self._thread = Thread(target=self._server.serve_forever, name="metrics", daemon=True)
+        self._thread.start()
 
     def close(self) -> None:
         """Answer nobody any more."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class _Server6(_Server):
+    address_family = socket.AF_INET6
+
+
+class _Silent(WSGIRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """Who asks is nobody's news."""
 
 
 class _Collector:

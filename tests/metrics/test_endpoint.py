@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from logtrigger.metrics import endpoint
 from tests.cli.asking import NO_FIREWALL, ask, asked
 from tests.ports import free_port
 
@@ -46,3 +47,22 @@ def test_a_port_that_is_taken_is_told_and_the_work_goes_on(tmp_path: Path) -> No
             assert f"metrics: cannot listen on 127.0.0.1 port {port}: Address already in use; work goes on" in second.output
         assert "logtrigger_bans 0.0" in get(port).splitlines()
         assert one.process is not None
+
+
+def test_ipv6(tmp_path: Path) -> None:
+    port = free_port()
+    with asked(tmp_path, metrics=f"[::1]:{port}"), urllib.request.urlopen(f"http://[::1]:{port}/metrics", timeout=20) as answer:
+        assert b"logtrigger_bans 0.0" in answer.read().splitlines()
+
+
+def test_the_library_s_own_server_is_not_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Debian 12's gives nothing back, neither the server nor its thread."""
+    import prometheus_client
+
+    monkeypatch.setattr(prometheus_client, "start_http_server", lambda *_: None)
+    port = free_port()
+    one = endpoint.Endpoint(("127.0.0.1", port), lambda answer: answer([]))
+    assert get(port) == ""
+    one.close()
+    with pytest.raises(urllib.error.URLError):
+        get(port)
