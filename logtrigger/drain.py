@@ -27,9 +27,11 @@ class Drain:
         self._thread.start()
 
     def fileno(self) -> int:
+        """The stream's descriptor."""
         return self._stream.fileno()
 
     def isatty(self) -> bool:
+        """Whether the stream is a terminal."""
         return self._stream.isatty()
 
     def write(self, text: str) -> int:

@@ -31,6 +31,7 @@ class Timer:
         self.callback: Callback | None = callback
 
     def cancel(self) -> None:
+        """Never call it."""
         self.callback = None
 
 
@@ -64,8 +65,7 @@ class Loop:
         if fd in self._resting:
             self._resting[fd][0] = (on_readable, on_writable)
             return
-        events = (selectors.EVENT_READ if on_readable else 0) | (selectors.EVENT_WRITE if on_writable else 0)
-        self._selector.modify(fd, events, (on_readable, on_writable))
+        self._selector.modify(fd, _events(on_readable, on_writable), (on_readable, on_writable))
 
     def unwatch(self, fd: int) -> None:
         """Stop watching fd. Must come before the descriptor is closed."""
@@ -126,6 +126,7 @@ class Loop:
             self._call(self._calls.popleft())
 
     def close(self) -> None:
+        """Give up all descriptors; what other threads call after that is not called any more."""
         with self._closing:
             self._closed = True
             os.close(self._wake_write)
@@ -156,9 +157,7 @@ class Loop:
     def _go_on(self, fd: int, resting: list[tuple[Callback | None, Callback | None]]) -> None:
         if self._resting.get(fd) is resting:
             del self._resting[fd]
-            on_readable, on_writable = resting[0]
-            events = (selectors.EVENT_READ if on_readable else 0) | (selectors.EVENT_WRITE if on_writable else 0)
-            self._selector.register(fd, events, (on_readable, on_writable))
+            self._selector.register(fd, _events(*resting[0]), resting[0])
 
     def _wait(self, longest: float | None) -> float | None:
         if self._calls:
@@ -176,3 +175,8 @@ class Loop:
                 pass
         except BlockingIOError:
             pass
+
+
+def _events(on_readable: Callback | None, on_writable: Callback | None) -> int:
+    """What is to be waited for, where these are called."""
+    return (selectors.EVENT_READ if on_readable else 0) | (selectors.EVENT_WRITE if on_writable else 0)

@@ -40,9 +40,11 @@ class NotifySocket:
         self._send("READY=1", _status(status))
 
     def reloading(self) -> None:
+        """We read our configuration again; `ready` ends that."""
         self._send("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self) -> None:
+        """We come to our end."""
         self._send("STOPPING=1", _status("stopping"))
 
     def watch(self, loop: Loop, status: Callable[[], str]) -> None:

@@ -40,6 +40,7 @@ class Piece:
 
     @property
     def aside(self) -> str:
+        """The place beside it."""
         return self.beside or f"{self.target}.new"
 
 
@@ -77,10 +78,12 @@ def pieces(root: Path, prefix: str, command: Sequence[str]) -> Iterator[Piece]:
 
 
 def is_openwrt(root: Path) -> bool:
+    """Whether the system below this folder is OpenWrt."""
     return (root / "etc/openwrt_release").exists()
 
 
 def has_systemd(root: Path) -> bool:
+    """Whether systemd starts what runs there."""
     return any((root / folder).is_dir() for folder in ("run/systemd/system", "usr/lib/systemd/system", "lib/systemd/system"))
 
 

@@ -15,6 +15,7 @@ DIGEST = 32  # bytes
 
 
 def digest(data: bytes) -> bytes:
+    """What stands for some bytes, DIGEST long."""
     return blake2b(data, digest_size=DIGEST).digest()
 
 

@@ -38,6 +38,7 @@ class Within:
         numbers.insert(bisect_left(numbers, own), own)
 
     def discard(self, network: str) -> None:
+        """Take one away, if it is there."""
         shape, own = _parts(network)
         numbers = self._numbers.get(shape, [])
         at = bisect_left(numbers, own)

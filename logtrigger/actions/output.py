@@ -27,6 +27,7 @@ class Output:
         self._lines = 0
 
     def feed(self, data: bytes) -> None:
+        """Take what has come; beyond MAX_BYTES it is only counted."""
         self._kept += data[: MAX_BYTES - len(self._kept)]
         self._size += len(data)
         self._lines += data.count(b"\n")

@@ -66,12 +66,14 @@ class Passed:
         self._now: set[bytes] = set()
 
     def has(self, draft: Draft) -> bool:
+        """Whether the samples of this rule have passed already; then they are kept for another time."""
         digest = _digest(draft)
         if digest in self._before:
             self._now.add(digest)
         return digest in self._before
 
     def add(self, draft: Draft) -> None:
+        """They have passed now."""
         self._now.add(_digest(draft))
 
     def keep(self) -> None:

@@ -56,6 +56,7 @@ class Client:
         return user_of(self._socket)
 
     def close(self) -> None:
+        """End the connection."""
         self._lines.close()
         self._socket.close()
 

@@ -81,6 +81,7 @@ class Mapping:
 
     @property
     def names(self) -> tuple[str, ...]:
+        """Of the datasets, in their order."""
         return tuple(dataset.name for dataset in self.datasets)
 
     def only(self, names: Iterable[str]) -> Mapping:

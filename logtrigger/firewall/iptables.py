@@ -218,6 +218,7 @@ class LegacyTable:
 
 
 def make(options: FirewallOptions, host: Host) -> Iptables:
+    """This kind of firewall, not open yet."""
     return Iptables(options, host)
 
 

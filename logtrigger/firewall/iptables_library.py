@@ -26,6 +26,7 @@ from logtrigger.loop import Loop
 
 
 def is_installed() -> bool:
+    """Whether python-iptables is there."""
     return find_spec("iptc") is not None
 
 

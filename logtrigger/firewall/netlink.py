@@ -57,10 +57,12 @@ def attribute(kind: int, value: bytes) -> bytes:
 
 
 def nested(kind: int, *inner: bytes) -> bytes:
+    """Attributes within one."""
     return attribute(kind | _NESTED, b"".join(inner))
 
 
 def name(kind: int, text: str) -> bytes:
+    """A text, with the zero byte that ends it."""
     return attribute(kind, text.encode() + b"\0")
 
 
@@ -70,6 +72,7 @@ def number(kind: int, value: int) -> bytes:
 
 
 def network_bytes(kind: int, value: bytes) -> bytes:
+    """Bytes in the order of the network, such as an address, marked as such."""
     return attribute(kind | _NET_BYTEORDER, value)
 
 
@@ -266,6 +269,7 @@ class News:
             raise FirewallError(f"cannot hear of changes to the firewall: {why}") from None
 
     def fileno(self) -> int:
+        """The descriptor that can be read when news has come."""
         return self._socket.fileno()
 
     def close(self) -> None:

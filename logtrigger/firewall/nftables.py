@@ -216,6 +216,7 @@ class Nftables:
 
 
 def make(options: FirewallOptions, host: Host) -> Nftables:
+    """This kind of firewall, not open yet."""
     return Nftables(options, host)
 
 

@@ -67,6 +67,7 @@ class Watcher:
 
     @property
     def works(self) -> bool:
+        """Whether it tells of all that it was asked to watch."""
         return self._inotify is not None and self._sees_folders and self._sees_files
 
     def watch_folders(self, folders: Iterable[str]) -> None:

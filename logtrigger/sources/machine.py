@@ -29,9 +29,11 @@ class Machine:
     path: str = os.defpath  # PATH in which logread and journalctl are looked for
 
     def file(self, name: str) -> Path:
+        """The place of a file, by its path below the root."""
         return self.root / name
 
     def has_program(self, name: str) -> bool:
+        """Whether there is a program of that name."""
         return shutil.which(name, path=self.path) is not None
 
     def boot_time(self) -> float | None:

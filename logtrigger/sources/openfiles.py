@@ -100,6 +100,7 @@ class OpenFiles:
         return [tail for tail in self.tails.values() if tail.detached]
 
     def watched(self, watch: int) -> Tail | None:
+        """The file of one of inotify's watches."""
         return self._by_watch.get(watch)
 
     def positions(self) -> Iterable[Position]:

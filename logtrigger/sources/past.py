@@ -52,6 +52,7 @@ class Past:
         self._streams.setdefault(position.path, {})[position.stream] = marked(position, mark) if mark else position
 
     def remove(self, stream: str) -> None:
+        """Forget a stream."""
         for streams in self._streams.values():
             streams.pop(stream, None)
 

@@ -52,6 +52,7 @@ class Run:
         self.pidfd = _pidfd(self.pid)
 
     def close_pipes(self) -> None:
+        """Read nothing more of what it prints."""
         if self.is_open:
             os.close(self.out)
             os.close(self.err)

@@ -37,10 +37,12 @@ class Reading:
         self.queue(old)
 
     def resume(self) -> None:
+        """Go on after `paused`."""
         self.paused = False
         self._schedule()
 
     def clear(self) -> None:
+        """Read none of them."""
         self._ready.clear()
 
     def _schedule(self) -> None:

@@ -99,6 +99,7 @@ class Tail:
 
     @property
     def stream(self) -> str:
+        """The name of the run of bytes that is read."""
         return self._position.stream
 
     @property
