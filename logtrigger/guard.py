@@ -16,6 +16,7 @@ from logtrigger.trusts import ON_TRIAL, Trusts
 
 _DAY = 86_400.0  # seconds between two bans that are short as somebody is logged in
 _HAIR = 0.001  # seconds by which the same end may come out later
+_LONGEST = 256  # characters of a name: 10,000 are remembered
 _SESSIONS = 2.0  # seconds that what is known of sessions is good for
 
 
@@ -62,6 +63,8 @@ class Guard:
         address, user = trigger.fields.get(places.first(rule.types), ""), trigger.fields.get("user", "")
         if not address or not user:
             return "nobody to trust: the line has no address or no user"
+        if len(user) > _LONGEST:
+            return f"nobody to trust: a name of {len(user):,} characters"
         if trigger.time + rule.trust > now:
             self.trusts.note(address, user, trigger.time + rule.trust)
             self._record()

@@ -83,6 +83,13 @@ def test_line_without_user_or_address_is_no_login(fields: dict[str, str]) -> Non
     assert one.stored == []
 
 
+def test_name_without_end_is_nobodys() -> None:
+    one = Bench()
+    assert one.guard.trust(event("x" * 257, "192.0.2.7"), LOGIN, NOW) == "nobody to trust: a name of 257 characters"
+    assert one.guard.trust(event("x" * 256, "192.0.2.7"), LOGIN, NOW).startswith("trusting 192.0.2.7")
+    assert len(one.stored) == 1
+
+
 def test_login_of_long_ago_is_none() -> None:
     one = Bench()
     one.guard.trust(event("bob", "192.0.2.7", NOW - 8 * DAY), LOGIN, NOW)
