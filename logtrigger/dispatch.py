@@ -76,6 +76,7 @@ class Dispatch:
         self._timer: Timer | None = None  # for the end of the next pause
         self.tallies: dict[str, Tally] = {}  # of each rule that has triggered
         self.results: Counter[tuple[str, bool]] = Counter()  # how many runs of an action went well, and how many did not
+        self.failed: dict[str, tuple[float, str]] = {}  # of each action whose runs did, when the last one and how
         self.followers: list[Follower] = []  # are told of each trigger and its number
         self.scripts = Scripts(loop, settings.script_timeout)
         self.actions = Configured(loop, self.scripts, console.report, clock, present)
@@ -300,6 +301,8 @@ class Dispatch:
             result = replace(result, told=told)
         self._console.result(trigger, label, result)
         self.results[name, result.ok] += 1
+        if not result.ok:
+            self.failed[name] = self._clock(), f"{label}: {result.text}"
         said = tuple(cut(line, _OUTPUT_LINE) for line in result.output[-_OUTPUT:])
         self._commits.result(Done(seq, name, result.text, result.seconds, said))
         if result.whole and self.actions.feeds(name) and not trigger.source.startswith(FED):  # one level deep

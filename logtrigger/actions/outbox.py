@@ -74,6 +74,7 @@ class Outbox:
         self._sender, self._loop, self._report, self._clock, self._limits = sender, loop, report, clock, limits
         self._waiting: deque[tuple[Trigger, Done]] = deque()
         self._sending = 0  # of those that wait, how many at the front are being sent
+        self._earliest = 0.0  # when something is sent next, monotonic
         self._told_of: int | None = getattr(sender, "told", None)  # of so many a message tells, further ones it counts
         self._is_hurried = False
         self._news = threading.Condition()
@@ -97,6 +98,13 @@ class Outbox:
     def fails(self) -> bool:
         """Whether the last try failed."""
         return self._is_failing
+
+    @property
+    def next_in(self) -> float | None:
+        """Seconds until what waits is tried; None: nothing waits, or it is being tried."""
+        if self._sending or not self._waiting:
+            return None
+        return max(0.0, self._earliest - time.monotonic())
 
     def start(self, trigger: Trigger, done: Done) -> None:
         """Send it as soon as it is its turn."""
@@ -131,21 +139,21 @@ class Outbox:
     # In the thread
 
     def _work(self) -> None:
-        pause, earliest = FIRST_PAUSE, 0.0
-        while batch := self._next(earliest):
+        pause = FIRST_PAUSE
+        while batch := self._next():
             begun = time.monotonic()
             if self._send(batch, begun):
-                pause, earliest = FIRST_PAUSE, begun + self._limits.every
+                pause, self._earliest = FIRST_PAUSE, begun + self._limits.every
             else:
-                earliest = time.monotonic() + pause
+                self._earliest = time.monotonic() + pause
                 pause = min(2 * pause, LONGEST_PAUSE)
         self._sender.close()
 
-    def _next(self, earliest: float) -> list[tuple[Trigger, Done]]:
+    def _next(self) -> list[tuple[Trigger, Done]]:
         """What is to be sent, once it is time; nothing when closed."""
         with self._news:
             while not self._is_closed and not self._sending:
-                wait = 0.0 if self._is_hurried and not self._is_failing else earliest - time.monotonic()
+                wait = 0.0 if self._is_hurried and not self._is_failing else self._earliest - time.monotonic()
                 if self._waiting and wait <= 0:
                     self._sending = min(len(self._waiting), self._sender.most)
                 else:

@@ -63,9 +63,9 @@ def _paragraphs(facts: Facts, now: float) -> Iterator[tuple[str, str]]:
         )
     yield "events", f"{facts['events']:,}; {amount(facts['triggers'], 'trigger')}"
     scripts = facts["scripts"]
-    yield "scripts", _running(scripts)
+    yield "scripts", _running(scripts, now)
     for one in scripts["actions"]:
-        yield "", f"of these {one['action']}: {_running(one)}"
+        yield "", f"of these {one['action']}: {_running(one, now)}"
     label = "actions"
     for one in facts["actions"]:
         yield label, _delivery(one, now)
@@ -99,16 +99,24 @@ def _clock(ahead: float | None) -> str:
     return f", its clock is {roughly(abs(ahead))} {'ahead' if ahead > 0 else 'behind'}"
 
 
-def _running(scripts: Facts) -> str:
-    return f"{scripts['running']:,} running, {scripts['waiting']:,} waiting"
+def _running(scripts: Facts, now: float) -> str:
+    text = f"{scripts['running']:,} running, {scripts['waiting']:,} waiting"
+    return text + (f", {scripts['failed']:,} failed; {_last(scripts, now)}" if scripts["failed"] else "")
 
 
 def _delivery(one: Facts, now: float) -> str:
-    counts = f"{one['sent']:,} sent, {one['waiting']:,} waiting" + f", {one['given_up']:,} given up" * bool(one["given_up"])
+    soon = f", next in {roughly(max(0.0, one['next'] - now))}" if one["next"] is not None else ""
+    lost = f", {one['given_up']:,} given up" * bool(one["given_up"])
+    counts = f"{one['sent']:,} sent, {one['waiting']:,} waiting{soon}{lost}"
     good = f"; last sent {roughly(max(0.0, now - one['last_success']))} ago" if one["last_success"] else ""
     if not one["last_error"]:
         return f"{one['action']}: {counts}{good}"
-    return f"{one['action']}: {counts}{good}; {roughly(max(0.0, now - one['last_error_at']))} ago: {one['last_error']}"
+    return f"{one['action']}: {counts}{good}; {_last(one, now)}"
+
+
+def _last(one: Facts, now: float) -> str:
+    """The last fault."""
+    return f"failed {roughly(max(0.0, now - one['last_error_at']))} ago: {one['last_error']}"
 
 
 def _bans(bans: Facts) -> str:

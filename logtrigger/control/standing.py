@@ -24,16 +24,14 @@ if TYPE_CHECKING:
 
 Facts = dict[str, Any]
 
+_LAST = ("last_error", "last_error_at")
+
 
 def status(daemon: Daemon, user: int) -> Rows:
     """One row about everything."""
     states = [_rule(daemon, name) for name in daemon.configuration.origins]
     work = daemon.dispatch.work
-    scripts = {
-        name: (work.running_of(name), owed - work.running_of(name))
-        for name, owed in work.owed.items()
-        if daemon.dispatch.actions.is_script(name)
-    }
+    scripts = {name: _script(daemon, name) for name in work.owed if daemon.dispatch.actions.is_script(name)}
     options = {source.name: source for source in daemon.settings.sources}
     yield {
         "version": __version__,
@@ -55,13 +53,9 @@ def status(daemon: Daemon, user: int) -> Rows:
         "triggers": sum(state["triggers"] for state in states),
         "queue": {"running": work.running, "waiting": work.waiting, "spilled": work.spilled},
         "scripts": {
-            "running": sum(running for running, _ in scripts.values()),
-            "waiting": sum(waiting for _, waiting in scripts.values()),
-            "actions": [
-                {"action": name, "running": running, "waiting": waiting}
-                for name, (running, waiting) in scripts.items()
-                if name != SCRIPT
-            ],
+            **{what: sum(one[what] for one in scripts.values()) for what in ("running", "waiting", "done", "failed")},
+            **max(({key: one[key] for key in _LAST} for one in scripts.values()), key=_when, default=dict.fromkeys(_LAST)),
+            "actions": [{"action": name, **one} for name, one in scripts.items() if name != SCRIPT],
         },
         "actions": _deliveries(daemon),
         "bans": {
@@ -82,6 +76,26 @@ def status(daemon: Daemon, user: int) -> Rows:
     }
 
 
+def _script(daemon: Daemon, name: str) -> Facts:
+    """How the runs of a script have ended since the start, and how many are still to come."""
+    dispatch = daemon.dispatch
+    running = dispatch.work.running_of(name)
+    failed_at, error = dispatch.failed.get(name, (None, ""))
+    return {
+        "running": running,
+        "waiting": dispatch.work.owed[name] - running,
+        "done": dispatch.results[name, True],
+        "failed": dispatch.results[name, False],
+        "last_error": error,
+        "last_error_at": failed_at,
+    }
+
+
+def _when(fault: Facts) -> float:
+    at: float = fault["last_error_at"] or 0.0
+    return at
+
+
 def _deliveries(daemon: Daemon) -> list[Facts]:
     """Of each action that sends something how its far end does."""
     work = daemon.dispatch.work
@@ -94,6 +108,7 @@ def _deliveries(daemon: Daemon) -> list[Facts]:
             "last_success": box.health.last_success,
             "last_error": box.health.last_error,
             "last_error_at": box.health.last_error_at,
+            "next": None if (left := box.next_in) is None else daemon.clock() + left,
         }
         for name, box in daemon.dispatch.actions.outboxes.items()
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import threading
@@ -64,6 +65,24 @@ def test_how_far_ends_do(tmp_path: Path) -> None:
         assert (facts["dead"]["sent"], facts["dead"]["waiting"], facts["dead"]["last_success"]) == (0, 1, None)
         said = ask(one, "status").stdout
         assert "actions        log: 1 sent, 0 waiting; last sent " in said
+        one.until(lambda: "dead: 0 sent, 1 waiting, next in 2s; failed " in ask(one, "status").stdout, "the next try")
+
+
+def test_scripts_that_fail(tmp_path: Path) -> None:
+    """A rule's own, and one of an action; each says how it ended last."""
+    rules = Live(tmp_path)
+    bad = rules.script("bad.sh", "exit 7")
+    run = f"config action 'run'\n\toption type 'script'\n\toption script '{bad}'\n"
+    with asked(tmp_path, rules.rule(action="run"), rules.rule("Second", "hit me twice", fields=None, script=bad), run) as one:
+        one.write("hit me", "hit me twice")
+        one.until(lambda: json.loads(ask(one, "status", "--json").stdout)["scripts"]["failed"] == 3, "three faults")
+        facts = json.loads(ask(one, "status", "--json").stdout)["scripts"]
+        assert (facts["done"], facts["running"], facts["waiting"]) == (2, 0, 0)
+        (of_action,) = facts["actions"]
+        assert (of_action["done"], of_action["failed"], of_action["last_error"]) == (0, 2, "run: exit 7")
+        said = ask(one, "status").stdout
+        assert re.search(r"scripts +0 running, 0 waiting, 3 failed; failed \ds ago: \S+: exit 7\n", said), said
+        assert re.search(r" of these run: 0 running, 0 waiting, 2 failed; failed \ds ago: run: exit 7\n", said), said
 
 
 def test_counts_go_on_over_a_reload(tmp_path: Path) -> None:
