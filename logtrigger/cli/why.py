@@ -82,6 +82,9 @@ def _address(row: Facts, now: float) -> Told:
         else:
             again = moment(row["tried"])
             yield 2, f"a login from there excuses failures of {users} once a day, which it has: again from {again} on"
+    elif row["tried"] is not None:
+        again = moment(row["tried"])
+        yield 2, f"somebody was logged in from there, so one ban was short: the next such one is from {again} on"
     if row["place"]:
         yield 2, ", ".join(f"{name} {value}" for name, value in row["place"].items())
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from logtrigger.cli.tables import moment
+from logtrigger.cli.why import told
 from tests.cli.asking import ask, asked
 from tests.live import Live
 
@@ -116,6 +118,17 @@ def test_address_never_seen(one: Live) -> None:
     assert said.exit_code == 1
     fault = "nothing is known of 203.0.113.1: no ban, now or earlier, no trigger, and no rule has counted it lately\n"
     assert (said.stdout, said.stderr) == ("203.0.113.1 is not banned\n", fault)
+
+
+def test_second_try_that_is_used_up() -> None:
+    """Whoever was spared as he was logged in, or had been, sees why his next ban is a full one."""
+    row: dict[str, Any] = {"about": "address", "network": "192.0.2.7", "banned": [], "within": {"number": 0}, "ignore": ""}
+    row |= {"never": "", "ignored_by": [], "earlier": [], "trusted": [], "tried": 1_700_000_000.0, "place": {}}
+    short = "somebody was logged in from there, so one ban was short: the next such one is from "
+    assert list(told(row, 1_699_999_000.0))[1] == (2, short + moment(1_700_000_000.0) + " on")
+    login = "a login from there excuses failures of bob once a day, which it has: again from "
+    assert list(told(row | {"trusted": ["bob"]}, 1_699_999_000.0))[1] == (2, login + moment(1_700_000_000.0) + " on")
+    assert len(list(told(row | {"tried": None}, 1_699_999_000.0))) == 1
 
 
 def test_what_is_no_address(one: Live) -> None:
