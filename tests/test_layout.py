@@ -138,6 +138,56 @@ def test_core_runs_without_the_shell() -> None:
     assert done.stdout.strip() == "[]"
 
 
+# What imports a room above its own, and why.
+UPWARDS = {
+    ("logtrigger.unpacked", "config"): "where the state is, and whom files are trusted of; config has files unpacked",
+}
+
+
+def floors() -> dict[str, int]:
+    """The rooms of the package, a folder or module each, by the row of docs/architecture.md that they stand in."""
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    table = text.partition("## Rooms")[2].partition("## Decisions")[0]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    found: dict[str, int] = {}
+    for number, row in enumerate(rows):
+        for name in re.findall(r"`([^`]+)`", row):
+            found.setdefault(name.partition("/")[0].removesuffix(".py"), number)
+    return found
+
+
+def rooms() -> dict[str, list[str]]:
+    """The modules of each room."""
+    found: dict[str, list[str]] = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = module_name(path)
+        if name not in ("logtrigger", "logtrigger.__main__"):
+            found.setdefault(name.split(".")[1], []).append(name)
+    return found
+
+
+def test_each_room_stands_in_the_table() -> None:
+    assert rooms().keys() - floors().keys() == set(), "write what they are for into the table of docs/architecture.md"
+
+
+def test_the_table_has_no_room_that_is_gone() -> None:
+    assert floors().keys() - rooms().keys() == set()
+
+
+@pytest.mark.parametrize("room", rooms())
+def test_imports_point_down_the_table(room: str) -> None:
+    """What stands in one row may import each other: that is one subject."""
+    floor = floors()
+    found = {
+        (name, imported.split(".")[1])
+        for name in rooms()[room]
+        for imported in imports_of(name)
+        if imported.startswith("logtrigger.")
+    }
+    upwards = {(name, other) for name, other in found if other in floor and floor[other] < floor[room]}
+    assert upwards - UPWARDS.keys() == set()
+
+
 def defines_something(path: Path) -> bool:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     return any(isinstance(node, ast.FunctionDef | ast.ClassDef) for node in ast.walk(tree))

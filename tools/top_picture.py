@@ -16,6 +16,7 @@ import time
 from asyncio import run  # noqa: TID251 - Textual's own loop
 from pathlib import Path
 
+from logtrigger.cli.why import told
 from logtrigger.control.client import Client
 
 ROOT = Path(__file__).parents[1]
@@ -63,7 +64,7 @@ async def screen(socket: Path) -> tuple[str, float]:
     """The picture after a while, and the part of a core that the screen has taken meanwhile."""
     from logtrigger.top.app import Top
 
-    app = Top(lambda: Client([socket]))
+    app = Top(lambda: Client([socket]), told)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause(5)
         before, begun = time.process_time(), time.monotonic()

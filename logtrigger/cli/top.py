@@ -27,7 +27,8 @@ def top(context: click.Context, path: Path | None, socket: Path | None) -> None:
         context.exit(ask.WRONG)
     with ask.daemon(context, path, socket) as daemon:  # which says why where nobody answers
         where = daemon.path
+    from logtrigger.cli.why import told
     from logtrigger.control.client import Client
     from logtrigger.top.app import Top
 
-    Top(lambda: Client([where])).run()
+    Top(lambda: Client([where]), told).run()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from threading import Lock
 from typing import Any, ClassVar
 
@@ -16,7 +16,6 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import DataTable, Footer, Input, Sparkline, Static
 
-from logtrigger.cli.why import told
 from logtrigger.control.client import Client, Facts, NoDaemon
 from logtrigger.control.protocol import No, Refused
 from logtrigger.text import safe_text
@@ -30,6 +29,10 @@ _BESIDE, _LEAST = 60, 16  # columns that a rule's name leaves to its figures; an
 
 RULES = ("RULE", "/S", "EVENTS", "TRIGGERS", "LAST", "KEYS", "DOES")
 BANS = ("BANNED", "COUNTRY", "LEFT", "RULE")
+
+Told = Callable[
+    [Facts, float], Iterable[tuple[int, str]]
+]  # a row about an address, and now -> how far a text is indented, and it
 
 
 class Asked:
@@ -76,7 +79,13 @@ class Why(ModalScreen[None]):
 
 
 class Top(App[None]):
-    """Rates, rules, bans, sources and queues of a running daemon, once a second."""
+    """Rates, rules, bans, sources and queues of a running daemon, once a second.
+
+    Args:
+        connect: a connection to it.
+        told: puts into words what it says of an address.
+        clock: epoch seconds.
+    """
 
     TITLE = "logtrigger"
     ENABLE_COMMAND_PALETTE = False
@@ -105,9 +114,14 @@ class Top(App[None]):
         Binding("q", "quit", "quit"),
     ]
 
-    def __init__(self, connect: Callable[[], Client], clock: Callable[[], float] = time.time) -> None:  # noqa: TID251
+    def __init__(
+        self,
+        connect: Callable[[], Client],
+        told: Told,
+        clock: Callable[[], float] = time.time,  # noqa: TID251 - the outer shell
+    ) -> None:
         super().__init__()
-        self._asked, self._clock = Asked(connect), clock
+        self._asked, self._told, self._clock = Asked(connect), told, clock
         self.figures = Figures()
         self._wanted = ""
         self._width = 80
@@ -249,7 +263,7 @@ class Top(App[None]):
         except (NoDaemon, No, Refused) as error:
             self.call_from_thread(self.notify, escape(str(error)), severity="error")
             return
-        self.call_from_thread(self.push_screen, Why(list(_paragraphs(rows, self._clock()))))
+        self.call_from_thread(self.push_screen, Why(list(_paragraphs(rows, self._told, self._clock()))))
 
     def action_filter(self) -> None:
         field = self.query_one("#filter", Input)
@@ -285,7 +299,7 @@ def _cut(text: str, room: int) -> str:
     return text if len(text) <= room else f"{text[: room - 1]}…"
 
 
-def _paragraphs(rows: Sequence[Facts], now: float) -> Iterator[str]:
+def _paragraphs(rows: Sequence[Facts], told: Told, now: float) -> Iterator[str]:
     for row in rows:
         for indent, text in told(row, now):
             yield " " * indent + safe_text(text)

@@ -29,11 +29,12 @@ def drive(one: Live, act: Callable[[Any, Any, Callable[[Callable[[], object]], A
     import time
     from asyncio import run  # noqa: TID251 - Textual's own loop
 
+    from logtrigger.cli.why import told
     from logtrigger.control.client import Client
     from logtrigger.top.app import Top
 
     async def play() -> None:
-        app = Top(lambda: Client([one.folder / "state.db.control"]))
+        app = Top(lambda: Client([one.folder / "state.db.control"]), told)
         async with app.run_test(size=(80, 24)) as pilot:
 
             async def until(condition: Callable[[], object]) -> None:
