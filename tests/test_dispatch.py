@@ -31,13 +31,12 @@ def trigger(late: int = 0) -> Trigger:
 
 @pytest.fixture
 def dispatch() -> Callable[..., tuple[Dispatch, io.StringIO, Store]]:
-    def make(made: Rule, **options: bool) -> tuple[Dispatch, io.StringIO, Store]:
+    def make(made: Rule, *, dry_run: bool = False) -> tuple[Dispatch, io.StringIO, Store]:
         loop, store, told = Loop(), Store(None), io.StringIO()
         settings = Settings(path=Path("rules.conf"), rules=(made,), state=Path("state.db"))
         commits = Commits(loop, store, lambda: ((), ()), lambda seq: None, lambda error: None)
         console = Console(told, 1, lambda: NOW)
-        options = {"dry_run": False, **options}
-        dispatch = Dispatch(loop, settings, store, commits, console, lambda: NOW, **options)
+        dispatch = Dispatch(loop, settings, store, commits, console, lambda: NOW, dry_run=dry_run)
         dispatch.start()
         return dispatch, told, store
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from logtrigger.daemon import Daemon
 
 Facts = dict[str, Any]
-
-_LAST = ("last_error", "last_error_at")
 
 
 def status(daemon: Daemon, user: int) -> Rows:
@@ -54,7 +52,7 @@ def status(daemon: Daemon, user: int) -> Rows:
         "queue": {"running": work.running, "waiting": work.waiting, "spilled": work.spilled},
         "scripts": {
             **{what: sum(one[what] for one in scripts.values()) for what in ("running", "waiting", "done", "failed")},
-            **max(({key: one[key] for key in _LAST} for one in scripts.values()), key=_when, default=dict.fromkeys(_LAST)),
+            **_last_fault(scripts.values()),
             "actions": [{"action": name, **one} for name, one in scripts.items() if name != SCRIPT],
         },
         "actions": _deliveries(daemon),
@@ -91,9 +89,10 @@ def _script(daemon: Daemon, name: str) -> Facts:
     }
 
 
-def _when(fault: Facts) -> float:
-    at: float = fault["last_error_at"] or 0.0
-    return at
+def _last_fault(scripts: Iterable[Facts]) -> Facts:
+    """What went wrong last, and when: of all of them."""
+    last = max(scripts, key=lambda one: float(one["last_error_at"] or 0), default={})
+    return {key: last.get(key) for key in ("last_error", "last_error_at")}
 
 
 def _deliveries(daemon: Daemon) -> list[Facts]:

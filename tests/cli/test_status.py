@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -240,7 +241,7 @@ def test_hostile_clients_hold_nothing_up(tmp_path: Path) -> None:
     ("ahead", "said"), [(None, ""), (1.9, ""), (-7.2, ", its clock is 7s behind"), (300, ", its clock is 5m ahead")]
 )
 def test_a_clock_that_differs_is_told(ahead: float | None, said: str) -> None:
-    source = {
+    source: dict[str, Any] = {
         "source": "a",
         "reads": "a",
         "last": None,
