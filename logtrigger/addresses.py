@@ -10,6 +10,7 @@ from collections.abc import Iterable
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+_TRANSLATED, _TRANSLATED_START = "64:ff9b::", 0x64FF9B << 64  # 64:ff9b::/96, for IPv4 behind NAT64 (RFC 6052)
 _ZONE = re.compile(r"%[^/%]+")
 
 
@@ -152,8 +153,15 @@ def widened(address: str, prefix4: int, prefix6: int) -> str:
 
     >>> widened("192.0.2.7", 32, 64), widened("192.0.2.7", 24, 64), widened("2001:db8::7", 32, 64)
     ('192.0.2.7', '192.0.2.0/24', '2001:db8::/64')
+
+    What a translator has written in IPv6 is an address of IPv4 all the same: one /64 would be all of IPv4.
+
+    >>> widened("64:ff9b::c000:207", 32, 64), widened("64:ff9b::c000:207", 24, 64)
+    ('64:ff9b::c000:207', '64:ff9b::c000:200/120')
     """
     bits, prefix = (128, prefix6) if ":" in address else (32, prefix4)
+    if address.startswith(_TRANSLATED) and int(ipaddress.IPv6Address(address)) >> 32 == _TRANSLATED_START:
+        prefix = max(prefix6, 96 + prefix4)
     if prefix >= bits:
         return address
     whole = ipaddress.IPv6Address(address) if bits == 128 else ipaddress.IPv4Address(address)
