@@ -42,7 +42,7 @@ check: $(VENV)/.installed-dev
 	$(call lint,shellcheck,shellcheck --exclude=SC2154 $(POSIX_SCRIPTS) .ci/run)
 	$(call lint,mandoc,for page in $(MAN_PAGES); do mandoc -T lint -W warning "$$page" || exit; done)
 
-docs: $(VENV)/.installed
+docs: $(VENV)/.installed-dev
 	$(VENV)/bin/python -m tools.options_page
 	$(VENV)/bin/python -m tools.pictures
 	$(VENV)/bin/python -m tools.top_picture

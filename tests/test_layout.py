@@ -58,6 +58,10 @@ PRIVATE_PATH = re.compile(r"(?<![\w.)}])/work\b|/tmp/venv\b")
 SHIPPED = [".ci", "bench", "docs", "etc", "examples", "logtrigger", "man", "packaging", "scripts", "tests", "tools"]
 
 
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
 def modules_of(name: str) -> list[str]:
     """The module, or the package with all modules in it."""
     folder = PACKAGE / name
@@ -146,8 +150,7 @@ UPWARDS = {
 
 def floors() -> dict[str, int]:
     """The rooms of the package, a folder or module each, by the row of docs/architecture.md that they stand in."""
-    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
-    table = text.partition("## Rooms")[2].partition("## Decisions")[0]
+    table = read("docs/architecture.md").partition("## Rooms")[2].partition("## Decisions")[0]
     rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
     found: dict[str, int] = {}
     for number, row in enumerate(rows):
@@ -186,6 +189,14 @@ def test_imports_point_down_the_table(room: str) -> None:
     }
     upwards = {(name, other) for name, other in found if other in floor and floor[other] < floor[room]}
     assert upwards - UPWARDS.keys() == set()
+
+
+@pytest.mark.parametrize("line", [line for line in read("CONTRIBUTING.md").splitlines() if "`logtrigger/" in line])
+def test_what_is_to_be_touched_is_there(line: str) -> None:
+    for name, path in re.findall(r"`(\w+)` in `(logtrigger/[\w/.]+)`", line):
+        assert re.search(rf"^(?:class |def )?{name}\b", read(path), re.MULTILINE), f"{path} has no {name}"
+    for path in re.findall(r"`(logtrigger/[\w/.]+)`", line):
+        assert "NAME" in path or (ROOT / path).exists(), path
 
 
 def defines_something(path: Path) -> bool:
