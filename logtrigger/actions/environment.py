@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from logtrigger.model import Trigger
+from logtrigger.programs import PATH
 from logtrigger.text import cut, safe
 
-PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 MAX_VALUE = 16 << 10  # bytes; Linux takes 128 KiB (execve(2), MAX_ARG_STRLEN)
 MAX_ENVIRONMENT = 64 << 10  # bytes, names and all; Linux takes at least 128 KiB
 

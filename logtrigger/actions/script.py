@@ -16,9 +16,9 @@ from pathlib import Path
 
 from logtrigger.actions.base import Result
 from logtrigger.actions.environment import environment
-from logtrigger.actions.output import Output
 from logtrigger.loop import Loop, Timer
 from logtrigger.model import Trigger
+from logtrigger.programs import Output
 
 SHELL = "/bin/sh"
 GRACE = 2.0  # seconds between SIGTERM and SIGKILL

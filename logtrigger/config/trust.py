@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
-from logtrigger.actions.environment import PATH
+from logtrigger.programs import PATH
 
 Doubt = tuple[str, str]  # fault, remedy
 

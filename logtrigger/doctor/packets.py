@@ -7,10 +7,10 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 
-from logtrigger.actions.environment import PATH
 from logtrigger.doctor.findings import Case, Facts, Finding
 from logtrigger.durations import amount, spoken
 from logtrigger.firewall.chains import BASES, CHAIN
+from logtrigger.programs import PATH
 from logtrigger.rule import FirewallOptions
 
 _RECENT = 86_400.0  # seconds

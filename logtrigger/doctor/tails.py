@@ -8,8 +8,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from logtrigger.actions.environment import PATH
 from logtrigger.doctor.findings import Facts
+from logtrigger.programs import PATH
 
 _LONGEST = 1 << 20  # bytes of a file
 _LINES = "5000"

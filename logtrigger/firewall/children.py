@@ -10,9 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from logtrigger.actions.environment import PATH
-from logtrigger.actions.output import Output
 from logtrigger.loop import Loop, Timer
+from logtrigger.programs import PATH, Output
 
 TIMEOUT = 60.0  # seconds that a command may take
 _SIGNALS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from logtrigger.actions.environment import PATH
 from logtrigger.errors import FirewallError
 from logtrigger.firewall.chains import CHAIN, Plan
 from logtrigger.firewall.children import Children, Ended, find_program
 from logtrigger.firewall.netlink import NO_PERMISSION
 from logtrigger.loop import Loop
+from logtrigger.programs import PATH
 
 _TIMEOUT = 60.0  # seconds, also for others to give the lock back
 _WAIT = ["-w", "10"]  # seconds, for the lock

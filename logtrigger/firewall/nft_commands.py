@@ -8,10 +8,10 @@ import socket
 from contextlib import closing
 from typing import Any, Protocol
 
-from logtrigger.actions.environment import PATH
 from logtrigger.errors import FirewallError
 from logtrigger.firewall.children import has_program
 from logtrigger.firewall.netlink import NETLINK_NETFILTER
+from logtrigger.programs import PATH
 
 _TIMEOUT = 60.0  # seconds for the tool
 _SO_PROTOCOL = 38

@@ -1,16 +1,18 @@
-"""What a script writes: the beginning is kept, the rest counted."""
+"""Programs that we run: where they are looked for, and what they print."""
 
 from __future__ import annotations
 
 from logtrigger.durations import amount
 from logtrigger.text import safe
 
+PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+
 MAX_LINES = 64
 MAX_BYTES = 16 << 10
 
 
 class Output:
-    """Takes bytes as they come, in bounded memory.
+    """What one prints: takes bytes as they come, in bounded memory; the beginning is kept, the rest counted.
 
     >>> output = Output()
     >>> output.feed(b"blocked 1.2.")

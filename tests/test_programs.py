@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from logtrigger.actions.output import MAX_BYTES, MAX_LINES, Output
+from logtrigger.programs import MAX_BYTES, MAX_LINES, Output
 
 
 def lines_of(*parts: bytes) -> tuple[str, ...]:
