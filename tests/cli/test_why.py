@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,25 @@ def test_login_excuses_once_a_day(tmp_path: Path) -> None:
         one.until(lambda: "is banned" in ask(one, "why", "203.0.113.7").stdout, "a trial")
         said = ask(one, "why", "203.0.113.7").stdout
         assert "  a login from there excuses failures of bob once a day, which it has: again from " in said
+
+
+def test_locked_out(one: Live) -> None:
+    """The three commands of docs/bans.md, on a configuration whose last line has no end."""
+    page = (Path(__file__).parents[2] / "docs/bans.md").read_text(encoding="utf-8").partition("## I am locked out")[2]
+    shown = [line.removeprefix("    # ") for line in page.splitlines() if line.startswith("    # ")][:3]
+    assert shown[:2] == ["logtrigger why 192.0.2.7", "logtrigger unban 192.0.2.7"]
+    rules = one.folder / "rules"
+    rules.write_text(rules.read_text().rstrip("\n"))
+    fail(one, "192.0.2.7", *"abc")
+    one.until(lambda: "192.0.2.7 is banned" in ask(one, "why", "192.0.2.7").stdout, "the ban")
+    assert ask(one, "unban", "192.0.2.7").stdout == "192.0.2.7\n"
+    append, joint, reload = shown[2].partition(" && ")
+    assert (joint, reload) == (" && ", "logtrigger reload")
+    subprocess.run(["sh", "-c", append.replace("/etc/config/logtrigger", str(rules))], check=True)
+    assert ask(one, "reload").exit_code == 0
+    fail(one, "192.0.2.7", *"abc")
+    one.until(lambda: "which is on the ignore list" in ask(one, "why", "192.0.2.7").stdout, "a trigger without a ban")
+    assert ask(one, "why", "192.0.2.7").stdout.startswith("192.0.2.7 is not banned\n  no rule bans it: '192.0.2.7' is on the")
 
 
 def test_address_never_seen(one: Live) -> None:
