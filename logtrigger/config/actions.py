@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -25,13 +26,16 @@ from logtrigger.rule import FED, NOTICE, ActionOptions
 from logtrigger.templates import Template
 
 # What every trigger knows besides its rule's fields.
-KNOWN = "name key count message body host program pid source time late id ignored state year month day".split()
+KNOWN = "name key count message body host program pid source time late id ignored state".split()
+_DATE = ("year", "month", "day")  # what a path knows besides
+_FILLING = ("alerta.sh", "sendmail.sh")  # scripts of ours, which put fields into the texts that they are given
+_FIELD = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 SCRIPT = "script"  # what a rule's own script is called among its actions
 _NEEDS = {"notify": "apprise"}  # type -> package
 _SECRETS = ("password_file",)
 # What an alert of Alerta has and a heartbeat has not, and the other way round.
 _SAYING = {"heartbeat": ("resource", "event", "correlate", "value", "text", "attribute"), "alert": ("origin",)}
-_NUMBERS = {"count": "int", "time": "int", "late": "int", "year": "int"}  # of what every trigger knows, with a number in each
+_NUMBERS = {"count": "int", "time": "int", "late": "int"}  # of what every trigger knows, with a number in each
 _EVERY = {"mail": 60.0, "notify": 60.0}  # seconds between two messages to a person, where nothing else is asked for
 
 
@@ -73,6 +77,9 @@ def use(
     when: dict[str, dict[str, tuple[Condition, ...]]] = {name: {} for name in named}
     for built in rules:
         _check_twice(built, report)
+        if built.rule is not None and built.options.env:
+            types = {**built.rule.types, **places.types(built.rule.types)}
+            _check_filled(built.options, built.place("env"), f"rule '{built.rule.name}'", types, report)
         for name in dict.fromkeys(built.options.action):
             if _is_known(name, built.place("action"), named, report) and built.rule is not None:
                 when[name][built.rule.name] = tuple(_fit(named[name], built, report))
@@ -309,10 +316,13 @@ def _fit_notices(one: Named, place: Place, report: Report) -> Iterator[Condition
 
 def _fit_fields(one: Named, whose: str, known: Sequence[str], types: Mapping[str, str], report: Report) -> Iterator[Condition]:
     for name, template in _templates(one.own):
-        for missing in sorted(template - {*KNOWN, *types}):
-            near = suggestion(missing, [*KNOWN, *types]) or f"there are {listed(known)}"
+        there = {*KNOWN, *types, *(_DATE if name == "path" else ())}
+        for missing in sorted(template - there):
+            near = suggestion(missing, there) or f"there are {listed(known)}"
             where = one.section.options[name].place if name in one.section.options else one.section.place
             report.error(where, f"'{name}': {whose} has no field '{missing}'", near)
+    if one.common.type == "script" and one.own is not None and "env" in one.section.options:
+        _check_filled(one.own, one.section.options["env"].place, whose, types, report)
     if one.common.type == "webhook" and one.own is not None and one.own.body is not None:
         _check_json(one, types, report)
     for value in one.common.when:
@@ -320,6 +330,15 @@ def _fit_fields(one: Named, whose: str, known: Sequence[str], types: Mapping[str
             yield conditions.compile(value.text, types)
         except PatternError as error:
             report.error(value.place, f"'when', for {whose}: {error.fault}", error.remedy)
+
+
+def _check_filled(own: Any, place: Place, whose: str, types: Mapping[str, str], report: Report) -> None:
+    """Fields in the texts that a script of ours is given: one that is not there would be nothing."""
+    if own.script is None or own.script.name not in _FILLING:
+        return
+    for name, text in own.env:
+        for missing in sorted({*_FIELD.findall(text)} - {*KNOWN, *types}):
+            report.error(place, f"'env', in {name}: {whose} has no field '{missing}'", suggestion(missing, {*KNOWN, *types}))
 
 
 def _check_json(one: Named, types: Mapping[str, str], report: Report) -> None:

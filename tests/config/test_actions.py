@@ -304,6 +304,26 @@ def test_script_that_another_shell_would_take(complaints: Complaints, tmp_path: 
     ]
 
 
+@pytest.mark.parametrize("script", ["alerta.sh", "sendmail.sh", "own.sh"])
+def test_fields_in_what_a_script_of_ours_is_given(complaints: Complaints, tmp_path: Path, script: str) -> None:
+    """It would put nothing in the place of one that is not there. What other scripts do with braces is their own affair."""
+    (tmp_path / script).write_text("#!/bin/sh\n")
+    (tmp_path / script).chmod(0o755)
+    given = f"option script {tmp_path}/{script}; list env 'EVENT={{usr}} {{host}} {{ip_country}}'; list env 'B={{ }}'"
+    said = "'env', in EVENT: rule 'login' has no field 'usr' (did you mean 'user'?)"
+    wanted = [f"rules.conf:{{}}: error: {said}"] if script != "own.sh" else []
+    assert complaints(RULE + action(f"option type script; {given}")) == [line.format(9) for line in wanted]
+    own = RULE.replace(" list action a\n", "".join(f" {line}\n" for line in given.split("; ")))
+    assert complaints(own) == [line.format(6) for line in wanted]
+
+
+@pytest.mark.parametrize(("option", "good"), [("path /var/log/x/{year}-{month}-{day}.log", True), ("text '{year}'", False)])
+def test_the_date_stands_in_paths_alone(complaints: Complaints, option: str, good: bool) -> None:
+    path = "" if good else "option path /var/log/x; "
+    found = complaints(RULE + action(f"option type log; {path}option {option}"))
+    assert found == [] if good else "has no field 'year'" in found[0]
+
+
 def test_variable_that_is_set_twice(complaints: Complaints) -> None:
     text = "option type script; option script /bin/true; list env A=1; list env A=2"
     assert complaints(RULE + action(text)) == ["rules.conf:9: error: 'env' sets A twice (keep one of the two)"]
