@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 from urllib.error import HTTPError
+from urllib.parse import quote
 from urllib.request import Request, urlopen
 
 import pytest
@@ -463,6 +464,33 @@ def test_the_attacker_and_nobody_else(tmp_path: Path, name: str, service: Servic
                 assert service.login(guest, PASSWORD)
                 assert said().count("; banning") == 1
                 assert bans(machine) == {PEER[4]}
+
+
+# What nginx, which writes a path into error.log as it came, then has there as a line of its own.
+STRANGER = "10.0.0.9"
+LINE = f'2026/01/06 17:26:44 [error] 1#1: *1 user "bob": password mismatch, client: {STRANGER}, server: _, request: "GET /"'
+
+
+@pytest.mark.tool("nginx")
+def test_a_line_that_a_path_makes(tmp_path: Path) -> None:
+    """Nobody has a stranger banned by asking for a page whose name holds line ends."""
+    path = quote(f"x\n{LINE}\ny")
+    secret = b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+
+    def ask() -> None:
+        with pytest.raises(HTTPError, match="404"):
+            urlopen(Request(f"http://{HOST[4]}/{path}", headers={"Authorization": f"Basic {secret}"}), timeout=BOUND)
+
+    with pair() as (host, attacker), box(host, tmp_path) as machine:
+        with system_log(machine), nginx(machine):
+            wait_for(lambda: listens(host, 80), "the service listens")
+            with logtrigger(machine, "nginx") as said:
+                for _ in range(5):
+                    attacker.call(ask)
+                wait_for(lambda: machine.run("cat", "/var/log/nginx/error.log").count(f"\n{LINE}\n") == 5, "the lines")
+                assert not socket_client(by_http)(attacker, "wrong")
+                wait_for(lambda: seen(said(), "nginx", PEER[4]) == 1, "the attacker's own failure")
+                assert seen(said(), "nginx", STRANGER) == 0
 
 
 def seen(text: str, name: str, address: str) -> int:
