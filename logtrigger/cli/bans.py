@@ -33,7 +33,7 @@ def bans(
     """Who is banned, the newest first. With addresses: what bans them, and the lines that led to it.
 
     \b
-    logtrigger bans --rule SSH_WrongPass
+    logtrigger bans --rule sshd_failed
     logtrigger bans 192.0.2.7
 
     The exit status is 1 where an address was asked for that is not banned.

@@ -24,7 +24,7 @@ def events(
 
     \b
     logtrigger events -n 100
-    logtrigger events -f --rule SSH_WrongPass
+    logtrigger events -f --rule sshd_failed
 
     With --json one object a line.
     """

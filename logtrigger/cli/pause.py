@@ -22,7 +22,7 @@ def pause(context: click.Context, rule: str, time: str | None, path: Path | None
     """Do nothing about what RULE finds: no ban, script or action, for TIME, by default an hour.
 
     \b
-    logtrigger pause SSH_WrongPass 30m
+    logtrigger pause sshd_failed 30m
 
     It goes on counting, and what triggers is recorded. A restart, or `logtrigger resume`, ends the pause.
     """

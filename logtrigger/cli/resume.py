@@ -18,7 +18,7 @@ def resume(context: click.Context, rule: str, path: Path | None, socket: Path | 
     """End the pause of RULE.
 
     \b
-    logtrigger resume SSH_WrongPass
+    logtrigger resume sshd_failed
 
     The exit status is 1 where it was not paused.
     """

@@ -25,7 +25,7 @@ def rules(
 
     \b
     logtrigger rules
-    logtrigger rules SSH_WrongPass
+    logtrigger rules sshd_failed
     logtrigger rules --library
 
     With NAME, that rule: every option, its value and the place it was written at. With --library NAME is that of a service.

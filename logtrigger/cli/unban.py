@@ -29,7 +29,7 @@ def unban(
 
     \b
     logtrigger unban 192.0.2.7
-    logtrigger unban --rule SSH_WrongPass
+    logtrigger unban --rule sshd_failed
 
     The exit status is 1 where nothing of that was banned, or an address stays within a banned prefix; where some of it was not
     banned, that is said.
