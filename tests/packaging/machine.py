@@ -22,7 +22,7 @@ Done = subprocess.CompletedProcess[str]
 
 
 def debian() -> Path:
-    """The file system of a fresh one, of this machine's own release; it is made once, which takes most of a minute."""
+    """The file system of a fresh one, of this machine's own release or DEBIAN_RELEASE; made once, which takes most of a minute."""
     release = _release()
     folder = _CACHE.with_name(f"{_CACHE.name}-{release}")
     if not folder.exists():
@@ -37,6 +37,8 @@ def debian() -> Path:
 
 
 def _release() -> str:
+    if other := os.environ.get("DEBIAN_RELEASE"):
+        return other
     lines = Path("/etc/os-release").read_text().splitlines()
     return next(line.partition("=")[2] for line in lines if line.startswith("VERSION_CODENAME="))
 
