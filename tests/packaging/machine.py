@@ -22,7 +22,7 @@ Done = subprocess.CompletedProcess[str]
 
 
 def debian() -> Path:
-    """The file system of a fresh one, of this machine's own release or DEBIAN_RELEASE; made once, which takes most of a minute."""
+    """The file system of a fresh one, of DEBIAN_RELEASE or else of our own release; made once, which takes most of a minute."""
     release = _release()
     folder = _CACHE.with_name(f"{_CACHE.name}-{release}")
     if not folder.exists():
