@@ -90,9 +90,9 @@ def test_long_lines_are_not_explained() -> None:
 @pytest.mark.parametrize("line", [b"a" * LONGEST, b" a" * (LONGEST // 2), b"a from " * (LONGEST // 7)])
 @pytest.mark.parametrize(("text", "fields"), [("a%sa%sa%sb", "x:word y:word z:word"), (" from %s from %s!", "a b"), (SSHD, "")])
 def test_no_line_takes_long(text: str, fields: str, line: bytes) -> None:
-    began = time.perf_counter()
+    began = time.process_time()  # whatever else the machine does
     stop_in(compiled(text, fields), line)
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 def test_words() -> None:

@@ -213,9 +213,9 @@ def test_last_line_without_its_end() -> None:
 
 def test_lines_that_match_nothing_cost_next_to_nothing() -> None:
     Path("big.log").write_text(f"{OTHER}\n" * 400_000)
-    began = time.perf_counter()
+    began = time.process_time()  # whatever else the machine does
     assert run(FAILED, "big.log").exit_code == 1
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
 
 
 @pytest.mark.parametrize("arguments", [(), ("--fields", "user ip"), ("--format", "json", "--syntax", "scanf")])
