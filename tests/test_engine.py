@@ -86,7 +86,7 @@ def test_long_keys_are_kept_apart_and_small() -> None:
     script = Script(rule("a %s", "x", key=("x",), maxfail=2))
     long = "x" * 300_000
     assert script.feed(f"a {long}1", f"a {long}2") == []
-    assert all(len(state.key) < 1000 for state in script.engine.counters.changes())
+    assert [len(state.key) < 1000 for state in script.engine.counters.changes()] == [True, True]
     assert script.names(f"a {long}2") == ["r"]
 
 
