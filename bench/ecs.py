@@ -1,6 +1,6 @@
 """How many lines a second become documents of the Elastic Common Schema, on one core; by hand, from the checkout's folder.
 
-    python -m bench.ecs [--lines 500000] [--log FILE --dataset NAME]
+    python -m bench.ecs [--lines 500000] [--log FILE --dataset NAME] [--write docs/performance.md]
 
 Without a log it is one of OpenVPN's messages, in a file of their own and in syslog's form, and one of sshd's. What is timed is
 the way from bytes in memory to the text of the documents, in processor time, which hardly depends on the machine's other work.
@@ -9,12 +9,15 @@ the way from bytes in memory to the text of the documents, in processor time, wh
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
+import platform
 import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from bench import report
 from logtrigger.config.ecs import with_shipped
 from logtrigger.config.words import Report
 from logtrigger.ecs.mapping import Mapping
@@ -74,26 +77,43 @@ def rate(mapping: Mapping, log: bytes, build: MatcherFactory) -> tuple[float, in
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lines", type=int, default=300_000)
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--log", type=Path)
-    parser.add_argument("--dataset", action="append", default=[])
+    parser.add_argument("--lines", type=int, default=300_000, help="of each log (%(default)s)")
+    parser.add_argument("--runs", type=int, default=3, help="of each; the best one counts (%(default)s)")
+    parser.add_argument("--log", type=Path, help="a log of your own")
+    parser.add_argument("--dataset", action="append", default=[], help="for it")
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="put the result into this page")
     asked = parser.parse_args()
     mapping = with_shipped(Mapping(()), Report())
     if asked.log:
         logs = {asked.log.name: (mapping.only(asked.dataset), asked.log.read_bytes())}
     else:
         logs = {
-            "openvpn, its own file": (mapping.only(["openvpn"]), _bytes(openvpn(asked.lines, in_syslog=False))),
-            "openvpn, syslog": (mapping.only(["openvpn"]), _bytes(openvpn(asked.lines, in_syslog=True))),
-            "openvpn, syslog, all datasets": (mapping, _bytes(openvpn(asked.lines, in_syslog=True))),
+            "OpenVPN, its own file": (mapping.only(["openvpn"]), _bytes(openvpn(asked.lines, in_syslog=False))),
+            "OpenVPN, syslog": (mapping.only(["openvpn"]), _bytes(openvpn(asked.lines, in_syslog=True))),
+            "OpenVPN, syslog, all datasets": (mapping, _bytes(openvpn(asked.lines, in_syslog=True))),
             "sshd, syslog": (mapping.only(["sshd"]), _bytes(sshd(asked.lines))),
-            "sshd, all datasets": (mapping, _bytes(sshd(asked.lines))),
+            "sshd, syslog, all datasets": (mapping, _bytes(sshd(asked.lines))),
         }
+    report.put(asked.write, "ecs", measure(logs, asked.runs))
+
+
+def measure(logs: dict[str, tuple[Mapping, bytes]], runs: int) -> str:
+    """Each log with either matcher, in turns, as Markdown."""
+    ways: list[tuple[str, MatcherFactory]] = [("pure Python", LiteralMatcher)]
+    if importlib.util.find_spec("hyperscan"):
+        ways.insert(0, ("extra speed", fastest(None, lambda level, text: print(text), keep=False)))
+    rows = []
     for name, (datasets, log) in logs.items():
-        for how, build in (("fastest", fastest(None, lambda level, text: print(text), keep=False)), ("python", LiteralMatcher)):
-            best = max(rate(datasets, log, build) for _ in range(asked.runs))
-            print(f"{name:<32} {how:<8} {best[0]:>10,.0f} lines/s  {best[1] / 1e6:6.0f} MB of documents", flush=True)
+        best, size, count = dict.fromkeys((way for way, _ in ways), 0.0), 0, log.count(b"\n")
+        for _ in range(runs):
+            for way, build in ways:
+                speed, size = rate(datasets, log, build)
+                best[way] = max(best[way], speed)
+        rows.append([name, *(f"{speed:,.0f}" for speed in best.values()), f"{size / count:.0f}"])
+    lines = max(log.count(b"\n") for _, log in logs.values())
+    where = f"{platform.system()} {platform.release()}, Python {platform.python_version()}"
+    head = ["lines/s of processor time", *(way for way, _ in ways), "bytes a document"]
+    return f"{where}; {lines:,} lines of each, the best of {runs} runs.\n\n{report.table(head, rows)}"
 
 
 def _bytes(lines: Iterator[str]) -> bytes:

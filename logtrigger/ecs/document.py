@@ -7,6 +7,7 @@ not empty, made when it is first asked for.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from json.encoder import encode_basestring_ascii as quoted
 from operator import itemgetter
@@ -25,6 +26,7 @@ TIME, MESSAGE = "@timestamp", "message"
 _MOVING = ("message", "pid", "time")
 _WITH_PLACES = ("client.ip", "destination.ip", "server.ip", "source.ip")
 _MOST_FRAMES = 512
+_IPV4 = re.compile(rb"[0-9.]+").fullmatch  # is in its one form as it stands
 
 
 class Front(NamedTuple):
@@ -65,6 +67,9 @@ class Shape:
         self._fill_columns(by_target)
         self._leaves = {target: self._parts(target, sets) for target, sets in by_target.items()}
         self._frames: dict[object, _Frame] = {}
+        # The frame of the last line that lacked nothing, and the front that it had: mostly the next line's, too.
+        self._usual_front: Front | None = None
+        self._usual: _Frame = ("", lambda texts: ())
 
     def text(self, time: str, message: str, values: Values, front: Front = NO_FRONT, pid: str = "", body: bytes = b"") -> str:
         """The document.
@@ -80,10 +85,15 @@ class Shape:
         texts = [time, message, pid if self._has_pid else "-", *[encode(values[at]) for at, encode in self._encoders]]
         for later in self._later:
             texts.append(later(texts, values, front, body))
-        key: object = (front.key, time == "", texts[2] == "")  # quicker to make than one of all columns
-        if "" in texts[3:]:
-            key = (front.key, *map(bool, texts))
-        text, order = self._frames.get(key) or self._frame(key, front, tuple(map(bool, texts)))
+        if "" not in texts and front is self._usual_front:
+            text, order = self._usual
+            return text % order(texts)
+        present = tuple(map(bool, texts))
+        key = (front.key, present)
+        frame = self._frames.get(key) or self._frame(key, front, present)
+        if "" not in texts:
+            self._usual_front, self._usual = front, frame
+        text, order = frame
         return text % order(texts)
 
     def _kind(self, target: str) -> str:
@@ -290,7 +300,9 @@ def _family(kind: str, of: str) -> str:
 def _encoder(kind: str, of: str, normalise: _Normalise | None, transform: str) -> _Encode:
     """The same of a capture of type `of`."""
     family = _family(kind, of)
-    if not transform and not family and of in ("ip", "mac", "net"):
+    if not transform and not family and of == "ip":
+        return lambda raw: f'"{(raw if _IPV4(raw) else _normal(raw, normalise)).decode("ascii")}"' if raw else ""
+    if not transform and not family and of in ("mac", "net"):
         return lambda raw: f'"{_normal(raw, normalise).decode("ascii")}"' if raw else ""
     if not transform and family in ("long", "port") and of == "port":
         return lambda raw: str(int(raw)) if raw else ""

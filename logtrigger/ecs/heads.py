@@ -32,10 +32,13 @@ class Head(NamedTuple):
     """What stands before a message."""
 
     time: str  # as 2023-10-31T15:09:55Z, with milliseconds where the line has them; empty where it says none
-    body: int  # where in the data the message begins
+    body: int  # where in the line the message begins
     program: str = ""  # that the header names, where it is one of those looked for
     pid: str = ""  # where it is a number
     front: Front = NO_FRONT
+
+
+_NO_HEAD = Head("", 0)
 
 
 class Heads:
@@ -59,17 +62,16 @@ class Heads:
             rb"(?:<([0-9]{1,3})>)?(" + _SYSLOG_TIME + rb") ([^\s:\[\]]{1,255}) (" + names + rb")(?:\[([^\]\s]{0,32})\])?: "
         ).match
         # The last of these: whatever begins with the same text has the same head, such as what a program says in one second.
-        self._header, self._recent = b"", Head("", 0)
+        self._header, self._recent = b"", _NO_HEAD
         self._times: dict[bytes, str] = {}
-        self._plain: dict[bytes, str] = {}  # the beginning of lines whose time is written in so many bytes
+        self._plain: dict[bytes, Head] = {}  # the beginning of lines whose time is written in so many bytes
         self._fronts: dict[tuple[bytes | None, ...], Front] = {}
 
     def of(self, data: bytes, begin: int, end: int) -> Head:
         """The head of the line data[begin:end]."""
         header = self._header
         if header and data.startswith(header, begin, end):
-            last = self._recent
-            return Head(last.time, begin + len(header), last.program, last.pid, last.front)
+            return self._recent
         limit = begin + _LONGEST_HEADER
         limit = end if end < limit else limit
         if self._names is not None and self._names(data, begin, limit) is None:
@@ -80,29 +82,30 @@ class Heads:
         priority, stamp, host, program, pid = found.groups()
         front = self._fronts.get((priority, host, program)) or self._front((priority, host, program), data, begin, end)
         time = self._times.get(stamp) or self.time(stamp)
-        head = Head(time, found.end(), front.facts["program"], _number(pid), front)
+        head = Head(time, found.end() - begin, front.facts["program"], _number(pid), front)
         self._header, self._recent = found[0], head
         return head
 
     def stamped(self, data: bytes, begin: int, end: int) -> Head:
         """The head of a line that is a time and a message, whatever its message looks like."""
-        time = self._plain.get(data[begin : begin + _PLAIN_LENGTH])
-        if time and begin + _PLAIN_LENGTH < end and data[begin + _PLAIN_LENGTH] not in b" u":
-            return Head(time, begin + _PLAIN_LENGTH)
+        head = self._plain.get(data[begin : begin + _PLAIN_LENGTH])
+        if head and begin + _PLAIN_LENGTH < end and data[begin + _PLAIN_LENGTH] not in b" u":
+            return head
         found = _STAMP.match(data, begin, end)
         if found is None:
-            return Head("", begin)
+            return _NO_HEAD
         priority, stamp, microseconds = found.groups()
-        time = self._times.get(stamp) or self.time(stamp)
+        time, body = self._times.get(stamp) or self.time(stamp), found.end() - begin
         if not time:
-            return Head("", begin)
+            return _NO_HEAD
         if microseconds:
             time = f"{time[:19]}.{int(microseconds) // 1000:03}Z"
-        elif not priority and found.end() - begin == _PLAIN_LENGTH == len(stamp) + 1:
-            self._plain[found[0]] = time
-        if not priority:
-            return Head(time, found.end())
-        return Head(time, found.end(), "", "", self._fronts.get((priority,)) or self._front((priority,), data, begin, end))
+        if priority:
+            return Head(time, body, "", "", self._fronts.get((priority,)) or self._front((priority,), data, begin, end))
+        head = Head(time, body)
+        if not microseconds and body == _PLAIN_LENGTH == len(stamp) + 1:
+            self._plain[found[0]] = head
+        return head
 
     def _parsed(self, data: bytes, begin: int, end: int) -> Head | None:
         line = data[begin:end]
@@ -111,8 +114,8 @@ class Heads:
             return None
         time = self.time(header.stamp.strip(b"[]")) if header.stamp else ""
         facts = _facts(line, header)
-        body = begin + header.body
-        if data.startswith(b" ", body, end) and _RFC5424(line):  # rsyslog puts one more before what came in by RFC 3164
+        body = header.body
+        if line.startswith(b" ", body) and _RFC5424(line):  # rsyslog puts one more before what came in by RFC 3164
             body += 1
         return Head(time, body, header.program, _number(header.pid), Front(tuple(facts.items()), facts))
 

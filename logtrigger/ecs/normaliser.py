@@ -9,7 +9,7 @@ from logtrigger import places
 from logtrigger.ecs import places as ecs_places
 from logtrigger.ecs.attempt import Attempt
 from logtrigger.ecs.document import Shape
-from logtrigger.ecs.heads import Head, Heads
+from logtrigger.ecs.heads import Heads
 from logtrigger.ecs.mapping import Dataset, Event, Mapping
 from logtrigger.engine import MatcherFactory
 from logtrigger.matcher import LiteralMatcher, Owner
@@ -70,21 +70,24 @@ class Normaliser:
         Args:
             data: whole lines, each ending in a line feed.
         """
-        hits = iter(self._matcher.scan(data))
-        at, _, owner = next(hits, (-1, 0, 0))
+        owners = self._owners(data)
         begin, last = 0, data.rfind(b"\n")
         find, document, only_known = data.find, self._document, self._only_known
         while begin <= last:
             end = find(b"\n", begin)
-            owners: list[int] = []
-            while at == begin:
-                owners.append(owner)
-                at, _, owner = next(hits, (-1, 0, 0))
-            if owners or not only_known:
-                made = document(data, begin, end, owners, "")
-                if made:
-                    yield made
+            here = owners.get(end, ())
+            if (here or not only_known) and (made := document(data, begin, end, here, "")):
+                yield made
             begin = end + 1
+
+    def _owners(self, data: bytes) -> dict[int, list[int]]:
+        """Where a line ends -> the events that it may be, in order; what may be none is missing."""
+        found: dict[int, list[int]] = {}
+        for owner, ends in sorted(self._matcher.lines(data).items()):
+            one = [owner]
+            for end in ends:
+                found[end] = found[end] + one if end in found else one
+        return found
 
     def document(self, line: bytes, time: str = "") -> str:
         """The document of one line; empty where it is no event and only those are wanted.
@@ -102,7 +105,8 @@ class Normaliser:
         data = line.replace(b"\n", b" ").rstrip() + b"\n"
         end = len(data) - 1
         owners = [owner for _, _, owner in self._matcher.scan(data)]
-        found = self._find(data, self._heads.of(data, 0, end), end, owners)
+        head = self._heads.of(data, 0, end)
+        found = self._find(data, head.body, end, head.program, owners)
         return None if found is None else (found[0].dataset, found[0].event.name)
 
     def _document(self, data: bytes, begin: int, end: int, owners: Sequence[int], time: str) -> str:
@@ -111,28 +115,31 @@ class Normaliser:
         if begin == end:
             return ""
         head = self._heads.of(data, begin, end)
+        body = begin + head.body
         when = head.time or time
         if when:
             when = f'"{when}"'
-        found = self._find(data, head, end, owners) if owners else None
+        found = self._find(data, body, end, head.program, owners) if owners else None
         message = quoted(data[begin:end].decode("utf-8", "replace"))
         if found is not None:
             candidate, number, values = found
             shape = candidate.shapes[number]
             if shape.needs_header:
-                return shape.text(when, message, values, head.front, head.pid, data[head.body : end])
+                return shape.text(when, message, values, head.front, head.pid, data[body:end])
             return shape.text(when, message, values)
         if self._only_known:
             return ""
-        return self._unknown.text(when, message, (), head.front, head.pid, data[head.body : end])
+        return self._unknown.text(when, message, (), head.front, head.pid, data[body:end])
 
-    def _find(self, data: bytes, head: Head, end: int, owners: Sequence[int]) -> tuple[_Candidate, int, Sequence[bytes]] | None:
-        """The first event of the line's datasets that matches its message, by which pattern, and the captures."""
-        names = self._of_program.get(head.program) or self._default
+    def _find(
+        self, data: bytes, body: int, end: int, program: str, owners: Sequence[int]
+    ) -> tuple[_Candidate, int, Sequence[bytes]] | None:
+        """The first event of the program's datasets that matches the message data[body:end], by which pattern, the captures."""
+        names = self._of_program.get(program) or self._default
         for owner in owners:
             candidate = self._candidates[owner]
             if candidate.dataset in names:
-                found = candidate.find(data, head.body, end)
+                found = candidate.find(data, body, end)
                 if found is not None:
                     return candidate, *found
         return None

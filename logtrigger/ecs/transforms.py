@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 Transform = Callable[[str], str]
 
@@ -67,10 +68,12 @@ def _base(text: str) -> str:
     return text.rstrip("/").rpartition("/")[2] or text
 
 
+_remembered = lru_cache(maxsize=1024)  # what a log says of one user it says often
+
 TRANSFORMS: dict[str, Transform] = {
     "base": _base,  # the last part of a path
-    "dn_domain": dn_domain,
-    "dn_name": dn_name,
+    "dn_domain": _remembered(dn_domain),
+    "dn_name": _remembered(dn_name),
     "ip_version": _ip_version,  # ipv4 or ipv6, for network.type
     "lower": str.lower,
     "upper": str.upper,

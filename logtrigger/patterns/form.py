@@ -319,7 +319,17 @@ class Form:
         """Whether the nearest place for the block behind gap `index` can be taken for good: no later one would do better."""
         gap, block = self._gaps[index], self._blocks[index + 1]
         following = self._gaps[index + 1 : index + 2]
+        if following and _ends_once(gap, block):
+            return True
         return bool(following) and not (gap.greedy or gap.kind.excludes or following[0].kind.excludes or block.is_uneven)
+
+
+def _ends_once(gap: Gap, block: Block) -> bool:
+    """Whether a gap can only end in one place, as a word does before a blank."""
+    first = block.elements[0] if block.elements else None
+    if not gap.kind.excludes or not isinstance(first, Literal) or block.is_uneven:
+        return False
+    return re.match(f"[{gap.kind.excludes}]".encode(), first.text) is not None
 
 
 def _tag(elements: Sequence[Element]) -> bytes:
