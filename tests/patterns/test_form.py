@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from logtrigger import patterns as syntaxes
 from logtrigger.patterns import scanf
 from logtrigger.patterns.form import Conversion, Form, Literal
 from logtrigger.patterns.format import CODES
@@ -307,3 +308,21 @@ def test_coarse_form_takes_what_the_pattern_takes(reading: tuple[list[Part], byt
     if form.coarse and form.match(line, 0, len(line)) is not None:
         coarse = re.compile(form.coarse.encode("latin-1"), re.MULTILINE | (re.IGNORECASE if nocase else 0))
         assert coarse.search(b"before\n" + line + b"\nbehind\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "fields", "is_quick"),
+    [
+        ("Failed %s for %s from %s port %d ssh2", "method:word user ip port", True),
+        ("Failed %s, for %s from %s port %d ssh2", "method:word user ip port", False),  # a word may hold the comma
+        ("Failed %s for %s from %s port %d ssh2", "method user ip port", False),
+    ],
+)
+def test_a_word_before_a_blank_leaves_nothing_to_choose(text: str, fields: str, is_quick: bool) -> None:
+    """There is but one place in which it ends, and so one quick expression for the whole."""
+    pattern = syntaxes.compile(text, fields.split(), "scanf", anchor="message")
+    assert (pattern.quick(b"") is not None) is is_quick
+    line = b"Failed password for invalid user x from 10.0.0.9 port 1 ssh2 from 192.0.2.7 port 22 ssh2"
+    if "," not in text:
+        wanted = [b"password", b"invalid user x from 10.0.0.9 port 1 ssh2", b"192.0.2.7", b"22"]
+        assert pattern.match(line, 0, len(line)) == wanted
