@@ -17,7 +17,8 @@ from logtrigger.trusts import ON_TRIAL, Trusts
 _DAY = 86_400.0  # seconds between two bans that are short as somebody is logged in
 _HAIR = 0.001  # seconds by which the same end may come out later
 _LONGEST = 256  # characters of a name: 10,000 are remembered
-_SESSIONS = 2.0  # seconds that what is known of sessions is good for
+_SESSIONS = 2.0  # seconds that what is known of sessions is good for, at least
+_SHARE = 20.0  # times as long as it took to find that out: with very many processes it may be a second
 
 
 class Guard:
@@ -41,7 +42,7 @@ class Guard:
         self.trusts = Trusts()
         self._take, self._report, self._monotonic = record, report, monotonic
         self._live: dict[str, str] = {}  # who is logged in: by address, the user
-        self._looked = -inf  # when that was looked up, monotonic
+        self._good_until = -inf  # monotonic
 
     def restore(self, trusts: Iterable[Trust], now: float) -> None:
         """Put back what an earlier run knew."""
@@ -115,12 +116,14 @@ class Guard:
 
     def _session(self, network: Network) -> str:
         """Who is logged in from a network over SSH; empty: nobody."""
-        if self._monotonic() - self._looked > _SESSIONS:
-            self._looked = self._monotonic()
+        began = self._monotonic()
+        if began > self._good_until:
             try:
                 self._live = sessions.live()
             except OSError:
                 self._live = {}
+            ended = self._monotonic()
+            self._good_until = ended + max(_SESSIONS, _SHARE * (ended - began))
         return next((user for address, user in self._live.items() if ipaddress.ip_address(address) in network), "")
 
     def _record(self) -> None:

@@ -67,7 +67,7 @@ def _serving(proc: Path) -> dict[Path, str]:
     processes = [name for name in os.listdir(proc) if name.isdecimal()]
     for name in processes:
         with suppress(OSError):  # it has ended meanwhile
-            comm = (proc / name / "comm").read_text().strip()
+            comm = _name(f"{proc}/{name}/comm")
             if comm in _SSHD and (title := _IN.fullmatch((proc / name / "cmdline").read_text())):
                 if _runs(proc / name, _SSHD):
                     found[proc / name] = title["user"]
@@ -79,6 +79,15 @@ def _serving(proc: Path) -> dict[Path, str]:
             if parent in dropbear and name not in dropbear:
                 found.setdefault(proc / parent, _owner(proc / name))
     return found
+
+
+def _name(comm: str) -> str:
+    """What a process calls itself. There may be thousands of them: a file object takes three times as long."""
+    fd = os.open(comm, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(fd, 64).decode("utf-8", "replace").strip()
+    finally:
+        os.close(fd)
 
 
 def _parent(process: Path) -> str:

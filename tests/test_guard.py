@@ -148,6 +148,23 @@ def test_sessions_are_not_looked_up_for_each_ban(monkeypatch: pytest.MonkeyPatch
     assert len(looks) == 2
 
 
+def test_slow_look_is_not_repeated_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever may start processes here must not be able to hold up bans by very many."""
+    one = Bench()
+    looks: list[float] = []
+
+    def look() -> dict[str, str]:
+        looks.append(one.passed)
+        one.passed += 0.5
+        return {}
+
+    monkeypatch.setattr(sessions, "live", look)
+    for number in range(40):
+        one.lasting(f"192.0.2.{number}")
+        one.passed += 1
+    assert [round(later - earlier) for earlier, later in zip(looks, looks[1:], strict=False)] == [12, 12, 12]
+
+
 def test_what_cannot_be_looked_up_speaks_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail() -> dict[str, str]:
         raise PermissionError
