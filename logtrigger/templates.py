@@ -106,3 +106,39 @@ def in_json(value: str) -> str:
     import json
 
     return json.dumps(value)[1:-1]
+
+
+def in_form(value: str) -> str:
+    """For a value of a form, as application/x-www-form-urlencoded (WHATWG URL, 5.2).
+
+    >>> in_form("bob&admin=1")
+    'bob%26admin%3D1'
+    """
+    from urllib.parse import quote_plus
+
+    return quote_plus(value)
+
+
+def in_markup(value: str) -> str:
+    """For text or an attribute in XML or HTML.
+
+    >>> in_markup('<b a="">')
+    '&lt;b a=&quot;&quot;&gt;'
+    """
+    from html import escape
+
+    return escape(value)
+
+
+def escape_for(content_type: str) -> Escape:
+    """How a value is written into a body of this type (RFC 9110, 8.3); JSON where we know no better.
+
+    >>> escape_for("text/plain; charset=utf-8")('say "x"'), escape_for("application/json")('say "x"')
+    ('say "x"', 'say \\\\"x\\\\"')
+    """
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind == "application/x-www-form-urlencoded":
+        return in_form
+    if kind.endswith(("xml", "html")):
+        return in_markup
+    return str if kind == "text/plain" else in_json

@@ -253,7 +253,9 @@ class WebhookAction:
     url: str | None = option(actionkinds.URL, "where to", required=True)
     method: str = option(actionkinds.METHOD, "POST, PUT or PATCH", "POST")
     header: tuple[tuple[str, str], ...] = option(actionkinds.HEADERS, "further headers, NAME: text")
-    body: Template | None = option(actionkinds.TEMPLATE, "the body, escaped for JSON; by default all that is known")
+    body: Template | None = option(
+        actionkinds.TEMPLATE, "the body, escaped for JSON or its Content-Type; by default all that is known"
+    )
     password_file: Path | None = option(kinds.PATH, "the file with a token, sent as Authorization: Bearer")
     authority: Path | None = option(kinds.PATH, "certificates of those who sign the server's certificate")
 

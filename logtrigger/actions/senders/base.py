@@ -69,7 +69,7 @@ def values(trigger: Trigger) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """A password or key that stands in a file or an environment variable, and is never shown.
+    """A password or key that stands in a file, and is never shown.
 
     >>> Secret(Path("/etc/logtrigger/alerta.key"))
     Secret(/etc/logtrigger/alerta.key)
