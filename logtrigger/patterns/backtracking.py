@@ -18,7 +18,8 @@ from logtrigger.errors import PatternError
 
 _parser: Any = import_module("re._parser")  # has no public name; what `re` itself parses with
 
-LENGTHS = (4096, 3072, 2048, 1536, 1024, 768, 512)  # bytes of a line that an expression is shown, as its cost allows
+# Bytes of a line that an expression is shown, as its cost allows; hardly a daemon writes longer ones than the first.
+LENGTHS = (16_384, 8192, 4096, 3072, 2048, 1536, 1024, 768, 512)
 _BUDGET = 1e7  # steps for a line: a tenth of a second, about, on a slow machine one
 _RUN = 0.2  # what a byte of a run costs beside a step elsewhere
 _UNBOUNDED = 64  # repetitions from which ways multiply beyond any bound

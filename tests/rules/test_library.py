@@ -20,6 +20,7 @@ from logtrigger.engine import Engine, MatcherFactory
 from logtrigger.hyperscan_matcher import HyperscanMatcher
 from logtrigger.matcher import LiteralMatcher
 from logtrigger.model import Chunk
+from logtrigger.patterns.regex import RegexPattern
 from logtrigger.places import Look, Places
 from logtrigger.rule import SYSTEM_LOG, Settings
 from tests import geodata
@@ -113,6 +114,18 @@ def test_does_without_re2(tmp_path: Path, file: Path, monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "re2", None)
     done = CliRunner().invoke(check, ["-c", str(written(tmp_path, file))])
     assert (done.exit_code, ": error:" in done.output) == (0, False), done.output
+
+
+def test_sees_whole_lines_without_re2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At least as much as daemons and their syslog write: nobody gets past a rule with a long name."""
+    monkeypatch.setitem(sys.modules, "re2", None)
+    found, _ = config.load(written(tmp_path, *FILES))
+    shown = {
+        rule.name: min(p.longest or 0 for p in (*rule.patterns, *rule.excepts) if isinstance(p, RegexPattern))
+        for rule in found.rules
+        if any(isinstance(p, RegexPattern) for p in rule.patterns)
+    }
+    assert {name for name, longest in shown.items() if longest < 8192} == {"exim_blocklist"}
 
 
 @each_file
