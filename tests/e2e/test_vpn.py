@@ -220,7 +220,7 @@ def test_database_is_replaced_under_the_daemon(own_log: Vpn) -> None:
     def logs_in_until(condition: Callable[[], object], what: str) -> None:
         def happened() -> object:
             vpn.logs_in("bob", UNKNOWN)
-            time.sleep(0.1)
+            time.sleep(0.1)  # between one login and the next, as long as they lead to nothing
             return condition()
 
         vpn.live.until(happened, what)
@@ -260,7 +260,7 @@ def test_database_is_broken_at_the_start(tmp_path: Path, web: WebServer) -> None
 
             def at_home() -> object:
                 vpn.logs_in("bob", HOME)
-                time.sleep(0.1)
+                time.sleep(0.1)  # as above
                 return vpn.written("home.log")
 
             one.until(at_home, "the whole database counts")

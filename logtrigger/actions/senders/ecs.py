@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from logtrigger.actions.senders.base import Partly, Refused, Secret, Unreachable
-from logtrigger.actions.senders.http import LATER, Http
+from logtrigger.actions.senders.http import LATER, LONGEST_ANSWER, Http
 from logtrigger.actions.senders.log import LogFile
 from logtrigger.digests import blake2b
 from logtrigger.ecs.heads import in_utc
@@ -23,6 +23,8 @@ from logtrigger.text import safe_text
 _MOST_BYTES = 8 << 20  # of one request, about; Elasticsearch's own advice is 5 to 15 MB
 _TAKEN_BEFORE = 409  # a document of this name is there: an earlier request arrived, and its answer did not
 _SHOWN = 200  # characters of an answer
+# Bytes of an answer: what it says of one document at most, and of them all. Read as JSON it takes many times as much memory.
+_OF_ONE, _OF_ALL = 1 << 14, 1 << 16
 
 
 class Documents:
@@ -118,7 +120,8 @@ class Elasticsearch:
             sent.append(trigger)
         body = "".join(f"{line}\n" for line in lines).encode()
         headers = {"Authorization": self._authorisation()} if self._authorisation else {}
-        _, answer = self._http.request(body, path="/_bulk", headers=headers)
+        longest = min(_OF_ALL + _OF_ONE * len(sent), LONGEST_ANSWER)
+        _, answer = self._http.request(body, path="/_bulk", headers=headers, longest=longest)
         later = ""
         for trigger, (status, why) in zip(sent, self._outcomes(answer, len(sent)), strict=True):
             if status in LATER:
@@ -133,7 +136,7 @@ class Elasticsearch:
         try:
             items = json.loads(answer)["items"]
             found = [_outcome(item) for item in items]
-        except (ValueError, KeyError, TypeError, AttributeError, StopIteration, RecursionError):
+        except (ValueError, OverflowError, KeyError, TypeError, AttributeError, StopIteration, RecursionError):
             raise Unreachable(f"{self._http.place}: its answer is none of Elasticsearch's bulk API") from None
         if len(found) != count:
             raise Unreachable(f"{self._http.place} tells of {len(found)} documents, and {count} were sent")
@@ -146,9 +149,12 @@ def _outcome(item: dict[str, Any]) -> tuple[int, str]:
     (400, 'HTTP 400 document_parsing_exception: failed to parse')
     """
     told = next(iter(item.values()))
+    status = int(told["status"])
+    if not 200 <= status < 300 and not 400 <= status < 600:
+        raise ValueError(f"{status} says nothing of a document")
     error = told.get("error") or {}
     said = f"{error.get('type', '')}: {error.get('reason', '')}" if isinstance(error, dict) else str(error)
-    return int(told["status"]), safe_text(f"HTTP {told['status']} {said}"[:_SHOWN])
+    return status, safe_text(f"HTTP {status} {said}"[:_SHOWN])
 
 
 def api_key(secret: Secret) -> Callable[[], str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -46,6 +47,7 @@ class Bulk:
     requests: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     faults: list[Callable[[int], int] | int | str] = field(default_factory=list)  # of the next requests; see `answer`
+    reason: str = ""  # of what it does not take
     over: threading.Event = field(default_factory=threading.Event)  # until then what hangs does
 
     def answer(self, body: bytes) -> tuple[int, bytes]:
@@ -66,7 +68,7 @@ class Bulk:
                 self.kept[name] = document
             items.append({"create": {"_id": name, "status": status}})
             if status >= 300:
-                items[-1]["create"]["error"] = {"type": "some_exception", "reason": f"number {number}"}
+                items[-1]["create"]["error"] = {"type": "some_exception", "reason": self.reason or f"number {number}"}
         if fault == "hang":
             self.over.wait()
         if fault == "nonsense":
@@ -199,12 +201,54 @@ def test_an_answer_that_says_nothing_is_asked_for_again(
 
 
 @pytest.mark.parametrize(
-    "text", [b"[]", b'{"items": 5}', b'{"items": [5]}', b'{"items": [{}]}', b'{"items": [{"create": {}}]}']
+    "text",
+    [
+        b"[]",
+        b"null",
+        b"",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"items": 5}',
+        b'{"items": [5]}',
+        b'{"items": [{}]}',
+        b'{"items": [{"create": {}}]}',
+        b'{"items": [{"create": []}]}',
+        *(
+            b'{"items": [{"create": {"status": %b}}]}' % status
+            for status in (b"1e999", b"NaN", b"null", b"true", b"0", b"-1", b"302", b"9" * 5000)
+        ),
+    ],
 )
 def test_other_answers(web: WebServer, make_trigger: MakeTrigger, documents: Documents, text: bytes) -> None:
+    """None of them says what became of a document: it is sent again."""
     web.answers = [(200, text)]
-    with pytest.raises(Unreachable):
+    with pytest.raises(Unreachable, match="none of Elasticsearch's bulk API"):
         Elasticsearch(web.url, "x", documents).send(many(make_trigger, 1))
+
+
+def test_a_huge_answer_is_not_read_to_its_end(web: WebServer, make_trigger: MakeTrigger, documents: Documents) -> None:
+    """As JSON it would take hundreds of megabytes."""
+    web.answers = [(200, b'{"items": [' + b"[]," * 4_000_000 + b"{}]}")]
+    sender, triggers = Elasticsearch(web.url, "x", documents), many(make_trigger, 1)
+    tracemalloc.start()
+    try:
+        with pytest.raises(Unreachable, match="none of Elasticsearch's bulk API"):
+            sender.send(triggers)
+        assert tracemalloc.get_traced_memory()[1] < 40 << 20  # the server's twelve are among them
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("status", [400, 429])
+def test_long_reasons_fit(bulk: Bulk, make_trigger: MakeTrigger, documents: Documents, status: int) -> None:
+    """What a server says of each document may be long; what is shown of it is not."""
+    bulk.faults, bulk.reason = [lambda number: status], "x\x1b[2J" * 1000
+    with pytest.raises(Partly if status == 400 else Unreachable) as raised:
+        Elasticsearch(bulk.url, "x", documents).send(many(make_trigger, 500))
+    if isinstance(raised.value, Partly):
+        assert {len(why) <= 200 and "\x1b" not in why for why in raised.value.refused.values()} == {True}
+    else:
+        assert len(str(raised.value)) < 300
 
 
 def test_long_documents_go_in_several_requests(
