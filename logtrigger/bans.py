@@ -10,7 +10,6 @@ import heapq
 import ipaddress
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from math import inf
 from sys import intern
 from typing import NamedTuple
@@ -231,26 +230,6 @@ class Bans:
                 yield network, None
             elif held.until > now:
                 yield network, held.until - now
-
-    def page(self, offset: int = 0, limit: int | None = None, *, order: str = "newest", rule: str | None = None) -> list[Ban]:
-        """A part of the list: `limit` bans from the `offset`-th on.
-
-        Args:
-            order: "newest" first, or what is "ending" first.
-            rule: only of this rule; empty: only those that somebody asked for.
-        """
-        stop = None if limit is None else offset + limit
-        found = (n for n in reversed(self._held) if rule is None or self._held[n].rule == rule)
-        if order == "newest":
-            return [self._ban(network) for network in islice(found, offset, stop)]
-        if order != "ending":
-            raise ValueError("order by newest or ending")
-
-        def end(network: str) -> float:
-            return self._held[network].until
-
-        ordered = sorted(found, key=end) if stop is None else heapq.nsmallest(stop, found, key=end)
-        return [self._ban(network) for network in ordered[offset:stop]]
 
     def by_rule(self) -> dict[str, int]:
         """How many bans each rule has; under the empty name those that somebody asked for."""

@@ -164,23 +164,6 @@ def test_fewer_than_there_are() -> None:
     assert bans.make_room(NOW) == () and len(bans) == 4
 
 
-def test_pages() -> None:
-    bans = Bans(100)
-    for number in range(10):
-        ban(bans, f"192.0.2.{number}", 100.0 - 10 * number if number else None, NOW + number, rule="ab"[number % 2])
-
-    def page(*where: int, **how: str) -> list[int]:
-        return [int(found.network[8:]) for found in bans.page(*where, **how)]  # type: ignore[arg-type]
-
-    assert page() == [9, 8, 7, 6, 5, 4, 3, 2, 1, 0]
-    assert page(2, 3) == [7, 6, 5]
-    assert page(1, 2, order="ending") == [8, 7]
-    assert page(0, 100, order="ending")[-1] == 0
-    assert page(1, 2, rule="a") == [6, 4]
-    with pytest.raises(ValueError, match="newest or ending"):
-        bans.page(order="size")
-
-
 def test_clock_that_is_set_leaves_what_remains() -> None:
     bans = Bans(100)
     ban(bans, "192.0.2.1", 60.0)
@@ -257,7 +240,7 @@ def test_as_a_plain_list(acts: list[tuple[str, str, float | None, float]]) -> No
             plain.ends = plain.live(now)
         else:  # a restart
             restored = Bans(100)
-            restored.restore(found for found in reversed(bans.page()) if found.until is None or found.until > now)
+            restored.restore(found for name in bans if (found := bans.get(name)) and (found.until is None or found.until > now))
             bans, plain.ends = restored, plain.live(now)
         wanted = {n: None if end == math.inf else end - now for n, end in plain.live(now).items()}
         assert dict(bans.remaining(now)) == wanted
