@@ -67,6 +67,7 @@ class Rule:
     place: Place
     patterns: tuple[Pattern, ...]  # alternatives, tried in order
     excepts: tuple[Pattern, ...] = ()
+    rejects: tuple[str, ...] = ()  # sample lines that are no events; whoever looks for lines it should know knows these
     programs: frozenset[str] = frozenset()
     source: str = SYSTEM_LOG
     maxfail: int = 1

@@ -115,18 +115,38 @@ class _Anyone:
 
 
 class _AnyWording:
-    """Lines of a rule's programs that have the most telling text of one of its patterns, and are no exceptions."""
+    """Lines of a rule's programs that have the most telling text of one of its patterns.
+
+    Exceptions are left out, and what is like a sample that the rule has for what is no event.
+    """
 
     def __init__(self, rule: Rule, programs: frozenset[str]) -> None:
         self._programs = programs
         self.patterns = tuple(pattern for pattern in rule.patterns if len(pattern.literal) >= _TELLING)
         bare = [replace(_alone(rule), when=()), replace(_alone(rule), patterns=rule.excepts, excepts=(), when=())]
         self._other = [Recogniser(one) for one in bare if one.patterns]  # it is recognised, and left out by a condition
+        samples = (text.encode() for text in rule.rejects)
+        self._rejects = [_words(Line(text, 0, len(text))) for text in samples]
 
     def meant(self, line: Line) -> bool:
         if self._programs and line.header.program not in self._programs:
             return False
-        return not any(recogniser.recognise(line) for recogniser in self._other)
+        if any(recogniser.recognise(line) for recogniser in self._other):
+            return False
+        words = _words(line)
+        return not any(_alike(words, sample) for sample in self._rejects)
+
+
+def _words(line: Line) -> list[bytes]:
+    return line.raw[line.header.body :].split()
+
+
+def _alike(words: Sequence[bytes], sample: Sequence[bytes]) -> bool:
+    """Whether a message says the same as a sample: all but one of its words are the same, or numbers and addresses in both."""
+    if len(words) != len(sample):
+        return False
+    others = [pair for pair in zip(words, sample, strict=True) if pair[0] != pair[1]]
+    return sum(not all(any(c in b"0123456789" for c in word) for word in pair) for pair in others) <= 1
 
 
 def _meant(by: _Anyone | _AnyWording, known: Sequence[Recogniser], data: bytes) -> Mapping[str, list[bytes]]:

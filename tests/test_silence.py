@@ -119,3 +119,18 @@ def test_field_types_are_kept_behind_the_tag() -> None:
     (found,) = silent([made], [made], lines("Nov 14 22:00:00 h sshd-session[7]: x from 192.0.2.7"))
     assert found.program == "sshd-session"
     assert scanf.compile("sshd[%d]: %s").tag == b"sshd"
+
+
+def test_what_the_rule_s_own_samples_know_as_harmless() -> None:
+    """A line of every day that shares its text with a pattern, as written and of other users and addresses."""
+    head = "Nov 14 22:00:00 h sshd[7]: "
+    made = rule(
+        "sshd[%d]: Connection closed by %s port %d",
+        "- ip -",
+        name="probe",
+        rejects=[f"{head}Connection closed by user al ::1 port 2"],
+    )
+    assert list(silent([made], [made], lines(f"{head}Connection closed by user bob 192.0.2.7 port 44490"))) == []
+    for reworded in ("Connection closed by peer 192.0.2.7 at port 22", "Connection closed by the host 192.0.2.7 door 22"):
+        (found,) = silent([made], [made], lines(head + reworded))
+        assert found.why == "lines with its text are no events of it"

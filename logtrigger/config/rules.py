@@ -68,6 +68,7 @@ def compile_rule(draft: Draft, options: RuleOptions, report: Report, scripts: Sc
         place=draft.place,
         patterns=compiled,
         excepts=excepts,
+        rejects=tuple(value.text for value in options.reject),
         programs=frozenset(options.program),
         source=options.file or options.source or SYSTEM_LOG,
         maxfail=options.maxfail,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from logtrigger import config, shipped
+from logtrigger import config, shipped, silence
 from logtrigger.cli.check import check
 from logtrigger.config import samples, uci
 from logtrigger.config.uci import Section
@@ -241,3 +241,24 @@ def events(engines: Sequence[Engine], line: str) -> dict[str, Mapping[str, str]]
     data = f"{line}\n".encode()
     chunk = Chunk(SYSTEM_LOG, "log", "log", 0, len(data), data)
     return {trigger.rule: trigger.fields for engine in engines for trigger in engine.feed(chunk, NOW)}
+
+
+EVERY_DAY = """
+Accepted publickey for bob from 198.51.100.2 port 44490 ssh2: ED25519 SHA256:0a1b2c
+pam_unix(sshd:session): session opened for user bob(uid=1000) by bob(uid=0)
+Received disconnect from 198.51.100.2 port 44490:11: disconnected by user
+Disconnected from user bob 198.51.100.2 port 44490
+Connection closed by user bob 198.51.100.2 port 44490
+pam_unix(sshd:session): session closed for user bob
+Received disconnect from 198.51.100.2 port 44490:11: Bye Bye [preauth]
+Disconnected from authenticating user root 198.51.100.2 port 44490 [preauth]
+error: kex_exchange_identification: Connection closed by remote host
+drop connection #11 from [198.51.100.2]:56789 on [203.0.113.1]:22 past MaxStartups
+"""
+
+
+def test_a_healthy_sshd_is_no_sign_of_rules_that_have_fallen_silent(tmp_path: Path) -> None:
+    """What it writes every day shares text with rules, and is not for them: nobody is to be told of that each day."""
+    settings = config.read(written(tmp_path, ROOT / "etc/logtrigger/rules.d/sshd.conf")).settings
+    lines = [f"Nov 29 17:20:00 gate sshd-session[4273]: {text}\n".encode() for text in EVERY_DAY.split("\n") if text]
+    assert [found for line in lines for found in silence.silent(settings.rules, settings.rules, line)] == []
