@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from heapq import heapify, heappop, heappush, heapreplace
 from math import inf
 
-from logtrigger.wallclock import Step
+from logtrigger.wallclock import FLOOR, Step
 from logtrigger.window import Entry, Windows
 
 LONGEST_LINE = 2_048  # bytes of a last line that is kept
@@ -53,7 +53,12 @@ class Absences(Windows):
         return len(self._seen)
 
     def begin(self, at: float) -> None:
-        """Wait from now on, where there is one key only and nothing is known of it."""
+        """Wait from now on, where there is one key only and nothing is known of it, or nobody knows since when."""
+        for key in [key for key, seen in self._seen.items() if seen < FLOOR <= at]:
+            self._seen[key] = at
+            self._missing.pop(key, None)
+            self._wait_for(key, at)
+            self._note(key)
         if self._alone and not self._seen:
             self._unseen.add("")
             self._wait_for("", at)

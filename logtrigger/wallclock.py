@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 STEP = 2.0  # seconds by which two clocks may differ from each other's pace and nobody has set one
 MOST = 100  # steps that are remembered
+FLOOR = 1_577_836_800.0  # 2020: what is noted as earlier was noted by a clock that nobody had set
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,11 @@ class Step:
     by: float  # seconds that it was set forward, or back where negative
 
     def shifted(self, at: float) -> float:
-        """What a time comes to that was noted since the boot; what is older was noted by a clock that we know nothing of."""
-        return at + self.by if self.booted <= at <= self.until else at
+        """What a time noted since the boot comes to. One from before stays, unless no clock was right then: it is now."""
+        if self.booted <= at <= self.until:
+            return at + self.by
+        now = self.until + self.by
+        return now if at < FLOOR <= now else at
 
 
 class WallClock:
@@ -69,4 +73,4 @@ class WallClock:
         for step in self._steps:
             if step.by > 0:
                 at = step.shifted(at)
-        return at
+        return self._booted if at < FLOOR <= self._booted else at

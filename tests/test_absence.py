@@ -86,6 +86,17 @@ def test_nobody_is_missing_because_the_clock_was_set() -> None:
     assert keys(absences, 531.0) == ["a"]
 
 
+def test_who_was_seen_by_a_clock_that_nobody_had_set_is_waited_for_from_now_on() -> None:
+    """As after a restart of the daemon, between whose two lives a router was told the time."""
+    absences = Absences(10.0, 100.0, 5)
+    absences.restore("a", [(30.0, 1)], 0.0)
+    absences.restore("b", [(20.0, 1)], 31.0)
+    absences.restore("c", [(NOW - 5.0, 1)], 0.0)
+    absences.begin(NOW)
+    assert keys(absences, NOW + 9.0) == ["c"]
+    assert keys(absences, NOW + 11.0) == ["a", "b"]
+
+
 def test_the_one_key_of_a_rule_is_never_forgotten() -> None:
     absences = Absences(10.0, 100.0, 5, alone=True)
     absences.begin(0.0)

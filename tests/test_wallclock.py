@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from logtrigger.wallclock import MOST, STEP, Step, WallClock
+from logtrigger.wallclock import FLOOR, MOST, STEP, Step, WallClock
 
 YEAR = 365 * 86_400.0
 
@@ -39,7 +39,20 @@ def test_a_router_that_is_told_the_time() -> None:
     assert bench.clock.since(0) == [Step(0.0, 65.0, 56 * YEAR)]
     assert bench.clock.present(noted) == noted + 56 * YEAR
     assert bench.clock.present(bench.clock()) == bench.clock()
-    assert bench.clock.present(-1.0) == -1.0  # before this boot
+    assert bench.clock.present(FLOOR + 1.0) == FLOOR + 1.0  # before this boot
+
+
+def test_what_was_noted_while_no_clock_was_right() -> None:
+    """In an earlier boot, or by an earlier process of this one: nobody knows when that was."""
+    bench = Bench()
+    bench.step(56 * YEAR)
+    (step,) = bench.clock.since(0)
+    assert step.shifted(90_000.0) == step.until + step.by
+    assert step.shifted(FLOOR) == FLOOR
+    bench.up += 10.0
+    later = WallClock(lambda: bench.up + bench.set, lambda: bench.up)
+    assert later.present(30.0) == later() - bench.up
+    assert later.present(FLOOR) == FLOOR
 
 
 def test_steps_add_up() -> None:
