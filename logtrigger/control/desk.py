@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from logtrigger.config.words import listed, suggestion
-from logtrigger.control import banned, examined, history, standing
+from logtrigger.control import banned, examined, history, measured, standing
 from logtrigger.control import why as reasons
 from logtrigger.control.protocol import No, Refused, Request, Rows
 from logtrigger.durations import spoken
@@ -101,9 +101,7 @@ def resume(daemon: Daemon, user: int, *, rule: str) -> Rows:
 
 def metrics(daemon: Daemon, user: int) -> Rows:
     """A row for each metric."""
-    from logtrigger.metrics.gather import families
-
-    for family in families(daemon):
+    for family in measured.families(daemon):
         yield {"name": family.name, "kind": family.kind, "help": family.help, "samples": family.samples}
 
 

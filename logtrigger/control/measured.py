@@ -1,4 +1,4 @@
-"""What there is to measure about a running daemon."""
+"""What there is to measure about a running daemon: its metrics, out of how it stands."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
+from logtrigger.control import standing
 from logtrigger.daemon import METERED, Daemon
 from logtrigger.metrics.families import Family
 
@@ -14,8 +15,6 @@ Facts = Mapping[str, Any]
 
 def families(daemon: Daemon) -> Iterator[Family]:
     """Every metric of a daemon; to be asked for in the loop's thread."""
-    from logtrigger.control import standing
-
     status = next(iter(standing.status(daemon, 0)))
     assert isinstance(status, Mapping)
     yield from _process(status)
