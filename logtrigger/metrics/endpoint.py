@@ -1,24 +1,21 @@
-"""The metrics over HTTP, for a Prometheus that comes for them; by its own library (extra `metrics`), in threads of its own.
-
-The library's server is not used: that of Debian 12's version cannot be stopped.
-"""
+"""The metrics over HTTP, for a Prometheus that comes for them: in the forms of its own library (extra `metrics`)."""
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from queue import Empty, SimpleQueue
-from socketserver import ThreadingMixIn
-from threading import Thread
+from threading import Lock
 from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from logtrigger.metrics.families import Family
+from logtrigger.metrics.http import Server
 
 Address = tuple[str, int]  # of the loopback interface
 Ask = Callable[[Callable[[Sequence[Family]], None]], None]
 
 _PATIENCE = 5.0  # seconds for the loop to answer
+_FRESH = 0.2  # seconds for which an answer is good: who asks all the time shall not keep the loop busy
 
 
 class Endpoint:
@@ -38,38 +35,52 @@ class Endpoint:
         self.address = address
         host, port = address
         self.name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Collector(ask))
-        kind = _Server6 if ":" in host else _Server
-        self._server = make_server(host, port, make_wsgi_app(registry), kind, _Silent)
-        self._thread = Thread(target=self._server.serve_forever, name="metrics", daemon=True)
-        self._thread.start()
+        latest = Latest(ask)
+
+        def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+            families = latest.families()
+            if families is None:
+                start_response("503 Service Unavailable", [("Content-Type", "text/plain")])
+                return [b"logtrigger does not answer\n"]
+            registry = CollectorRegistry(auto_describe=False)
+            registry.register(_Collector(families))
+            found: Iterable[bytes] = make_wsgi_app(registry)(environ, start_response)
+            return found
+
+        self._server = Server(host, port, answer)
 
     def close(self) -> None:
         """Answer nobody any more."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._server.close()
 
 
-class _Server(ThreadingMixIn, WSGIServer):
-    daemon_threads = True
+class Latest:
+    """What the daemon last said of itself; asked anew where that is old, for all at once who wait for it."""
 
+    def __init__(self, ask: Ask) -> None:
+        self._ask, self._lock = ask, Lock()
+        self._families: Sequence[Family] | None = None
+        self._since = float("-inf")
 
-class _Server6(_Server):
-    address_family = socket.AF_INET6
-
-
-class _Silent(WSGIRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
-        """Who asks is nobody's news."""
+    def families(self) -> Sequence[Family] | None:
+        """None: it does not answer, as it is stopping perhaps."""
+        with self._lock:
+            if time.monotonic() - self._since > _FRESH:
+                answers: SimpleQueue[Sequence[Family]] = SimpleQueue()
+                self._ask(answers.put)
+                try:
+                    self._families = answers.get(timeout=_PATIENCE)
+                except Empty:
+                    self._families = None
+                self._since = time.monotonic()
+            return self._families
 
 
 class _Collector:
     """The families as that library has them."""
 
-    def __init__(self, ask: Ask) -> None:
-        self._ask = ask
+    def __init__(self, families: Sequence[Family]) -> None:
+        self._families = families
 
     def describe(self) -> Iterator[Any]:
         """Nothing is known before it is asked for."""
@@ -78,13 +89,7 @@ class _Collector:
     def collect(self) -> Iterator[Any]:
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-        answers: SimpleQueue[Sequence[Family]] = SimpleQueue()
-        self._ask(answers.put)
-        try:
-            families = answers.get(timeout=_PATIENCE)
-        except Empty:
-            return  # a daemon that is stopping answers no more
-        for family in families:
+        for family in self._families:
             of = CounterMetricFamily if family.kind == "counter" else GaugeMetricFamily
             labels = list(family.samples[0][0]) if family.samples else []
             made = of(family.name, family.help, labels=labels)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
 from logtrigger.metrics import endpoint
+from logtrigger.metrics.endpoint import Endpoint, Latest
+from logtrigger.metrics.families import Family
 from tests.cli.asking import NO_FIREWALL, ask, asked
 from tests.ports import free_port
 
@@ -34,6 +39,31 @@ def test_over_http_and_after_a_reload_elsewhere(tmp_path: Path) -> None:
             get(first)
         names = {line.split()[2] for line in ask(one, "metrics").stdout.splitlines() if line.startswith("# TYPE")}
         assert names == {line.split()[2] for line in get(second).splitlines() if line.startswith("# TYPE")}
+
+
+def test_many_who_ask_at_once_cost_one_answer() -> None:
+    asked = []
+
+    def ask(answer: Callable[[Sequence[Family]], None]) -> None:
+        asked.append(answer)
+        Timer(0.1, answer, [[Family("logtrigger_bans", "gauge", "Bans.", (({}, 1.0),))]]).start()
+
+    latest = Latest(ask)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda number: latest.families(), range(8)))
+    assert len(asked) == 1
+    assert {one[0].name for one in found if one} == {"logtrigger_bans"} and all(found)
+
+
+def test_a_daemon_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prometheus shall see that nothing came, instead of nothing to see."""
+    monkeypatch.setattr(endpoint, "_PATIENCE", 0.05)
+    port = free_port()
+    silent = Endpoint(("127.0.0.1", port), lambda answer: None)
+    with pytest.raises(urllib.error.HTTPError, match="503") as error:
+        get(port)
+    error.value.close()
+    silent.close()
 
 
 def test_a_port_that_is_taken_is_told_and_the_work_goes_on(tmp_path: Path) -> None:
