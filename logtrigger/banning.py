@@ -313,6 +313,8 @@ class Banning:
         return network, why
 
     def _decide(self, wish: Ban, now: float) -> Decision:
+        if (end := self.bans.next_end()) is not None and end <= now:
+            self._expire()  # nobody has woken up for that yet
         decision = self.bans.ban(wish, now)
         self._give_up(decision.displaced)
         if decision.outcome is Outcome.FULL:

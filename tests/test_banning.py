@@ -311,6 +311,19 @@ def test_ban_that_is_over_is_forgotten(bench: Make, store: Store) -> None:
     assert one.fake.held.keys() == {"192.0.2.7", "192.0.2.8"}  # the kernel forgets by itself
 
 
+def test_whoever_comes_again_at_once_is_banned_twice(bench: Make) -> None:
+    """The end of the first ban is told of and kept, although nobody has woken up for it yet."""
+    one = bench()
+    changes: list[str] = []
+    one.banning.on_change = lambda change: changes.append(type(change).__name__)
+    one.meet("192.0.2.7", made=banner(60.0))
+    one.pass_time(60.01)
+    one.meet("192.0.2.7", made=banner(60.0))
+    assert changes == ["Ban", "Unban", "Ban"]
+    one.commits.last()
+    assert [end and end.how for _, end in one.banning.history("192.0.2.7")] == [None, "expired"]
+
+
 def test_clock_that_is_set_moves_the_bans_along(bench: Make, store: Store) -> None:
     one = bench()
     one.meet("192.0.2.7")
