@@ -97,12 +97,15 @@ class Database:
             raise ValueError(EXTRA) from None
         try:
             self.stamp = Stamp.of(path)
+            if not self.stamp.size:
+                raise ValueError(f"{path} is empty; install it anew")
             with _copy(path) as copy:
                 self._reader: Any = maxminddb.open_database(f"/proc/self/fd/{copy}")
                 self._is_ipv4_only = self._reader.metadata().ip_version == 4
                 self._try(copy)
         except maxminddb.InvalidDatabaseError:
-            raise ValueError(f"{path} is no MaxMind database; name a file such as GeoLite2-Country.mmdb") from None
+            fault = "is no MaxMind database, or only the beginning of one"
+            raise ValueError(f"{path} {fault}; install it anew, or name a file such as GeoLite2-Country.mmdb") from None
         except OSError as error:
             raise ValueError(f"{path}: {error.strerror}; install the database there, or correct the path") from None
 

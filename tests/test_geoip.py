@@ -178,7 +178,8 @@ def test_what_was_in_use_survives_a_reload(city: Path, tmp_path: Path, reports: 
         after.refresh()
     assert after.look("192.0.2.7") == IN_FINLAND
     assert {text for _, text in reports} == {
-        f"{city} is no MaxMind database; name a file such as GeoLite2-Country.mmdb; the one read before stays in use"
+        f"{city} is no MaxMind database, or only the beginning of one; "
+        "install it anew, or name a file such as GeoLite2-Country.mmdb; the one read before stays in use"
     }
 
 

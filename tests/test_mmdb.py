@@ -98,6 +98,16 @@ def test_damage_of_one_record(city: Path) -> None:
         database.fields()
 
 
+@pytest.mark.usefixtures("reader")
+@pytest.mark.parametrize(
+    ("kept", "said"), [(0, "is empty; install it anew"), (500, "or only the beginning of one; install it anew")]
+)
+def test_a_download_that_broke_off(city: Path, kept: int, said: str) -> None:
+    city.write_bytes(city.read_bytes()[:kept])
+    with pytest.raises(ValueError, match=rf"^{city} .*{said}"):
+        Database(city)
+
+
 def test_case_of_codes() -> None:
     assert places({"country_code": "fi", "continent": "eu", "city": "x"}) == {"country": "FI", "continent": "EU", "city": "x"}
     assert places({"continent": "Europe"}) == {"continent": "Europe"}

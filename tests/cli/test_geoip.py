@@ -76,7 +76,10 @@ def test_damage_is_no_answer(rules: Path, tmp_path: Path, what: str) -> None:
     ("words", "said"),
     [
         (["geoip", "-c", "{rules}", "1.2.3.4.5"], "'1.2.3.4.5' is no address; write one such as 192.0.2.7"),
-        (["geoip", "-c", "{rules}", "-d", "{rules}", "1.2.3.4"], "rules is no MaxMind database; name a file such as"),
+        (
+            ["geoip", "-c", "{rules}", "-d", "{rules}", "1.2.3.4"],
+            "rules is no MaxMind database, or only the beginning of one; install it anew, or name a file such as",
+        ),
         (["geoip", "-d", "{rules}.none", "1.2.3.4"], "rules.none: No such file or directory; install the database there"),
         (["geoip", "-c", "{rules}.none", "1.2.3.4"], "rules.none:1: error: cannot be read"),
         (["geoip", "-c", "{empty}", "1.2.3.4"], "there is no database; write list geoip FILE into 'config logtrigger'"),

@@ -93,7 +93,8 @@ def test_who_bans_what_is_elsewhere_bans_what_is_nowhere(
 def test_what_is_none(complaints: Complaints, tmp_path: Path) -> None:
     (tmp_path / "x.mmdb").write_text("rubbish")
     assert complaints(RULE + geoip(tmp_path / "x.mmdb")) == [
-        f"rules.conf:7: warning: {tmp_path}/x.mmdb is no MaxMind database (name a file such as GeoLite2-Country.mmdb)"
+        f"rules.conf:7: warning: {tmp_path}/x.mmdb is no MaxMind database, or only the beginning of one "
+        "(install it anew, or name a file such as GeoLite2-Country.mmdb)"
     ]
 
 
