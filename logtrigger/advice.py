@@ -11,6 +11,7 @@ from logtrigger.patterns.form import Conversion, Element, Form, Literal
 from logtrigger.patterns.types import CONVERSIONS, FIELD_TYPES
 from logtrigger.text import safe
 
+_SHOWN = 20  # bytes of what stands where a pattern should have begun
 _FREE = Conversion(FIELD_TYPES["text"])
 _NUMBER = Conversion(CONVERSIONS["d"])
 _NUMBERS = ("int", "number", "octal", "hex", "binary", "float", "port")
@@ -103,7 +104,8 @@ def _not_at_tag(case: _Case) -> str:
     if not form.anchor or Form(form.text, form.elements, nocase=form.nocase).match(case.line, 0, len(case.line)) is None:
         return ""
     if form.anchor != "tag":
-        return "with option anchored a pattern begins where the message does, and the message does not begin so"
+        there = safe(case.line[case.begin : case.begin + _SHOWN]) or "nothing"
+        return f"with option anchored a pattern begins where the message does, and there stands '{there}'"
     return "a pattern that begins with a program's tag matches at the line's own tag only, and that is another one"
 
 

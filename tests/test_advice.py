@@ -89,6 +89,16 @@ def test_slip(text: str, fields: str, line: str, wanted: str) -> None:
     assert given(scanf.compile(text, fields.split()), line) == wanted
 
 
+def test_what_stands_where_a_message_begins() -> None:
+    """A contributor sees what of the header was not taken for one."""
+    plain = scanf.compile("(%s) wrong password", [])
+    form = Form(plain.text, plain.elements, anchor="message")
+    line = b"2026-01-06 17:26:44: (mod_auth.c.850) wrong password"
+    stop = Explainer(form).explain(line, 0, len(line))
+    assert stop is not None
+    assert advice(form, line, 0, stop, Writing()).endswith("and there stands '2026-01-06 17:26:44:'")
+
+
 def test_writing_of_the_syntax() -> None:
     form = scanf.compile("from %s", ["ip"])
     assert "{}:{:d}" in given(form, "from 192.0.2.7:22", Writing.of("format"))

@@ -351,6 +351,30 @@ def apache(machine: Box) -> Iterator[None]:
         yield
 
 
+LIGHTTPD = """\
+server.modules = ("mod_auth", "mod_authn_file")
+server.document-root = "/run/www"
+server.errorlog = "/var/log/lighttpd/error.log"
+server.port = 80
+server.username = "www-data"
+server.groupname = "www-data"
+index-file.names = ("index.html")
+auth.backend = "plain"
+auth.backend.plain.userfile = "/etc/lighttpd/members"
+auth.require = ("/" => ("method" => "basic", "realm" => "members", "require" => "valid-user"))
+"""
+
+
+@contextmanager
+def lighttpd(machine: Box) -> Iterator[None]:
+    write(machine, "/etc/lighttpd/test.conf", LIGHTTPD)
+    write(machine, "/etc/lighttpd/members", f"{USER}:{PASSWORD}\n")
+    write(machine, "/run/www/index.html", "inside\n")
+    machine.run("install", "-d", "-o", "www-data", "/var/log/lighttpd")
+    with machine.running("lighttpd", "-D", "-f", "/etc/lighttpd/test.conf"):
+        yield
+
+
 @contextmanager
 def mariadb(machine: Box) -> Iterator[None]:
     """Its log goes where Debian's configuration says that an own one would."""
@@ -409,6 +433,7 @@ SERVICES = [
     pytest.param("proftpd", Service(proftpd, 21, socket_client(by_ftp)), marks=pytest.mark.tool("proftpd")),
     pytest.param("exim", Service(exim, 587, socket_client(by_smtp)), marks=pytest.mark.tool("exim4")),
     pytest.param("apache", Service(apache, 80, socket_client(by_http)), marks=pytest.mark.tool("apache2")),
+    pytest.param("lighttpd", Service(lighttpd, 80, socket_client(by_http)), marks=pytest.mark.tool("lighttpd")),
     pytest.param("mariadb", Service(mariadb, 3306, by_mysql), marks=pytest.mark.tool("mariadbd", "mariadb")),
 ]
 
