@@ -10,7 +10,7 @@ import signal
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from threading import Event
@@ -23,6 +23,8 @@ from logtrigger import daemon as daemon_module
 from logtrigger.actions import outbox
 from logtrigger.config import Configuration
 from logtrigger.console import Console
+from logtrigger.control import standing
+from logtrigger.control.protocol import Rows
 from logtrigger.daemon import Daemon
 from logtrigger.engine import Engine
 from logtrigger.errors import StoreError
@@ -566,6 +568,10 @@ def stage(one: Live, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., 
     os.umask(umask)
 
 
+def rows(answer: Rows) -> list[Mapping[str, Any]]:
+    return [row for row in answer if isinstance(row, Mapping)]
+
+
 def does(act: Callable[[], object]) -> Callable[[], bool]:
     """A step that only does something."""
 
@@ -605,6 +611,7 @@ def test_clock_that_is_set(one: Live, stage: Callable[..., Stage], monkeypatch: 
         does(lambda: one.write("alive b")),
         lambda: events()["Missing"] == 2 and failed_at() > 1.8e9,
         does(nothing_is_missing),
+        lambda: ("started", 1.8e9 + 20.0) in rows(standing.status(play.daemon, 0))[0].items(),
         does(lambda: up.__setitem__(0, 3_000.0)),
         does(lambda: one.write("alive b")),
         lambda: events()["Missing"] == 3,

@@ -34,8 +34,8 @@ def status(daemon: Daemon, user: int) -> Rows:
     yield {
         "version": __version__,
         "pid": os.getpid(),
-        "started": daemon.started,
-        "loaded": daemon.loaded,
+        "started": daemon.clock.present(daemon.started),
+        "loaded": daemon.clock.present(daemon.loaded),
         "configuration": str(daemon.settings.path),
         "sources": [_source(one, options.get(one.name)) for one in daemon.feeds.standings()],
         "rules": {
