@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-from collections import Counter
 from collections.abc import Iterable
 
 from logtrigger.model import Trust
 from logtrigger.within import Within
 
-MOST = 10_000  # addresses and users that are remembered; beyond it the user who has most loses the one noted longest ago
+MOST = 10_000  # addresses and users that are remembered; beyond it the one noted longest ago is forgotten
+EACH = 100  # addresses of one user; and so of the others, whoever logs in from one address after the other
 ON_TRIAL = ""  # the user of those that were spared
 _WORTH = 60.0  # seconds by which a trust must grow to be stored anew
 
@@ -20,11 +20,11 @@ class Trusts:
     What changes is in `changed`, for the store; an end of 0.0 there means: forget it.
     """
 
-    def __init__(self, most: int = MOST) -> None:
-        self._most = most
+    def __init__(self, most: int = MOST, each: int = EACH) -> None:
+        self._most, self._each = most, each
         self._ends: dict[tuple[str, str], float] = {}  # (address, user) -> until; the one noted last stands last
         self._users: dict[str, set[str]] = {}
-        self._counts: Counter[str] = Counter()  # how many addresses each user has
+        self._addresses: dict[str, dict[str, None]] = {}  # of each user; the one noted last stands last
         self._within = Within()  # the addresses
         self.changed: list[Trust] = []
 
@@ -42,9 +42,10 @@ class Trusts:
         self._put(address, user, max(until, before))
         if until - before >= _WORTH:
             self.changed.append(Trust(address, user, until))
-        if len(self._ends) > self._most:  # whoever logs in from one address after the other pushes out only his own
-            most = max(self._counts.values())
-            self._drop(next(key for key in self._ends if self._counts[key[1]] == most))
+        if len(self._addresses[user]) > (self._most // 2 if user == ON_TRIAL else self._each):
+            self._drop((next(iter(self._addresses[user])), user))
+        elif len(self._ends) > self._most:
+            self._drop(next(iter(self._ends)))
 
     def users(self, network: str, now: float) -> set[str]:
         """Who has logged in from an address of a network."""
@@ -76,15 +77,17 @@ class Trusts:
                 self._users[address] = set()
                 self._within.add(address)
             self._users[address].add(user)
-            self._counts[user] += 1
+        addresses = self._addresses.setdefault(user, {})
+        addresses.pop(address, None)
+        addresses[address] = None
         self._ends[address, user] = until
 
     def _drop(self, key: tuple[str, str]) -> None:
         address, user = key
         del self._ends[key]
-        self._counts[user] -= 1
-        if not self._counts[user]:
-            del self._counts[user]
+        del self._addresses[user][address]
+        if not self._addresses[user]:
+            del self._addresses[user]
         users = self._users[address]
         users.discard(user)
         if not users:

@@ -55,16 +55,31 @@ def test_memory_is_bounded() -> None:
 
 def test_whoever_logs_in_from_everywhere_pushes_out_only_his_own() -> None:
     """An account and a /64 of addresses must not be enough to have others' logins forgotten."""
-    trusts = Trusts(20)
+    trusts = Trusts(20, each=10)
     for number in range(5):
         trusts.note(f"192.0.2.{number}", "ann", NOW)
     trusts.note("192.0.2.0", ON_TRIAL, NOW)
     for number in range(1_000):
         trusts.note(f"2001:db8::{number:x}", "bob", NOW + 10)
-    assert len(trusts) == 20
+    assert len(trusts) == 16
     assert [trusts.until(f"192.0.2.{number}", "ann") for number in range(5)] == [NOW] * 5
     assert trusts.until("192.0.2.0", ON_TRIAL) == NOW
     assert trusts.until("2001:db8::3e7", "bob") == NOW + 10, "of his own the newest stay"
+    trusts.note("2001:db8::3de", "bob", NOW + 20)
+    trusts.note("2001:db8::", "bob", NOW + 20)
+    assert trusts.until("2001:db8::3de", "bob") == NOW + 20, "newest is what was noted last"
+
+
+def test_trials_leave_half_of_the_room() -> None:
+    trusts = Trusts(20, each=10)
+    trusts.note("192.0.2.7", "ann", NOW)
+    for number in range(1_000):
+        trusts.note(f"2001:db8:0:{number:x}::/64", ON_TRIAL, NOW + 10)
+    assert len(trusts) == 11 and trusts.until("192.0.2.7", "ann") == NOW
+
+
+def test_many_users_push_out_who_was_noted_longest_ago() -> None:
+    trusts = Trusts(20)
     for number in range(100):
         trusts.note(f"198.51.100.{number}", f"user{number}", NOW + 20)
-    assert len(trusts) == 20 and trusts.until("198.51.100.99", "user99") == NOW + 20
+    assert len(trusts) == 20 and trusts.users("198.51.100.0/24", NOW) == {f"user{number}" for number in range(80, 100)}
