@@ -26,7 +26,12 @@ from logtrigger import config
 from logtrigger.config import library
 from logtrigger.errors import ConfigError
 
-LEAST = 0.7  # of the speed with twenty rules
+# Of the speed with twenty rules, at least; by log and program.
+LEAST = {
+    ("OpenSSH", tools.LOGTRIGGER.name): 0.6,
+    ("Linux", tools.LOGTRIGGER.name): 0.7,
+    ("Linux", tools.PURE.name): 0.75,
+}
 
 
 def _text(services: Sequence[str], state: str) -> str:
@@ -71,9 +76,14 @@ def measure(options: Options, kinds: Sequence[corpora.Kind]) -> str:
             share = _speed(all_of_it) / _speed(few)
             speeds = [f"{_speed(few):,.0f}", f"{_speed(all_of_it):,.0f}", f"{share:.0%}"]
             rows.append((kind.name, tool.name, *speeds, f"{all_of_it.found.matched:,}"))
-            if tool is tools.LOGTRIGGER and kind.name == "Linux":
-                goals.append(Goal("Linux: the library beside 20 rules", f"≥ {LEAST:.0%}", f"{share:.0%}", share >= LEAST))
-    intro = f"All {len(services)} services that ban, {number} rules, beside the twenty rules above."
+            least = LEAST.get((kind.name, tool.name))
+            if least:
+                what = f"{kind.name}, {tool.name}: the library beside 20 rules"
+                goals.append(Goal(what, f"≥ {least:.0%}", f"{share:.0%}", share >= least))
+    intro = (
+        f"All {len(services)} services that ban, {number} rules, beside the twenty rules above."
+        f" {options.lines:,} lines of each log; the start is a part of it."
+    )
     head = ("log", "program", "20 rules, lines/cpu s", "the library, lines/cpu s", "of that", "events")
     return "\n\n".join(["### The rule library", where(options), intro, report.table(head, rows), report.goals(goals)])
 
