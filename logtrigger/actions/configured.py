@@ -65,7 +65,9 @@ class Configured:
             if name not in self._options or _plain(self._options[name]) != _plain(before[name]):
                 self._replace(name)
         for name, action in self._options.items():
-            if action.type not in (SCRIPT, BAN) and name not in self.outboxes:
+            if name in self.outboxes:
+                self.outboxes[name].retry()
+            elif action.type not in (SCRIPT, BAN):
                 self._open(action)
 
     def names(self, trigger: Trigger, rule: Rule) -> tuple[str, ...]:

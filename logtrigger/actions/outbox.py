@@ -74,6 +74,7 @@ class Outbox:
         self._sender, self._loop, self._report, self._clock, self._limits = sender, loop, report, clock, limits
         self._waiting: deque[tuple[Trigger, Done]] = deque()
         self._sending = 0  # of those that wait, how many at the front are being sent
+        self._pause = FIRST_PAUSE  # seconds until the next try, if the one to come fails
         self._earliest = 0.0  # when something is sent next, monotonic
         self._told_of: int | None = getattr(sender, "told", None)  # of so many a message tells, further ones it counts
         self._is_hurried = False
@@ -117,6 +118,13 @@ class Outbox:
             self._thread = threading.Thread(target=self._work, name=f"action {self.name}", daemon=True)
             self._thread.start()
 
+    def retry(self) -> None:
+        """Try at once what has failed: somebody may have mended it."""
+        with self._news:
+            if self._is_failing and not self._sending:
+                self._earliest, self._pause = 0.0, FIRST_PAUSE
+                self._news.notify()
+
     def hurry(self) -> None:
         """Send what waits for `every` now, even if the box is closed right after this."""
         with self._news:
@@ -139,14 +147,13 @@ class Outbox:
     # In the thread
 
     def _work(self) -> None:
-        pause = FIRST_PAUSE
         while batch := self._next():
             begun = time.monotonic()
             if self._send(batch, begun):
-                pause, self._earliest = FIRST_PAUSE, begun + self._limits.every
+                self._pause, self._earliest = FIRST_PAUSE, begun + self._limits.every
             else:
-                self._earliest = time.monotonic() + pause
-                pause = min(2 * pause, LONGEST_PAUSE)
+                self._earliest = time.monotonic() + self._pause
+                self._pause = min(2 * self._pause, LONGEST_PAUSE)
         self._sender.close()
 
     def _next(self) -> list[tuple[Trigger, Done]]:

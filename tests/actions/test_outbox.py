@@ -96,6 +96,26 @@ def test_in_order_one_at_a_time(desk: Desk, end: FarEnd) -> None:
     assert desk.reports == []
 
 
+def test_what_fails_is_tried_at_once_when_somebody_asks(desk: Desk, end: FarEnd, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a reload does: whoever has mended something need not wait for five minutes."""
+    monkeypatch.setattr(outbox, "FIRST_PAUSE", 1_000.0)
+    monkeypatch.setattr(outbox, "LONGEST_PAUSE", 1_000.0)
+    desk.box._pause = 1_000.0
+
+    def answer(triggers: Sequence[Trigger]) -> None:
+        if end.tries < 3:
+            raise Unreachable("nobody there")
+
+    end.answer = answer
+    desk.add(1)
+    for tries in (1, 2):
+        desk.until(lambda tries=tries: end.tries == tries and (desk.box.next_in or 0) > 900)  # type: ignore[misc]
+        desk.box.retry()
+    desk.until(lambda: desk.results)
+    desk.box.retry()  # there is nothing to be done
+    assert end.taken == [[1]]
+
+
 def test_nothing_is_given_up_because_the_clock_was_set(desk: Desk, end: FarEnd) -> None:
     """A router without a clock of its own, which is told the time while its first mail waits for the network."""
 

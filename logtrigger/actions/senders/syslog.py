@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from logtrigger.logfiles.forms import FACILITIES, SEVERITIES
 from logtrigger.model import Trigger
 from logtrigger.templates import Template, unbroken
 
+RESOLVE_EVERY = 60.0  # seconds for which a receiver's address holds, where it cannot be told that it has moved
 _LONGEST_DATAGRAM = 2_048  # bytes that every receiver takes whole, RFC 5426, 3.2, says "SHOULD"
 
 
@@ -52,6 +54,7 @@ class Syslog:
         self._receiver, self._text, self._program = receiver, text, program
         self._pri = FACILITIES.index(facility) * 8 + SEVERITIES.index(severity)
         self._socket: socket.socket | None = None
+        self._since = 0.0  # when that was connected, monotonic
 
     def send(self, triggers: Sequence[Trigger]) -> str:
         for trigger in triggers:
@@ -84,7 +87,7 @@ class Syslog:
         if self._socket is not None and self._is_gone(self._socket):
             self.close()
         if self._socket is None:
-            self._socket = self._connect()
+            self._socket, self._since = self._connect(), time.monotonic()
         if self._receiver.transport == "udp":
             self._socket.send(message[:_LONGEST_DATAGRAM])
         else:
@@ -93,7 +96,7 @@ class Syslog:
     def _is_gone(self, sock: socket.socket) -> bool:
         """Whether a receiver has closed the connection: what is sent into such a one would be lost without a word."""
         if self._receiver.transport == "udp":
-            return False
+            return time.monotonic() - self._since > RESOLVE_EVERY
         sock.settimeout(0)
         try:
             return not sock.recv(1)
@@ -107,11 +110,9 @@ class Syslog:
     def _connect(self) -> socket.socket:
         to = (self._receiver.host, self._receiver.port)
         if self._receiver.transport == "udp":
-            family = socket.AF_INET6 if ":" in to[0] else socket.AF_INET
-            sock = socket.socket(family, socket.SOCK_DGRAM)
-            sock.connect(to)
-            return sock
+            return _datagrams(*to)
         sock = socket.create_connection(to, TIMEOUT)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(TIMEOUT * 1000))  # else many minutes, tcp(7)
         if self._receiver.transport == "tcp":
             return sock
         context = ssl.create_default_context(cafile=self._receiver.authority)
@@ -119,6 +120,21 @@ class Syslog:
         if self._receiver.certificate:
             context.load_cert_chain(self._receiver.certificate, self._receiver.certificate_key)
         return context.wrap_socket(sock, server_hostname=to[0])
+
+
+def _datagrams(host: str, port: int) -> socket.socket:
+    """A socket to the first address of a host that can be reached at all."""
+    fault = OSError("has no address")
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)  # noqa: TID251 - a name from the configuration
+    for family, kind, _, _, address in found:
+        sock = socket.socket(family, kind)
+        try:
+            sock.connect(address)
+            return sock
+        except OSError as error:
+            sock.close()
+            fault = error
+    raise fault
 
 
 def _word(text: str, most: int) -> str:

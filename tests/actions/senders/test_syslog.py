@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from logtrigger import headers
+from logtrigger.actions.senders import syslog
 from logtrigger.actions.senders.base import Unreachable
 from logtrigger.actions.senders.syslog import Receiver, Syslog
 from logtrigger.model import Trigger
@@ -36,6 +39,33 @@ def test_udp(make_trigger: MakeTrigger) -> None:
         assert receiver.recv(65536).endswith(b"from 1.2.3.4")
         assert len(receiver.recv(65536)) == 2048
         sender.close()
+
+
+def test_udp_goes_where_a_name_leads_now(make_trigger: MakeTrigger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To IPv6 where the name has nothing else; and to another address when the name has moved."""
+    with contextlib.ExitStack() as stack:
+        receivers = []
+        for family, address in ((socket.AF_INET6, "::1"), (socket.AF_INET, "127.0.0.1")):
+            receiver = stack.enter_context(socket.socket(family, socket.SOCK_DGRAM))
+            receiver.bind((address, 0))
+            receiver.settimeout(10)
+            receivers.append(receiver)
+        known = [(socket.AF_INET6, socket.SOCK_DGRAM, 17, "", receivers[0].getsockname())]
+        asked: list[str] = []
+
+        def resolve(host: str, port: int, type: int) -> list[Any]:
+            asked.append(host)
+            return known
+
+        monkeypatch.setattr(socket, "getaddrinfo", resolve)
+        sender = Syslog(Receiver(host="logs.example.org"))
+        stack.callback(sender.close)
+        sender.send([make_trigger(), make_trigger()])
+        known[:] = [(socket.AF_INET, socket.SOCK_DGRAM, 17, "", receivers[1].getsockname())]
+        sender._since -= syslog.RESOLVE_EVERY + 1
+        sender.send([make_trigger()])
+        assert receivers[0].recv(2048) and receivers[0].recv(2048) and receivers[1].recv(2048)
+        assert len(asked) == 2
 
 
 def frames(data: bytes) -> list[bytes]:
