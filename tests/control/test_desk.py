@@ -37,6 +37,8 @@ DOCUMENT = Path(__file__).parents[2] / "docs/control.md"
         ("ban", {"network": "1.2.3.4", "seconds": 1e99}, "'seconds' is to be a whole number from 0 to 1000000000", ""),
         ("ban", {"network": "1.2.3.4", "force": "no"}, "'force' is to be true or false", ""),
         ("rule", {"name": 7}, "'name' is to be a text", ""),
+        ("probe", {"text": 20 * "\ud800"}, "'text' is to be a text", ""),
+        ("bans", {"networks": ["\udfff"]}, "'networks' is to be a list of texts", ""),
     ],
 )
 def test_refused(command: str, arguments: dict[str, Any], error: str, remedy: str) -> None:
