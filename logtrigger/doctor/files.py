@@ -45,7 +45,9 @@ def missing(case: Case) -> Iterator[Finding]:
 def check(case: Case, source: Facts, written: Writers) -> Iterator[Finding]:
     """The files of one source."""
     for fault in source["unreadable"]:
+        is_barred = "cannot be read: Permission" in fault
         remedy = "let the daemon's user read it, and logrotate make it so (create 0640 root adm, say)"
+        remedy = remedy if is_barred else "name a file that a program writes its log to, or mend that one"
         yield Finding("source", "error", f"the daemon does not read a file: {fault}", remedy)
     globs = _globs(case, source["source"])
     by_glob: dict[str, list[str]] = {}

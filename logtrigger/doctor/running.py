@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 
+from logtrigger.control.client import NoDaemon
 from logtrigger.control.protocol import No, Refused
 from logtrigger.doctor.findings import Case, Facts, Finding
 from logtrigger.durations import amount, spoken
@@ -54,8 +55,8 @@ def _failing(case: Case) -> Iterator[Finding]:
             for one in row["actions"] if case.now - row["time"] < _RECENT else ():
                 if one["state"] == "done" and one["action"] not in far:
                     results.setdefault((row["rule"], one["action"]), []).append(one["result"] or "")
-    except (No, Refused):
-        return  # the store, which is told of elsewhere
+    except (No, Refused, NoDaemon):
+        return  # the store, which is told of elsewhere, or its end
     for (rule, name), ends in results.items():
         last = ends[-_RUNS:]
         if len(last) >= _AT_LEAST and all(map(_FAILURE.search, last)):

@@ -32,11 +32,13 @@ class Standing:
         self._marks: dict[str, Mark] = {}  # what the folders were when they were last listed
         self._is_final = False  # they have not changed for two looks: what comes now shows
         self._absent: dict[str, int] = {}  # paths at which nothing can be read, and why
+        self._irregular: set[str] = set()  # what is there and no regular file
         self.named: dict[str, str] = {}  # each path, and the glob that names it
 
     def look(self, watcher: Watcher) -> dict[str, os.stat_result]:
         """The regular files at the paths, once each folder that matters is watched, so that nothing comes unseen."""
         self._absent.clear()
+        self._irregular.clear()
         self.named = named = self._expand(watcher)
         self._names = paths.Names(self._globs, named)
         for pattern in self._globs:
@@ -71,8 +73,9 @@ class Standing:
         self._said.pop(path, None)
 
     def faults(self) -> list[str]:
-        """What stands at a path and cannot be read, and why; what is not there yet, or no regular file, is no fault."""
+        """What stands at a path and cannot be read, and why; not what is not there yet, or what a glob names besides."""
         barred = [path for path, number in self._absent.items() if number != errno.ENOENT]
+        barred += [path for path in self._irregular if self.named.get(path) == path]
         return [f"{path} {self._said[path]}" for path in barred if path in self._said]
 
     def complain(self, path: str, fault: str, is_absent: bool = False) -> None:
@@ -107,6 +110,7 @@ class Standing:
         else:
             if stat.S_ISREG(status.st_mode):
                 return status
+            self._irregular.add(path)
             kind = _KINDS.get(stat.S_IFMT(status.st_mode), "a device")
             way_out = f"{path}/*.log, say" if kind == "a folder" else "a file that a program writes its log to"
             self.complain(path, f"is {kind}, no regular file, and is left alone; name {way_out}")

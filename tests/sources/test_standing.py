@@ -61,7 +61,10 @@ def test_what_cannot_be_read_is_a_fault_as_long_as_it_cannot(tmp_path: Path, wat
     told = Told(tmp_path / "*.log", tmp_path / "absent")
     told.standing.look(watcher)
     why = "cannot be read: Too many levels of symbolic links; it is tried again until that is mended"
-    assert told.standing.faults() == [f"{tmp_path}/b.log {why}"]
+    assert told.standing.faults() == [f"{tmp_path}/b.log {why}"]  # a folder among the files of a glob is none
+    plain = Told(tmp_path / "a.log")
+    plain.standing.look(watcher)
+    assert [fault.partition(",")[0] for fault in plain.standing.faults()] == [f"{tmp_path}/a.log is a folder"]
     (tmp_path / "b.log").unlink()
     told.standing.look(watcher)
     assert told.standing.faults() == []
