@@ -25,6 +25,7 @@ _DAEMON = "# daemon:"  # in the head of a library file: what its processes or un
 # Where it stands what is started with the machine, though it may not run yet: systemd's wants, and OpenWrt's rc.d(S19dropbear).
 _WANTS = ("etc/systemd/system/multi-user.target.wants", "etc/systemd/system/sockets.target.wants")
 _RC = "etc/rc.d"
+_OURSELVES = "logtrigger"  # whoever asks; rules about our own bans are for who names them
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def gather(machine: Machine) -> Findings:
         against=tuple(against),
         firewall=firewall,
         why=why,
-        services=tuple(_kept_apart(list(_services(names(machine))))),
+        services=tuple(_kept_apart(list(_services(names(machine) - {_OURSELVES})))),
         session=_session(machine.proc),
         networks=tuple(dict(_networks(machine.proc)).items()),
         forgets=machine.file("etc/openwrt_release").exists(),

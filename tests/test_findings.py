@@ -62,6 +62,13 @@ def test_a_daemon_that_runs(machine: Machine, comm: str, command: str, program: 
     assert findings.gather(machine).services == (Found("zzd", "what zzd says", True),)
 
 
+def test_we_are_no_service_that_was_found(machine: Machine) -> None:
+    """Else the rule about whom we have banned often would be in each first configuration, and a bare machine have a service."""
+    service("recidive", "logtrigger")
+    runs(machine, 10, "logtrigger", "/opt/logtrigger/bin/python3 /opt/logtrigger/bin/logtrigger init")
+    assert found(machine) == {}
+
+
 @pytest.mark.parametrize(
     "path",
     [
