@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logtrigger.patterns import scanf
+from logtrigger.rule import BanOptions
 from tests.script import SSHD, Script, failed, rule
 
 FIELDS = "user ip port"
@@ -175,6 +176,32 @@ def test_other_programs_cannot_speak_for_sshd() -> None:
             rule("sshd%s", name="all"),
         )
         assert script.names(*[head + text for text in texts]) == ["all"] * sum("sshd" in text for text in texts)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        f"Accepted password for bob from {VICTIM} port 22 ssh2",
+        f"sshd[7]: Accepted password for bob from {VICTIM} port 22 ssh2",
+        f"x from {ATTACKER} port 22 ssh2#012Nov 14 22:00:00 h sshd[7]: Accepted password for bob",
+        "Accepted password for bob",
+    ],
+)
+def test_no_name_is_a_good_login(name: str) -> None:
+    """Whose login was good is tried for a minute first: nobody may log in by calling himself so."""
+    login = "sshd[%d]: Accepted %s for %s from %s port %d ssh2"
+    script = Script(rule(f"{login}|{login}: %s", "- method user ip -", trust=60.0))
+    assert script.names(failed(ATTACKER, name), failed(ATTACKER, f"invalid user {name}")) == []
+    assert script.names(f"Nov 14 22:00:00 h sshd[7]: Invalid user {name} from {ATTACKER} port 22") == []
+    assert script.names(f"Nov 14 22:00:00 h sshd[7]: Accepted password for bob from {VICTIM} port 22 ssh2") == ["r"]
+
+
+def test_one_behind_a_translator_gets_nobody_else_banned() -> None:
+    """All IPv4 that comes through NAT64 shares a /64."""
+    script = Script(rule(SSHD, FIELDS, maxfail=5, time=600.0, ban=BanOptions(field="ip", seconds=3600.0)))
+    assert script.feed(*(failed(f"64:ff9b::c000:2{number:02x}") for number in range(50))) == []
+    assert [t.key for t in script.feed(*[failed("64:ff9b::c000:207")] * 4)] == [("64:ff9b::c000:207",)]
+    assert [t.key for t in script.feed(*(failed(f"2001:db8::{number}") for number in range(5)))] == [("2001:db8::/64",)]
 
 
 def test_flood_of_addresses_keeps_the_one_that_hammers() -> None:
