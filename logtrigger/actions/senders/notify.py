@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
@@ -12,6 +13,7 @@ from logtrigger.model import Trigger
 from logtrigger.templates import Template, one_line
 
 TITLE = Template("{name}")
+PATIENCE = 120.0  # seconds for all that services answer
 EXTRA = "notifying takes the package apprise: pip install apprise"
 
 
@@ -35,6 +37,7 @@ class Notify:
         except ImportError:
             raise ValueError(EXTRA) from None
         self._urls, self._title, self._body = urls, title, body
+        self._last: threading.Thread | None = None
 
     def send(self, triggers: Sequence[Trigger]) -> str:
         services = self._apprise.Apprise()
@@ -47,15 +50,37 @@ class Notify:
         lines = [self._body.render(values(trigger)) for trigger in triggers[: self.told] if trigger.message]
         if len(triggers) > len(lines):
             lines.append(f"… and {len(triggers) - len(lines)} more")
-        with _Heard(said):
-            is_told = services.notify(title=self._title.render(first, one_line) + more, body="\n".join(lines))
-        if not is_told:
+        if not self._is_told(services, self._title.render(first, one_line) + more, "\n".join(lines), said):
             names = ", ".join(service.service_name or "a service" for service in services)
             raise Unreachable(f"{names}: {said[-1] if said else 'did not take it'}")
         return "sent"
 
     def close(self) -> None:
         """Nothing is kept open."""
+
+    def _is_told(self, services: Any, title: str, body: str, said: list[str]) -> bool:
+        """Whether all services have taken it; what they complain of goes to `said`.
+
+        In a thread of its own: the library waits for each byte of an answer anew. The text is said to be plain, so that
+        nothing in it is taken for markup, which a service may refuse, or show as somebody else's link.
+        """
+        if self._last is not None and self._last.is_alive():
+            raise Unreachable("a service has not answered to the end yet")
+        answers: list[bool] = []
+
+        def tell() -> None:
+            try:
+                answers.append(bool(services.notify(title=title, body=body, body_format="text")))
+            except Exception as error:  # of some hundred services, none may end deliveries
+                said.append(one_line(f"{type(error).__name__}: {error}"))
+
+        self._last = threading.Thread(target=tell, name="notify", daemon=True)
+        with _Heard(said):
+            self._last.start()
+            self._last.join(PATIENCE)
+        if self._last.is_alive():
+            raise Unreachable(f"a service has not answered within {PATIENCE:.0f} s")
+        return answers == [True]
 
 
 class _Heard(logging.Handler):
