@@ -405,7 +405,7 @@ class Banning:
                 self._upkeep.clear()
         else:
             lifted = self.bans.unban(*wanted)
-            self.offenders.forget(lifted, wanted)
+            self.offenders.forget([*lifted, *map(canonical, wanted)], [one for one in wanted if one.num_addresses > 1])
             self._record_offenders()
             lifted += self.bans.unban_rule(rule) if rule is not None else []
             self._record(lifted, by)
