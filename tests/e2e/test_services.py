@@ -24,6 +24,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from tests.certificates import authority, sign
 from tests.conftest import find_tool
 from tests.e2e.box import BOUND, HASH, PASSWORD, ROOT, Box, box, wait_for
 from tests.e2e.test_blocking import dropbear, log_in, sshd
@@ -390,7 +391,7 @@ def mariadb(machine: Box) -> Iterator[None]:
         yield
 
 
-def by_mysql(client: Namespace, password: str) -> bool:
+def by_mysql(client: Namespace, password: str, _: Path) -> bool:
     """By the client that comes with it."""
     command = [
         "mariadb",
@@ -406,20 +407,62 @@ def by_mysql(client: Namespace, password: str) -> bool:
     return done.stdout == "7\n7\n"
 
 
+@contextmanager
+def openvpn(machine: Box) -> Iterator[None]:
+    """It asks PAM for passwords and logs by syslog; what costs time at each failure is switched off."""
+    add_user(machine)
+    write(machine, "/etc/pam.d/openvpn", "auth required pam_unix.so nodelay\naccount required pam_unix.so\n")
+    ca = authority(machine.files, "ca")
+    server = sign(ca, machine.files, "server")
+    machine.run("mkdir", "/dev/net")
+    machine.run("mknod", "/dev/net/tun", "c", "10", "200")
+    trust = ["--ca", str(ca.certificate), "--cert", str(server.certificate), "--key", str(server.key), "--dh", "none"]
+    who = ["--verify-client-cert", "none", "--username-as-common-name", "--plugin", "openvpn-plugin-auth-pam.so", "openvpn"]
+    network = ["--dev", "tun", "--server", "10.8.0.0", "255.255.255.0", "--proto", "tcp4-server", "--keepalive", "1", "5"]
+    with machine.running("openvpn", "--syslog", "openvpn", "--verb", "3", *network, *trust, *who):
+        yield
+
+
+def by_openvpn(client: Namespace, password: str, files: Path) -> bool:
+    """By the client that is the same program; it needs no interface."""
+    secret = files / f"{client.name}.secret"
+    secret.write_text(f"{USER}\n{password}\n")
+    secret.chmod(0o600)
+    patience = ["--connect-retry-max", "1", "--connect-timeout", "5", "--hand-window", "5"]
+    server = ["--proto", "tcp4-client", "--remote", HOST[4], "1194", "--ca", str(files / "ca.crt")]
+    command = ["openvpn", "--client", "--dev", "null", "--ifconfig-noexec", "--route-noexec", *server, *patience]
+    process = subprocess.Popen(
+        client.command(*command, "--auth-user-pass", str(secret)), env={"PATH": PATH}, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout
+    try:
+        return any("Initialization Sequence Completed" in line for line in process.stdout)  # else it ends by itself
+    finally:
+        process.terminate()
+        process.wait(BOUND)
+        process.stdout.close()
+
+
+Login = Callable[[Namespace, str, Path], bool]
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One of the library's: its daemon, its port, and how somebody in a namespace tries a password."""
+    """One of the library's: its daemon, its port, and how somebody in a namespace tries a password.
+
+    He is given the box's folder, where the daemon may have left something for its clients.
+    """
 
     start: Callable[[Box], AbstractContextManager[None]]
     port: int
-    login: Callable[[Namespace, str], bool]
+    login: Login
 
 
-def socket_client(login: Callable[[str, str], bool]) -> Callable[[Namespace, str], bool]:
-    return lambda client, password: client.call(lambda: login(HOST[4], password))
+def socket_client(login: Callable[[str, str], bool]) -> Login:
+    return lambda client, password, _: client.call(lambda: login(HOST[4], password))
 
 
-def by_ssh(client: Namespace, password: str) -> bool:
+def by_ssh(client: Namespace, password: str, _: Path) -> bool:
     return log_in(client, 4, password)
 
 
@@ -435,6 +478,7 @@ SERVICES = [
     pytest.param("apache", Service(apache, 80, socket_client(by_http)), marks=pytest.mark.tool("apache2")),
     pytest.param("lighttpd", Service(lighttpd, 80, socket_client(by_http)), marks=pytest.mark.tool("lighttpd")),
     pytest.param("mariadb", Service(mariadb, 3306, by_mysql), marks=pytest.mark.tool("mariadbd", "mariadb")),
+    pytest.param("openvpn", Service(openvpn, 1194, by_openvpn), marks=pytest.mark.tool("openvpn")),
 ]
 
 
@@ -476,17 +520,17 @@ def test_the_attacker_and_nobody_else(tmp_path: Path, name: str, service: Servic
         with system_log(machine), service.start(machine):
             wait_for(lambda: listens(host, service.port), "the service listens")
             with logtrigger(machine, name) as said:
-                assert not service.login(guest, "mistyped")
-                assert service.login(guest, PASSWORD)
+                assert not service.login(guest, "mistyped", machine.files)
+                assert service.login(guest, PASSWORD, machine.files)
                 wait_for(lambda: seen(said(), name, GUEST[4]), "the guest's failure")
                 wait_for(lambda: trusted(said(), name, GUEST[4]), "the guest's login")
                 for count in range(1, 6):
                     assert "; banning" not in said()
-                    assert not service.login(attacker, "wrong")
+                    assert not service.login(attacker, "wrong", machine.files)
                     wait_for(partial(has_counted, said, name, count), f"failure {count}")
                 wait_for(lambda: f"; banning {PEER[4]} for 1h" in said(), "the ban")
                 wait_for(lambda: not answers(attacker, 4, service.port, 0.3), "nobody answers the attacker")
-                assert service.login(guest, PASSWORD)
+                assert service.login(guest, PASSWORD, machine.files)
                 assert said().count("; banning") == 1
                 assert bans(machine) == {PEER[4]}
 
@@ -513,14 +557,14 @@ def test_a_line_that_a_path_makes(tmp_path: Path) -> None:
                 for _ in range(5):
                     attacker.call(ask)
                 wait_for(lambda: machine.run("cat", "/var/log/nginx/error.log").count(f"\n{LINE}\n") == 5, "the lines")
-                assert not socket_client(by_http)(attacker, "wrong")
+                assert not socket_client(by_http)(attacker, "wrong", machine.files)
                 wait_for(lambda: seen(said(), "nginx", PEER[4]) == 1, "the attacker's own failure")
                 assert seen(said(), "nginx", STRANGER) == 0
 
 
 def seen(text: str, name: str, address: str) -> int:
     """How many failures of an address have been counted."""
-    return len(re.findall(rf"event {name}_(?!login|logins)\w+: \d+/5 in 10m of {re.escape(address)}: ", text))
+    return len(re.findall(rf"(?i)event {name}_(?!login|logins)\w+: \d+/5 in 10m of {re.escape(address)}: ", text))
 
 
 def has_counted(said: Callable[[], str], name: str, count: int) -> bool:
