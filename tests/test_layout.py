@@ -191,6 +191,19 @@ def test_imports_point_down_the_table(room: str) -> None:
     assert upwards - UPWARDS.keys() == set()
 
 
+def methods() -> set[str]:
+    """Every method there is, as Class.method."""
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py")]
+    classes = [node for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)]
+    return {f"{one.name}.{node.name}" for one in classes for node in one.body if isinstance(node, ast.FunctionDef)}
+
+
+def test_the_way_of_a_line_is_the_one_described() -> None:
+    ways = [line.split() for line in read("docs/architecture.md").splitlines() if "Daemon.deliver →" in line]
+    assert len(ways) == 2
+    assert {step for way in ways for step in way} - {"→", "…"} - methods() == set()
+
+
 @pytest.mark.parametrize("line", [line for line in read("CONTRIBUTING.md").splitlines() if "`logtrigger/" in line])
 def test_what_is_to_be_touched_is_there(line: str) -> None:
     for name, path in re.findall(r"`(\w+)` in `(logtrigger/[\w/.]+)`", line):
