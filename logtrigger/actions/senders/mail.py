@@ -6,7 +6,9 @@ import smtplib
 import socket
 import ssl
 import time
+from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.header import Header
@@ -18,6 +20,7 @@ from typing import Any
 
 from logtrigger.actions.senders.base import MESSAGE, TIMEOUT, Refused, Secret, Unreachable, values
 from logtrigger.actions.senders.patience import hear
+from logtrigger.durations import amount
 from logtrigger.model import Trigger
 from logtrigger.templates import Template, one_line
 from logtrigger.text import safe
@@ -83,10 +86,25 @@ class Mail:
         self._server, self._sender, self._to, self._subject, self._body = server, sender, to, subject, body
 
     def send(self, triggers: Sequence[Trigger]) -> str:
-        message = self.message(triggers)
+        others = f" with {len(triggers) - 1} others" if len(triggers) > 1 else ""
         try:
-            with self._connected() as smtp:
+            return f"sent{others}{self._deliver(self.message(triggers))}"
+        except _TextRefused as error:
+            return f"sent{others}{self._deliver(self.notice(triggers))} without their texts: {error}"
+
+    def _deliver(self, message: EmailMessage) -> str:
+        """Who was left out, in words."""
+        try:
+            smtp = self._connected()
+            try:
                 refused = smtp.send_message(message)
+            finally:
+                with suppress(OSError, smtplib.SMTPException):  # it has been taken, or not, whatever is said of that
+                    smtp.quit()
+                smtp.close()
+        except smtplib.SMTPDataError as error:
+            fault = _answered(f"{self._place} answers", error.smtp_code, error.smtp_error)
+            raise (_TextRefused(str(fault)) if isinstance(fault, Refused) else fault) from None
         except smtplib.SMTPRecipientsRefused as error:
             raise _answered(
                 f"{self._place} refuses {', '.join(error.recipients)}", *next(iter(error.recipients.values()))
@@ -101,23 +119,37 @@ class Mail:
             raise Unreachable(f"{self._place}: its certificate is refused: {error.verify_message}") from None
         except OSError as error:
             raise Unreachable(f"{self._place}: {error.strerror or error}") from None
-        left_out = f", but not to {', '.join(refused)}" if refused else ""
-        return f"sent{f' with {len(triggers) - 1} others' if len(triggers) > 1 else ''}{left_out}"
+        return f", but not to {', '.join(refused)}" if refused else ""
 
     def message(self, triggers: Sequence[Trigger]) -> EmailMessage:
         """What is sent about these triggers."""
         first = values(triggers[0])
         more = f" (and {len(triggers) - 1} more)" if len(triggers) > 1 else ""
-        message = EmailMessage()
-        message["From"], message["To"] = self._sender, ", ".join(self._to)
-        message["Subject"] = _Subject(one_line(self._subject.render(first, one_line)) + more)
-        message["Date"] = format_datetime(_local(triggers[-1].time))
-        message["Message-ID"] = make_msgid(domain=socket.gethostname() or "localhost")
-        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday notes in return
+        message = self._headed(one_line(self._subject.render(first, one_line)) + more, triggers[-1].time)
         told = [self._body.render(values(trigger)) for trigger in triggers[:MOST_TOLD] if trigger.message]
         if len(triggers) > len(told):
             told.append(f"… and {len(triggers) - len(told)} more, which are in the log.")
         message.set_content("\n".join(told)[:LONGEST_BODY] + "\n")
+        return message
+
+    def notice(self, triggers: Sequence[Trigger]) -> EmailMessage:
+        """What is sent where the server refuses that: nothing of what somebody else has written.
+
+        Else a line that looks like a virus would keep all that waits with it from being told.
+        """
+        message = self._headed(f"logtrigger: {amount(len(triggers), 'trigger')}", triggers[-1].time)
+        rules = [f"{rule}: {amount(count, 'trigger')}" for rule, count in Counter(one.rule for one in triggers).items()]
+        told = "The mail server has refused the text of this mail. 'logtrigger events' has it."
+        message.set_content("\n".join([told, "", *rules]) + "\n")
+        return message
+
+    def _headed(self, subject: str, at: float) -> EmailMessage:
+        message = EmailMessage()
+        message["From"], message["To"] = self._sender, ", ".join(self._to)
+        message["Subject"] = _Subject(subject)
+        message["Date"] = format_datetime(_local(at))
+        message["Message-ID"] = make_msgid(domain=socket.gethostname() or "localhost")
+        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday notes in return
         return message
 
     def close(self) -> None:
@@ -146,6 +178,10 @@ class Mail:
             smtp.close()
             raise
         return smtp
+
+
+class _TextRefused(Refused):
+    """The server would tell those people, but not this."""
 
 
 class _Subject(str):

@@ -34,6 +34,11 @@ class Box:
         self.mails: list[EmailMessage] = []
         self.recipients: list[str] = []
         self.answer = "250 taken"
+        self.farewell = "221 bye"
+        self.refuses = b"\0"  # a text with this in it
+
+    async def handle_QUIT(self, server: Any, session: Any, envelope: Any) -> str:
+        return self.farewell
 
     async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:
         if address.startswith("nobody"):
@@ -42,6 +47,8 @@ class Box:
         return "250 OK"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        if self.refuses in envelope.content:
+            return "554 no such text"
         if self.answer.startswith("250"):
             self.recipients += envelope.rcpt_tos
             self.mails.append(email.message_from_bytes(envelope.content, policy=email.policy.default))
@@ -151,6 +158,27 @@ def test_a_subject_of_two_lines_is_one(make_trigger: MakeTrigger) -> None:
     message = Mail(Server(host="h"), "w@x", TO, Template("logins\n{user}\0\x1b[2J")).message([make_trigger()])
     assert message["Subject"] == "logins root??[2J"
     assert b"\nSubject: logins root??[2J\n" in message.as_bytes()
+
+
+def test_a_text_that_the_server_refuses_keeps_no_other_from_being_told(
+    smtp: Server, box: Box, make_trigger: MakeTrigger, make_secret: Callable[[str], Path]
+) -> None:
+    """Whoever logs in under a name that a virus scanner knows would else have the mail about the others refused, too."""
+    box.refuses = b"EICAR"
+    mail = Mail(with_password(smtp, make_secret("w0rd")), "watch@example.org", TO)
+    said = mail.send([make_trigger(1), make_trigger(2, message="EICAR"), make_trigger(3, rule="vpn")])
+    assert said == f"sent with 2 others without their texts: {smtp.host}:{smtp.port} answers 554 no such text"
+    (taken,) = box.mails
+    assert taken["Subject"] == "logtrigger: 3 triggers"
+    assert taken.get_content().splitlines()[2:] == ["sshd: 2 triggers", "vpn: 1 trigger"]
+
+
+def test_what_was_taken_is_sent_whatever_the_server_says_in_the_end(
+    smtp: Server, box: Box, make_trigger: MakeTrigger, make_secret: Callable[[str], Path]
+) -> None:
+    box.farewell = "500 I do not know that word"
+    assert Mail(with_password(smtp, make_secret("w0rd")), "watch@example.org", TO).send([make_trigger()]) == "sent"
+    assert len(box.mails) == 1
 
 
 def test_huge_message(smtp: Server, box: Box, make_trigger: MakeTrigger, make_secret: Callable[[str], Path]) -> None:
