@@ -256,14 +256,13 @@ WtmpLog off
 PidFile /run/proftpd.pid
 ScoreboardFile /run/proftpd.scoreboard
 SystemLog /var/log/proftpd/proftpd.log
-SyslogLevel info
 TransferLog /var/log/proftpd/xferlog
 """
 
 
 @contextmanager
 def proftpd(machine: Box) -> Iterator[None]:
-    """It has the level of good logins, too; what costs time at each failure is switched off."""
+    """What costs time at each failure is switched off."""
     add_user(machine)
     machine.run("mkdir", "-p", "/var/log/proftpd")
     write(machine, "/etc/pam.d/proftpd", "auth required pam_unix.so nodelay\naccount required pam_unix.so\n")
