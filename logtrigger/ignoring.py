@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from logtrigger.addresses import AddressSet, Network, canonical, parse_network, unmapped
-from logtrigger.loop import Loop
+from logtrigger.loop import Loop, Timer
 from logtrigger.rule import Settings
 from logtrigger.within import Within
 
@@ -70,6 +70,7 @@ class Ignoring:
         self._waiting: set[str] = set()
         self._children: Children | None = None
         self._thread: threading.Thread | None = None
+        self._next_look: Timer | None = None  # at names
         self._closed = self._is_watching = self._is_full = False
 
     def start(self) -> None:
@@ -87,8 +88,7 @@ class Ignoring:
         self._of_files = {path: found for path, found in self._of_files.items() if path in settings.ignore_files}
         self._look_at_files()
         self._renew()
-        if self._thread is None:
-            self._look_up()
+        self._look_up()
 
     def close(self) -> None:
         self._closed = True
@@ -123,8 +123,12 @@ class Ignoring:
     # Names
 
     def _look_up(self) -> None:
+        """Look names up now, and from then on again and again; where that is being done already, it is seen to afterwards."""
+        if self._next_look is not None:
+            self._next_look.cancel()
+            self._next_look = None
         names = self._settings.ignore_names
-        if names and not self._closed:
+        if names and not self._closed and self._thread is None:
             self._thread = threading.Thread(target=self._ask_names, args=(names,), name="names", daemon=True)
             self._thread.start()
 
@@ -154,8 +158,12 @@ class Ignoring:
                 self._faults[name] = f"ignore: '{name}' has no address: {answer}; {kept}"
                 self._report(0, self._faults[name])
         self._renew()
-        failed = any(name in self._faults for name in self._settings.ignore_names)
-        self._loop.call_later(_NAMES_AGAIN if failed else _NAMES_EVERY, self._look_up)
+        names = self._settings.ignore_names
+        if any(name not in found for name in names):  # it has come meanwhile
+            self._look_up()
+            return
+        failed = any(name in self._faults for name in names)
+        self._next_look = self._loop.call_later(_NAMES_AGAIN if failed else _NAMES_EVERY, self._look_up)
 
     # Files
 

@@ -121,6 +121,35 @@ def test_reload_forgets_names_that_are_gone(bench: Callable[..., Bench]) -> None
     assert "192.0.2.7" not in made.list.addresses and "10.0.0.1" in made.list.addresses
 
 
+def test_reloads_look_names_up_no_more_often(bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each used to begin a row of looks of its own, beside those of the reloads before."""
+    monkeypatch.setattr(module, "_NAMES_EVERY", 1000.0)
+    monkeypatch.setattr(module, "_NAMES_AGAIN", 1000.0)
+    made = bench(ignore_names=("a.example.org",))
+    for _ in range(5):
+        made.until(lambda: made.list._thread is None)
+        made.list.take_up(given(ignore_names=("a.example.org",)))
+    made.until(lambda: made.list._thread is None)
+    assert made.asked == 6
+    assert sum(timer.callback is not None for *_, timer in made.loop._timers) == 1
+
+
+def test_name_that_comes_while_others_are_looked_up_does_not_wait(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_NAMES_EVERY", 1000.0)
+    answers = Event()
+
+    def slowly(bench: Bench, name: str) -> Sequence[str]:
+        return ["192.0.2.7" if name.startswith("a") else "192.0.2.8"] if answers.wait(20) else []
+
+    monkeypatch.setattr(Bench, "_resolve", slowly)
+    made = bench(ignore_names=("a.example.org",))
+    made.list.take_up(given(ignore_names=("a.example.org", "b.example.org")))
+    answers.set()
+    made.until(lambda: "192.0.2.8" in made.list.addresses)
+
+
 # Files
 
 
