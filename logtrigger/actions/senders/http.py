@@ -112,6 +112,8 @@ class Http:
             raise (Unreachable if error.code in LATER else Refused)(text) from None
         except urllib.error.URLError as error:
             raise Unreachable(f"{self.place}: {_why(error.reason)}") from None
+        except UnicodeEncodeError:  # of a header, and it would quote what it cannot encode
+            raise Unreachable(f"{self.place}: the password or key holds characters that no header can") from None
         except (OSError, ValueError) as error:  # HTTPException is none of them
             raise Unreachable(f"{self.place}: {_why(error)}") from None
         except Exception as error:  # http.client.HTTPException: the far end speaks no HTTP

@@ -171,6 +171,9 @@ class Mail:
                 smtp.starttls(context=context)
             if server.user and server.password:
                 smtp.login(server.user, server.password.read())
+        except UnicodeEncodeError:  # which would quote what it cannot encode
+            smtp.close()
+            raise Unreachable(f"{self._place}: user and password can be sent where they are ASCII only") from None
         except smtplib.SMTPNotSupportedError as error:  # nor would it be by somebody on the way who leaves it out
             smtp.close()
             raise Unreachable(f"{self._place}: {error}") from None

@@ -37,6 +37,8 @@ class WebServer:
     requests: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)  # method, path, headers, body
     answers: list[tuple[int, bytes]] = field(default_factory=list)  # to the next requests; then 200
 
+    location: str = "/elsewhere"  # where redirects lead
+
     @property
     def bodies(self) -> list[bytes]:
         return [body for _, _, _, body in self.requests]
@@ -63,8 +65,8 @@ def _serve(context: ssl.SSLContext | None) -> Iterator[WebServer]:
             told.requests.append((self.command, self.path, dict(self.headers), body))
             status, text = told.answers.pop(0) if told.answers else (200, b'{"id": "a-1"}')
             self.send_response(status)
-            if status == 302:
-                self.send_header("Location", "/elsewhere")
+            if 300 <= status < 400:
+                self.send_header("Location", told.location)
             self.send_header("Content-Length", str(len(text)))
             self.end_headers()
             self.wfile.write(text)

@@ -29,7 +29,7 @@ def test_taken(web: WebServer) -> None:
     [
         (400, Refused),
         (403, Refused),
-        (302, Refused),
+        *((status, Refused) for status in (300, 301, 302, 303, 305, 307, 308)),
         (401, Unreachable),
         (408, Unreachable),
         (429, Unreachable),
@@ -115,6 +115,23 @@ def test_who_never_comes_to_the_end_keeps_nobody_busy(
             asked.request(b"")
         enough.set()
         thread.join(10)
+
+
+def test_nobody_is_followed_elsewhere(web: WebServer, secure_web: WebServer) -> None:
+    """Least of all with our key, or to a file of ours."""
+    for status in (301, 302, 303, 307, 308):
+        for where in (f"{secure_web.url}/", f"{web.url}/there", "file:///etc/passwd", "ftp://127.0.0.1/", "//[", ""):
+            web.answers, web.location = [(status, b"")], where
+            with pytest.raises((Refused, Unreachable)) as caught:
+                Http(web.url, {"Authorization": "Bearer w0rd"}).request(b"")
+            assert "w0rd" not in str(caught.value)
+    assert len(web.requests) == 30 and secure_web.requests == []
+
+
+def test_key_that_no_header_can_hold_is_not_quoted(web: WebServer) -> None:
+    with pytest.raises(Unreachable, match="holds characters that no header can") as caught:
+        Http(web.url, {}).request(b"", headers={"Authorization": "Bearer \u20acuro"})
+    assert "20ac" not in str(caught.value)
 
 
 def test_nobody_there() -> None:

@@ -193,6 +193,15 @@ def test_wrong_password_can_be_mended(smtp: Server, make_trigger: MakeTrigger, m
         mail.send([make_trigger()])
 
 
+def test_password_that_cannot_be_sent_is_not_quoted(
+    smtp: Server, make_trigger: MakeTrigger, make_secret: Callable[[str], Path]
+) -> None:
+    mail = Mail(with_password(smtp, make_secret("pä55")), "watch@example.org", TO)
+    with pytest.raises(Unreachable, match="can be sent where they are ASCII only") as caught:
+        mail.send([make_trigger()])
+    assert "xe4" not in str(caught.value)
+
+
 def test_certificate_of_somebody_else(smtp: Server, make_trigger: MakeTrigger, make_secret: Callable[[str], Path]) -> None:
     server = Server(host=smtp.host, port=smtp.port, user=smtp.user, password=Secret(make_secret("w0rd")))
     with pytest.raises(Unreachable, match="its certificate is refused"):
