@@ -27,6 +27,15 @@ class Folder:
     def close(self) -> None:
         os.close(self._fd)
 
+    def stands(self) -> bool:
+        """Whether it still stands under its path: somebody may have renamed it, or removed it."""
+        try:
+            there = os.stat(self.path)
+        except OSError:
+            return False
+        ours = os.fstat(self._fd)
+        return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
+
     def open(self, names: Sequence[str]) -> int:
         """A descriptor that appends to the file of these names, each but the last a folder; what is missing is made.
 

@@ -147,8 +147,11 @@ class LogFiles:
         self._fail(names, os.strerror(errno.ENOSPC), data.count(b"\n", end))
 
     def _file(self, names: Names) -> _File:
-        file = self._files.get(names)
-        if file is not None and (now := time.monotonic()) - file.checked > CHECK_EVERY:
+        file, now = self._files.get(names), time.monotonic()
+        if (file is None or now - file.checked > CHECK_EVERY) and not self._folder.stands():
+            self._move()
+            file = None
+        if file is not None and now - file.checked > CHECK_EVERY:
             file.checked = now
             if not self._folder.holds(names, file.fd):
                 self._close(names)
@@ -160,6 +163,14 @@ class LogFiles:
             file = self._files[names] = _File(self._folder.open(names))
         self._files.move_to_end(names)
         return file
+
+    def _move(self) -> None:
+        """Into the folder that stands there now."""
+        folder = Folder(self._template.folder)
+        self.reopen()
+        self._rests.clear()
+        self._folder.close()
+        self._folder = folder
 
     def _close(self, names: Names) -> None:
         os.close(self._files.pop(names).fd)

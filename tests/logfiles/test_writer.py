@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -110,6 +111,26 @@ def test_rotated_files_are_opened_anew(tmp_path: Path, reports: Reports, monkeyp
     files.write(chunk(line("a", "p", "three")), NOW)
     files.close()
     assert {name: text.split()[-1] for name, text in contents(tmp_path).items()} == {"a.log.1": "one", "a.log": "three"}
+
+
+@pytest.mark.parametrize("remove", [False, True], ids=["moved", "removed"])
+def test_a_folder_that_is_gone_is_made_anew(
+    tmp_path: Path, reports: Reports, monkeypatch: pytest.MonkeyPatch, remove: bool
+) -> None:
+    monkeypatch.setattr(writer, "CHECK_EVERY", -1.0)
+    files = make(tmp_path / "in", "{host}.log", reports)
+    files.write(chunk(line("a", "p", "one")), NOW)
+    (tmp_path / "in").rename(tmp_path / "away")
+    if remove:
+        shutil.rmtree(tmp_path / "away")
+    files.write(chunk(line("a", "p", "two"), line("b", "p", "two")), NOW)
+    files.close()
+    assert reports == []
+    assert {name: text.split()[-1] for name, text in contents(tmp_path).items()} == {
+        "in/a.log": "two",
+        "in/b.log": "two",
+        **({} if remove else {"away/a.log": "one"}),
+    }
 
 
 def test_reopen(tmp_path: Path, reports: Reports) -> None:
