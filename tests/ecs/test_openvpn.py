@@ -216,3 +216,9 @@ def test_no_stranger_writes_an_address_or_a_name(document: Document, line: str, 
     assert client.get("ip", "192.0.2.7") == "192.0.2.7" and "nat" not in client
     assert client.get("domain", "bob") == "bob"
     assert FORGED not in got.get("related", {}).get("ip", [])
+
+
+@pytest.mark.parametrize("program", ["openvpn", "ovpn-server", "openvpn(server)", "openvpn_server1"])
+def test_names_that_systems_give_the_program(document: Document, program: str) -> None:
+    got = document(f"Oct 31 15:09:59 gate {program}[812]: 192.0.2.7:1 TLS Error: TLS handshake failed")
+    assert (got["client"]["ip"], got["process"]["name"]) == ("192.0.2.7", program)
