@@ -1,6 +1,10 @@
-"""Programs that we run: where they are looked for, and what they print."""
+"""Programs that we run: where they are looked for, how they are started, and what they print."""
 
 from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Mapping, Sequence
 
 from logtrigger.durations import amount
 from logtrigger.text import safe
@@ -9,6 +13,39 @@ PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 MAX_LINES = 64
 MAX_BYTES = 16 << 10
+
+# All that can be set: Python ignores SIGPIPE and SIGXFSZ, and whoever started us may ignore others.
+_SIGNALS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+
+
+def start(
+    path: str, arguments: Sequence[str], env: Mapping[str, str] | Mapping[bytes, bytes], out: int, err: int | None = None
+) -> int:
+    """Start a program in a process group of its own, with default signals and an empty standard input; its process id.
+
+    Args:
+        path: of the program; a bare name is looked for in our own PATH.
+        arguments: all of them, its name first.
+        env: its whole environment.
+        out: the descriptor that its output goes to.
+        err: the same of its standard error; None: there, too.
+
+    Raises:
+        OSError, ValueError: it cannot be started.
+    """
+    return os.posix_spawnp(
+        path,
+        list(arguments),
+        dict(env),
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_DUP2, out, 1),
+            (os.POSIX_SPAWN_DUP2, out if err is None else err, 2),
+        ],
+        setpgroup=0,
+        setsigmask=(),
+        setsigdef=_SIGNALS,
+    )
 
 
 class Output:

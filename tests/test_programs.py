@@ -1,10 +1,15 @@
-"""A script's output is bounded and safe."""
+"""Programs are started with nothing of ours, and what they print is bounded and safe."""
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import sys
+
 import pytest
 
-from logtrigger.programs import MAX_BYTES, MAX_LINES, Output
+from logtrigger.programs import MAX_BYTES, MAX_LINES, Output, start
 
 
 def lines_of(*parts: bytes) -> tuple[str, ...]:
@@ -56,3 +61,41 @@ def test_whole_lines(parts: list[bytes], lines: tuple[str, ...]) -> None:
     for part in parts:
         output.feed(part)
     assert output.whole() == lines
+
+
+SHOWS = """
+import json, os, signal, sys
+defaults = [int(n) for n in signal.valid_signals() if signal.getsignal(n) is signal.SIG_IGN]
+print(json.dumps([os.getpgid(0) == os.getpid(), sys.stdin.read(), sorted(os.environ), defaults]))
+print("a fault", file=sys.stderr)
+"""
+
+
+def test_program_is_started_with_nothing_of_ours() -> None:
+    out, err = os.pipe(), os.pipe()
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        pid = start(sys.executable, [sys.executable, "-I", "-c", SHOWS], {"NAME": "value", "LC_ALL": "C.UTF-8"}, out[1], err[1])
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    for end in (out[1], err[1]):
+        os.close(end)
+    with open(out[0]) as said, open(err[0]) as faults:
+        leads, given, names, ignored = json.loads(said.read())
+        assert (leads, given, names, faults.read()) == (True, "", ["LC_ALL", "NAME"], "a fault\n")
+    assert set(ignored) <= {signal.SIGPIPE, signal.SIGXFSZ}, "which Python itself ignores"
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def test_bare_name_is_looked_for_and_both_outputs_are_one() -> None:
+    reader, writer = os.pipe()
+    pid = start("sh", ["sh", "-c", "echo one; echo two >&2"], {}, writer)
+    os.close(writer)
+    with open(reader) as said:
+        assert said.read() == "one\ntwo\n"
+    assert os.waitpid(pid, 0)[1] == 0
+
+
+def test_program_that_is_not_there() -> None:
+    with pytest.raises(FileNotFoundError):
+        start("/no/such/program", ["it"], {}, 1)

@@ -18,15 +18,13 @@ from logtrigger.actions.base import Result
 from logtrigger.actions.environment import environment
 from logtrigger.loop import Loop, Timer
 from logtrigger.model import Trigger
-from logtrigger.programs import Output
+from logtrigger.programs import Output, start
 
 SHELL = "/bin/sh"
 GRACE = 2.0  # seconds between SIGTERM and SIGKILL
 AGAIN = 0.5  # seconds until the next try where the machine lacks something
 
 _PIPE = 65_536  # bytes that fit into a pipe, pipe(7)
-# All that can be set: Python ignores SIGPIPE and SIGXFSZ, and whoever started us may ignore others.
-_SIGNALS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 
 Finished = Callable[[Result], None]
 
@@ -205,27 +203,11 @@ def spawn(path: str, env: dict[str, str]) -> tuple[int, int]:
 def _start(path: str, env: dict[bytes, bytes], writer: int) -> int:
     if os.access(path, os.X_OK):
         try:
-            return _posix_spawn([path], env, writer)
+            return start(path, [path], env, writer)
         except OSError as error:
             if error.errno != errno.ENOEXEC:
                 raise
-    return _posix_spawn([SHELL, path], env, writer)
-
-
-def _posix_spawn(arguments: list[str], env: dict[bytes, bytes], writer: int) -> int:
-    return os.posix_spawn(
-        arguments[0],
-        arguments,
-        env,
-        file_actions=[
-            (os.POSIX_SPAWN_DUP2, writer, 1),
-            (os.POSIX_SPAWN_DUP2, writer, 2),
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-        ],
-        setpgroup=0,
-        setsigmask=(),
-        setsigdef=_SIGNALS,
-    )
+    return start(SHELL, [SHELL, path], env, writer)
 
 
 def _will_pass(error: Exception) -> bool:

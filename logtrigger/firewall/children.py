@@ -11,10 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from logtrigger.loop import Loop, Timer
-from logtrigger.programs import PATH, Output
+from logtrigger.programs import PATH, Output, start
 
 TIMEOUT = 60.0  # seconds that a command may take
-_SIGNALS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 _POLL = 0.05  # seconds, where the kernel has no pidfd_open(2): before Linux 5.3
 
 
@@ -86,19 +85,7 @@ class Children:
         command.pipe, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         try:
             os.set_blocking(writer, True)
-            command.pid = os.posix_spawn(
-                path,
-                list(command.arguments),
-                dict(command.env),
-                file_actions=[
-                    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                    (os.POSIX_SPAWN_DUP2, writer, 1),
-                    (os.POSIX_SPAWN_DUP2, writer, 2),
-                ],
-                setpgroup=0,
-                setsigmask=(),
-                setsigdef=_SIGNALS,
-            )
+            command.pid = start(path, command.arguments, command.env, writer)
         except BaseException:
             os.close(command.pipe)
             raise

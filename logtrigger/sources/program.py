@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from logtrigger.errors import SourceError
 from logtrigger.loop import Timer
+from logtrigger.programs import start
 from logtrigger.sources.base import Host
 from logtrigger.sources.lines import Lines, Piece
 from logtrigger.sources.tail import new_stream
@@ -26,8 +27,6 @@ SAID_LENGTH = 1024  # bytes of each
 
 Take = Callable[["Run", list[Piece]], None]
 
-DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGURG)
-
 
 class Run:
     """One life of the program: its process group, its pipes, its stream."""
@@ -42,7 +41,7 @@ class Run:
         self.out, out = os.pipe2(os.O_CLOEXEC)
         self.err, err = os.pipe2(os.O_CLOEXEC)
         try:
-            self.pid = _spawn(argv, out, err)
+            self.pid = start(argv[0], argv, {**os.environ, "LC_ALL": "C"}, out, err)
         except OSError:
             self.close_pipes()
             raise
@@ -310,23 +309,6 @@ class Program:
     def _unwatch_pidfd(self, run: Run) -> None:
         if run.pidfd is not None:
             self._unwatch(run.pidfd)
-
-
-def _spawn(argv: Sequence[str], out: int, err: int) -> int:
-    """Start a program in a process group of its own, in the C locale, with nothing of ours open."""
-    return os.posix_spawnp(
-        argv[0],
-        list(argv),
-        {**os.environ, "LC_ALL": "C"},
-        file_actions=[
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_DUP2, out, 1),
-            (os.POSIX_SPAWN_DUP2, err, 2),
-        ],
-        setpgroup=0,
-        setsigmask=(),
-        setsigdef=DEFAULT_SIGNALS,
-    )
 
 
 def _pidfd(pid: int) -> int | None:
