@@ -14,12 +14,13 @@ from logtrigger.actions.base import Result
 from logtrigger.actions.queue import HEAD
 from logtrigger.actions.senders.base import Partly, Refused, Sender, Unreachable
 from logtrigger.durations import spoken
-from logtrigger.loop import Loop
+from logtrigger.loop import Loop, Timer
 from logtrigger.model import Trigger
 from logtrigger.text import safe_text
 
 Done = Callable[[Result | None], None]
 
+AGAIN = 0.5  # seconds until the next try where the machine has no room for a thread
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 300.0  # seconds until the next try; each is twice the one before
 TELL_EVERY = 60.0  # seconds between two faults that are told, where each is another one
 _MOST_TOLD = 10  # different faults that are told until it works again
@@ -80,6 +81,7 @@ class Outbox:
         self._is_hurried = False
         self._news = threading.Condition()
         self._thread: threading.Thread | None = None
+        self._beginning: Timer | None = None  # tries again to start it
         self._is_closed = self._is_failing = False
         self._told: set[str] = set()  # what has been said since it last worked
         self._told_at = -TELL_EVERY  # when a fault was said last, monotonic
@@ -114,9 +116,21 @@ class Outbox:
                 trigger = trigger.bare()
             self._waiting.append((trigger, done))
             self._news.notify()
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name=f"action {self.name}", daemon=True)
-            self._thread.start()
+        if self._beginning is None:
+            self._begin()
+
+    def _begin(self) -> None:
+        """See to it that the thread runs; a machine under attack may lack even that for a while."""
+        self._beginning = None
+        if self._thread is not None or self._is_closed:
+            return
+        thread = threading.Thread(target=self._work, name=f"action {self.name}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            self._beginning = self._loop.call_later(AGAIN, self._begin)
+        else:
+            self._thread = thread
 
     def retry(self) -> None:
         """Try at once what has failed: somebody may have mended it."""

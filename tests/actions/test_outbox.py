@@ -116,6 +116,25 @@ def test_what_fails_is_tried_at_once_when_somebody_asks(desk: Desk, end: FarEnd,
     assert end.taken == [[1]]
 
 
+def test_machine_without_room_for_a_thread(desk: Desk, end: FarEnd, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What came meanwhile is sent once there is room again, also if nothing else comes."""
+    monkeypatch.setattr(outbox, "AGAIN", 0.01)
+    tries = 0
+
+    class Thread(threading.Thread):
+        def start(self) -> None:
+            nonlocal tries
+            tries += 1
+            if tries < 4:
+                raise RuntimeError("can't start new thread")
+            super().start()
+
+    monkeypatch.setattr("logtrigger.actions.outbox.threading.Thread", Thread)
+    desk.add(1, 2)
+    desk.until(lambda: len(desk.results) == 2)
+    assert end.taken == [[1], [2]] and tries == 4
+
+
 def test_nothing_is_given_up_because_the_clock_was_set(desk: Desk, end: FarEnd) -> None:
     """A router without a clock of its own, which is told the time while its first mail waits for the network."""
 
