@@ -61,11 +61,11 @@ def opened(databases: Sequence[Path]) -> GeoIP:
 
 
 def microseconds(look: Callable[[str], object], addresses: Sequence[str]) -> float:
-    """A lookup's share."""
-    begin = time.perf_counter()
+    """A lookup's share, in processor time: what else the machine does hardly counts."""
+    begin = time.process_time()
     for address in addresses:
         look(address)
-    return (time.perf_counter() - begin) / len(addresses) * 1e6
+    return (time.process_time() - begin) / len(addresses) * 1e6
 
 
 if __name__ == "__main__":
