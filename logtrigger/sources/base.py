@@ -39,7 +39,7 @@ class Source(Protocol):
 
     Some have more, which is asked for where it is there: `reading`, what it reads, where it was left to choose that;
     `tells_senders`, whether its chunks say who wrote them; `unreadable()`, what of it cannot be read, and why; `reload()`,
-    which reads its certificates again.
+    which reads its certificates again; `abandon()`, which closes it and forgets all its positions.
     """
 
     name: str  # selects the rules that see its lines

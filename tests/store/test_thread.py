@@ -138,7 +138,7 @@ def test_history_of_bans_is_bounded(path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_bans_wait_for_room_on_the_disk(path: Path) -> None:
     with closing(Store(path)) as store:
         store._call(lambda: store._db.execute("PRAGMA query_only = ON"))
-        with pytest.raises(StoreError):
+        with pytest.raises(StoreError, match="attempt to write a readonly database"):
             store.commit_now(Batch(bans=[a_ban()]))
         store._call(lambda: store._db.execute("PRAGMA query_only = OFF"))
         store.commit_now(Batch(bans=[a_ban("192.0.2.8")]))
