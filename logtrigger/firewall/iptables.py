@@ -30,6 +30,7 @@ NAME = "iptables"
 EVERY = 2.0  # seconds between two looks
 SOON = 0.3  # seconds from the first sign of a loss until it is looked what is there: who flushes often fills again
 _SIGNS = frozenset(NFTABLES | command for command in (2, 3, 5, 8))  # a table is deleted, a chain new or deleted, a rule deleted
+_NEW_CHAIN = NFTABLES | 3
 _TABLE, _CHAIN_OF_RULE, _CHAIN_NAME = 1, 2, 3
 _GET_INFO = 64  # IPT_SO_GET_INFO, IP6T_SO_GET_INFO: linux/netfilter_ipv4/ip_tables.h
 _INFO = 84  # bytes of struct ipt_getinfo
@@ -53,6 +54,7 @@ class Iptables:
         self._timer: Timer | None = None
         self._sign: Timer | None = None
         self._lost = True  # until it is set up
+        self._has_shrunk = False  # since it was last looked what is there
         self._era = 0  # counts how often it was set up: what an earlier look has found is of no interest
         self._listings: set[Listing] = set()
         self._renewals = Renewals(host, ipset.LONGEST, self.add)
@@ -72,7 +74,7 @@ class Iptables:
             self._news.read()
         for table in self._legacy:
             table.has_changed()
-        self._lost = False
+        self._lost = self._has_shrunk = False
         if self._timer is None:
             self._timer = self._host.loop.call_later(EVERY, self._tick)
 
@@ -156,9 +158,10 @@ class Iptables:
                 chain = text(parts.get(_CHAIN_OF_RULE if message.type == NFTABLES | 8 else _CHAIN_NAME))
                 bases = [base for hook in self._options.hooks for base in chains.BASES.get(hook, ())]
                 if message.type == NFTABLES | 2 or chain in (chains.CHAIN, *bases):
-                    self._suspect()
+                    self._suspect(has_shrunk=message.type != _NEW_CHAIN)
 
-    def _suspect(self) -> None:
+    def _suspect(self, has_shrunk: bool = True) -> None:
+        self._has_shrunk = self._has_shrunk or has_shrunk
         if self._sign is None and not self._lost:
             self._sign = self._host.loop.call_later(SOON, self._look)
 
@@ -177,17 +180,30 @@ class Iptables:
         self._sign = None
         if self._lost or self._chains is None:
             return
-        era = self._era
+        era, has_shrunk = self._era, self._has_shrunk
+        self._has_shrunk = False
 
         def take(whole: bool | None) -> None:
             if era != self._era:
                 return
             if whole is None:
                 self._host.report(1, "iptables: it cannot be told whether our chain is still there")
+            elif not whole and not has_shrunk:
+                self._grow()
             elif not whole:
                 self._lose()
 
         self._chains.look(take)
+
+    def _grow(self) -> None:
+        """Docker has begun, and made its chain: nobody has taken anything away, but it is to jump to ours, too."""
+        try:
+            self.open()
+        except FirewallError:
+            self._lost = False
+            self._lose()
+        else:
+            self._host.report(1, "iptables: there is a chain DOCKER-USER now; it leads to ours")
 
     def _lose(self) -> None:
         if not self._lost:
