@@ -54,7 +54,7 @@ completion fish fish/vendor_completions.d/logtrigger.fish
 gzip -9n <"$top/CHANGELOG.md" >"$tree/usr/share/doc/logtrigger/changelog.gz"
 
 # What dpkg is to know: all that lies in /etc is the administrator's.
-put 755 DEBIAN "$here/postinst" "$here/prerm" "$here/postrm"
+put 755 DEBIAN "$here/preinst" "$here/postinst" "$here/prerm" "$here/postrm"
 (cd "$tree" && find etc -type f | sort | sed 's,^,/,') >"$tree/DEBIAN/conffiles"
 (cd "$tree" && find usr -type f | sort | xargs md5sum) >"$tree/DEBIAN/md5sums"
 size=$(du -sk --exclude=DEBIAN "$tree" | cut -f1)

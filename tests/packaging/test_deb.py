@@ -168,6 +168,21 @@ def test_an_upgrade_starts_nothing_that_was_stopped(installed: Machine, package:
     assert installed.says("systemctl is-active logtrigger; systemctl is-enabled logtrigger || :") == "inactive\ndisabled"
 
 
+def test_removed_and_installed_again_it_runs(installed: Machine) -> None:
+    """And goes on with its configuration, state and bans."""
+    installed.run("echo '# mine' >>/etc/config/logtrigger; logtrigger ban 198.51.100.9")
+    installed.run("dpkg -r logtrigger; dpkg -i /root/logtrigger_*.deb")
+    assert installed.says("systemctl is-active logtrigger; systemctl is-enabled logtrigger") == "active\nenabled"
+    assert installed.says("tail -n 1 /etc/config/logtrigger") == "# mine"
+    assert "198.51.100.9" in installed.says("logtrigger bans")
+    assert "198.51.100.9" in installed.says("nft list table inet logtrigger")
+
+
+def test_disabled_it_stays_so(installed: Machine) -> None:
+    installed.run("systemctl disable --now logtrigger 2>&1; dpkg -r logtrigger; dpkg -i /root/logtrigger_*.deb")
+    assert installed.says("systemctl is-active logtrigger; systemctl is-enabled logtrigger || :") == "inactive\ndisabled"
+
+
 # What others keep of everything that is installed; what scripts, the journal and timers have written; what is in memory only.
 OTHERS = "/proc /sys /dev /run /tmp /var/lib/dpkg /var/log /var/cache /root /var/lib/systemd/catalog /var/lib/systemd/timers"
 OTHERS += " /etc/.updated /var/.updated"  # systemd-update-done(8) writes them at some time after the start
