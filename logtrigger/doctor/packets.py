@@ -18,6 +18,8 @@ _TIMEOUT = 20.0  # seconds for a tool
 # What may be let in before us: this machine itself, and what was let in once already.
 _HARMLESS = re.compile(r"-i lo\b|--(?:ct)?state (?:\w+,)*(?:RELATED|ESTABLISHED)(?:,(?:RELATED|ESTABLISHED))*\b")
 
+# Those of Docker, podman, LXC, LXD, Incus and libvirt.
+_BRIDGE = re.compile(r"docker0|br-[0-9a-f]{12}|podman\d+|cni-podman\d+|lxcbr\d+|lxdbr\d+|incusbr\d+|virbr\d+")
 _TARGET = re.compile(r" -[jg] (\S+)")
 
 
@@ -66,8 +68,7 @@ def _path(backend: str, options: FirewallOptions, case: Case) -> Iterator[Findin
         for tool in ("iptables", "ip6tables"):
             yield from _behind(tool, [base for hook in options.hooks for base in BASES.get(hook, ())])
     if "forward" not in options.hooks and "prerouting" not in options.hooks:
-        bridges = ("docker0", "podman0", "lxcbr0", "virbr0")
-        guests = [name for name in bridges if case.machine.file(f"sys/class/net/{name}").exists()]
+        guests = sorted(path.name for path in case.machine.file("sys/class/net").glob("*") if _BRIDGE.fullmatch(path.name))
         if guests:
             where = f"the bans, which are at {' '.join(options.hooks)} only"
             text = f"what is forwarded to {', '.join(guests)} does not come past {where}"

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
+from logtrigger import config
 from logtrigger.doctor import packets
+from logtrigger.doctor.findings import Case
+from logtrigger.sources.machine import Machine
 
 CHAINS = "-P INPUT ACCEPT|-P FORWARD DROP|-N LOGTRIGGER|-N DOCKER-USER|-N a|-N b"
 OURS = "-A INPUT -j LOGTRIGGER"
+BANNING = "config rule\n\toption name a\n\toption pattern 'x %s'\n\toption fields ip\n\toption ban 1h\n\toption file /x\n"
 OF_DOCKER = "-A FORWARD -j DOCKER-USER|-A FORWARD -i docker0 ! -o docker0 -j ACCEPT|-A FORWARD -j LOGTRIGGER"
 
 
@@ -57,3 +62,25 @@ def test_what_docker_forwards_has_come_past_its_own_chain(monkeypatch: pytest.Mo
     assert said(monkeypatch, f"{OF_DOCKER}|-A DOCKER-USER -j LOGTRIGGER", ["FORWARD", "DOCKER-USER"]) == []
     (text,) = said(monkeypatch, OF_DOCKER, ["FORWARD", "DOCKER-USER"])
     assert text.endswith("by -A FORWARD -i docker0 ! -o docker0 -j ACCEPT")
+
+
+@pytest.mark.parametrize(
+    ("hook", "names", "said"),
+    [
+        ("input", "lo eth0 docker0 br-0a1b2c3d4e5f virbr0-nic", "br-0a1b2c3d4e5f, docker0"),
+        ("input", "lo eth0 br-lan bridge0", ""),
+        ("input forward", "docker0", ""),
+        ("prerouting", "docker0", ""),
+    ],
+)
+def test_bridges_that_packets_are_forwarded_to(tmp_path: Path, hook: str, names: str, said: str) -> None:
+    for name in names.split():
+        (tmp_path / "sys/class/net" / name).mkdir(parents=True)
+    rules = tmp_path / "rules"
+    rules.write_text(f"config firewall\n\toption backend nftables\n\toption hook '{hook}'\n" + BANNING)
+    rules.chmod(0o600)
+    facts = {"backend": "nftables", "error": "", "missing": [], "bans": 0, "blocked": 0, "flushes": 0, "last_flush": None}
+    case = Case(rules, 0.0, config.read(rules), firewall=facts, machine=Machine(root=tmp_path))
+    found = [one.text for one in packets.check(case) if one.is_wrong]
+    text = f"what is forwarded to {said} does not come past the bans, which are at {hook} only"
+    assert found == [text] * bool(said)
