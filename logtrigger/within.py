@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from logtrigger.addresses import Network, canonical, number
 
 _BITS = {4: 32, 6: 128}
+_STARTS = 8  # texts that are compared one after the other
 _PACKED = 64  # bits that an array can hold
 
 
@@ -77,19 +78,34 @@ class Prefixes:
     def __init__(self, networks: Iterable[Network]) -> None:
         # version -> prefix length -> the prefixes of that length, as numbers
         self._known: dict[int, dict[int, set[int]]] = {4: {}, 6: {}}
+        starts = set[str]()
         for network in networks:
             shift = network.max_prefixlen - network.prefixlen
             of_length = self._known[network.version].setdefault(network.prefixlen, set())
             of_length.add(int(network.network_address) >> shift)
+            if network.version == 4:
+                starts.add(_start(network))
+        # What the text of an IPv4 address within begins with: to look at that first takes a tenth of the time
+        self._starts = tuple(starts) if len(starts) <= _STARTS else ("",)
 
     def hold(self, network: str) -> bool:
         """Whether a network is one of these, or lies in one."""
         address, _, own = network.partition("/")
         version, bits = (6, 128) if ":" in address else (4, 32)
-        if not (known := self._known[version]):
+        if not (known := self._known[version]) or (version == 4 and not address.startswith(self._starts)):
             return False
         whole, length = number(address), int(own or bits)
         return any(prefix <= length and whole >> (bits - prefix) in found for prefix, found in known.items())
+
+
+def _start(network: Network) -> str:
+    """The whole numbers of an IPv4 prefix.
+
+    >>> [_start(ipaddress.ip_network(text)) for text in ("10.1.2.0/24", "10.1.2.0/23", "10.1.2.3", "0.0.0.0/4")]
+    ['10.1.2.', '10.1.', '10.1.2.3', '']
+    """
+    whole = str(network.network_address).split(".")[: network.prefixlen // 8]
+    return ".".join([*whole, ""] if 0 < len(whole) < 4 else whole)
 
 
 def _kept(prefix: int, numbers: Iterable[int]) -> array[int] | list[int]:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from logtrigger.addresses import Network, canonical
-from logtrigger.within import Within
+from logtrigger.within import Prefixes, Within
 
 SMALL4 = st.builds(
     lambda n, p: ipaddress.ip_network((0xC0000200 + n, p), strict=False), st.integers(0, 1023), st.integers(20, 32)
@@ -46,3 +46,14 @@ def test_memory() -> None:
 @pytest.mark.parametrize("network", ["192.0.2.0/24", "2001:db8::/56"])
 def test_nothing_known(network: str) -> None:
     assert Within().find(ipaddress.ip_network(network)) == []
+
+
+ANY4 = st.builds(
+    lambda n, p: ipaddress.ip_network((n, p), strict=False), st.sampled_from([0, 0x0A010203, 0xC0000207]), st.integers(1, 32)
+)
+
+
+@given(st.lists(SMALL4 | SMALL6 | ANY4, max_size=12), SMALL4 | SMALL6 | ANY4)
+def test_prefixes_hold_what_ipaddress_says(prefixes: list[Network], asked: Network) -> None:
+    wanted = any(one.version == asked.version and asked.subnet_of(one) for one in prefixes)  # type: ignore[arg-type]
+    assert Prefixes(prefixes).hold(canonical(asked)) is wanted
