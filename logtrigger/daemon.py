@@ -99,7 +99,7 @@ class Daemon:
         self.probes: dict[bytes, Callable[[str], None]] = {}  # texts that somebody waits for, and who is told of their source
         self._console, self._load, self._dry_run, self._manager = console, load, dry_run, manager
         self.state = settings.state  # in use until a restart, whatever a reload says
-        self._state_copy: StateCopy | None = None
+        self.state_copy: StateCopy | None = None
         self._restore()
         self.store = Store(None if dry_run else self.state)
         self.commits = Commits(self.loop, self.store, self._snapshot, self._on_committed, self._on_store_error)
@@ -166,8 +166,8 @@ class Daemon:
                 self._service.close()
             self.feeds.close()
             self.banning.close()
-            if self._state_copy is not None:
-                self._state_copy.last()
+            if self.state_copy is not None:
+                self.state_copy.last()
             self.store.close()
             self.loop.close()
 
@@ -180,13 +180,13 @@ class Daemon:
 
     def _keep_copy(self) -> None:
         wanted = None if self._dry_run else self.settings.state_copy
-        if self._state_copy is not None and self._state_copy.path != wanted:
-            self._state_copy.close()
-            self._state_copy = None
-        if self._state_copy is None and wanted is not None:
+        if self.state_copy is not None and self.state_copy.path != wanted:
+            self.state_copy.close()
+            self.state_copy = None
+        if self.state_copy is None and wanted is not None:
             from logtrigger.statecopy import StateCopy
 
-            self._state_copy = StateCopy(self.loop, self.store, self.state, wanted, self.report)
+            self.state_copy = StateCopy(self.loop, self.store, self.state, wanted, self.report)
 
     def _stored_windows(self) -> list[WindowState]:
         try:

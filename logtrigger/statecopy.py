@@ -37,7 +37,7 @@ class StateCopy:
         self.path = path
         self._loop, self._store, self._fresh, self._report, self._every = loop, store, _beside(state, "copy"), report, every
         self._thread: threading.Thread | None = None
-        self._fault = ""
+        self.fault = ""  # why the last one could not be made; empty: it could
         self._timer = loop.call_later(every, self._on_time)
 
     def close(self) -> None:
@@ -75,11 +75,11 @@ class StateCopy:
 
     def _tell(self, fault: str) -> None:
         """Once, where it begins to fail, and where it works again."""
-        if fault and fault != self._fault:
+        if fault and fault != self.fault:
             self._report(0, f"state_copy: {fault}; it is tried again each hour, and until then a reboot forgets what is new")
-        elif self._fault and not fault:
+        elif self.fault and not fault:
             self._report(0, f"state_copy: {self.path} can be written again")
-        self._fault = fault
+        self.fault = fault
 
 
 def restore(state: Path, copy: Path, report: Report) -> None:

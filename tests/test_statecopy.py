@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sqlite3
@@ -19,6 +20,7 @@ from logtrigger.model import Ban
 from logtrigger.statecopy import StateCopy, restore
 from logtrigger.store import Batch, Store
 from logtrigger.store.schema import VERSION
+from tests.cli.asking import NO_FIREWALL, ask, asked
 from tests.live import BOUND, Live
 
 
@@ -258,6 +260,16 @@ def test_the_daemon_goes_on_after_a_reboot(tmp_path: Path) -> None:
         live.wait_for("exit 0")
     assert f"state_copy: {copy} is the store now" in live.output
     assert len(live.ran.read_text().split()) == 1
+
+
+def test_status_tells_of_it(tmp_path: Path) -> None:
+    with asked(tmp_path, state_copy=tmp_path / "flash/state.db") as one:
+        assert f", with a copy in {tmp_path}/flash/state.db" in ask(one, "status").stdout
+        store = json.loads(ask(one, "status", "--json").stdout)["store"]
+        assert (store["copy"], store["copy_error"]) == (f"{tmp_path}/flash/state.db", "")
+        one.configure(one.rule(), NO_FIREWALL)
+        assert ask(one, "reload").exit_code == 0
+        assert json.loads(ask(one, "status", "--json").stdout)["store"]["copy"] is None
 
 
 def test_a_reload_moves_it(tmp_path: Path) -> None:

@@ -73,9 +73,12 @@ def _paragraphs(facts: Facts, now: float) -> Iterator[tuple[str, str]]:
     yield "bans", _bans(facts["bans"])
     store = facts["store"]
     waiting = f", {amount(store['pending'], 'trigger')} to be written" if store["pending"] else ""
-    yield "store", f"{store['path']}, {tables.size(store['bytes'])}{waiting}"
+    copy = f", with a copy in {store['copy']}" if store["copy"] else ""
+    yield "store", f"{store['path']}, {tables.size(store['bytes'])}{waiting}{copy}"
     if store["error"]:
         yield "", store["error"]
+    if store["copy_error"]:
+        yield "", f"no copy: {store['copy_error']}"
     label = "given up"
     for name, count in facts["evicted"].items():
         yield label, f"{amount(count, 'counter')} of {name}, to make room for others (max_keys)"

@@ -67,6 +67,8 @@ def status(daemon: Daemon, user: int) -> Rows:
             "bytes": _size(daemon.state) + _size(Path(f"{daemon.state}-wal")),
             "pending": daemon.commits.pending,
             "error": daemon.commits.error,
+            "copy": str(copy.path) if (copy := daemon.state_copy) is not None else None,
+            "copy_error": copy.fault if copy is not None else "",
         },
         "ignore": {"faults": daemon.banning.ignoring.faults()},
         "evicted": daemon.engine.counters.evictions(),
