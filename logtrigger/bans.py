@@ -137,6 +137,8 @@ class Bans:
     def touching(self, networks: Iterable[Network]) -> list[str]:
         """The bans that have an address in common with one of these networks. Many cost hardly more than one."""
         wanted = list(networks)
+        if not wanted:
+            return []
         around = dict.fromkeys(text for network in wanted for text in self._candidates(network) if text in self._held)
         lies_within = Prefixes(wanted).hold
         return list(around | dict.fromkeys(held for held in self._held if lies_within(held)))
