@@ -109,6 +109,15 @@ def _of_rule(rule: Rule, options: RuleOptions) -> list[Complaint]:
     return found
 
 
+def line_of(sample: str) -> str:
+    """The line of an `expect`, without what it is to give.
+
+    >>> line_of("Learn: 10.8.0.6 -> bob -> ip=10.8.0.6")
+    'Learn: 10.8.0.6 -> bob'
+    """
+    return _split(sample, ())[0]
+
+
 def _split(text: str, names: Sequence[str]) -> tuple[str, dict[str, str]]:
     """The line, and the fields it is to give: what stands behind the last arrow that NAME= follows."""
     arrows = [arrow for arrow in _ARROW.finditer(text) if re.match(r"\w+=", text[arrow.end() :])]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from secrets import token_hex
 
 from logtrigger.config.relations import Built
-from logtrigger.config.samples import recognised
+from logtrigger.config.samples import line_of, recognised
 from logtrigger.control.client import NoDaemon
 from logtrigger.control.protocol import Refused
 from logtrigger.doctor.findings import Case, Finding
@@ -106,4 +106,4 @@ def _sample(built: Built) -> str | None:
     """The first line that the configuration says is an event, without what it must give."""
     if not built.options.expect:
         return None
-    return built.options.expect[0].text.partition(" -> ")[0]
+    return line_of(built.options.expect[0].text)

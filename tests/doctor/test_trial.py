@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from logtrigger import config
+from logtrigger import config, shipped
 from logtrigger.doctor import trial
 from logtrigger.doctor.findings import Case
 
@@ -37,6 +37,13 @@ def test_what_the_rules_would_do(tmp_path: Path) -> None:
         ("ok", "3 rules shown a line of their own: each knows it; 1 would ban, 1 would run a script"),
         ("note", "nothing is done about c"),
     ]
+
+
+def test_every_rule_of_the_library_knows_its_own_line(tmp_path: Path) -> None:
+    """Some of their lines hold an arrow themselves."""
+    services = " ".join(path.stem for path in shipped.files(shipped.RULES))
+    found = findings(tmp_path, f"config logtrigger\n\tlist use '{services}'\n")
+    assert found and not [text for level, text in found if level in ("warning", "error")]
 
 
 def test_without_samples_there_is_nothing_to_show(tmp_path: Path) -> None:
