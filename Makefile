@@ -27,7 +27,10 @@ lint = @if command -v $(1) >/dev/null; then $(2); \
 run: $(VENV)/.installed
 	mkdir -p run
 	chmod go-w examples/quickstart examples/quickstart/*
-	$(VENV)/bin/logtrigger -c examples/quickstart/logtrigger -D 2
+# Nobody runs what somebody else may change: root, in another user's checkout, gets copies of its own.
+	@folder=examples/quickstart; \
+	if ! [ -O $$folder/show.sh ]; then rm -rf run/quickstart; cp -R $$folder run/; folder=run/quickstart; fi; \
+	set -x; exec $(VENV)/bin/logtrigger -c $$folder/logtrigger -D 2
 
 test: $(VENV)/.installed-dev
 	$(VENV)/bin/python -m pytest

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -32,6 +35,27 @@ def test_without_a_compiler(tmp_path: Path) -> None:
         ".[dev]",
         ".[iptables]",
     ]
+
+
+@pytest.mark.root
+@pytest.mark.tool("make")
+@pytest.mark.parametrize("owner", [0, 65534])
+def test_root_may_try_it_in_the_checkout_of_a_user(tmp_path: Path, owner: int) -> None:
+    """`sudo make run`, as the system log is root's to read; whose files these are is looked at."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    (tmp_path / "pyproject.toml").touch()
+    for path in (tmp_path, *tmp_path.rglob("*")):
+        os.chown(path, owner, owner)
+    program = tmp_path / ".venv/bin/logtrigger"
+    program.parent.mkdir(parents=True)
+    program.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m logtrigger check -c "$2"\n')
+    for path in (program, tmp_path / ".venv/bin/python", tmp_path / ".venv/.installed"):
+        path.touch()
+        path.chmod(0o755)
+    done = subprocess.run(["make", "run"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, "3 rules, no mistakes" in done.stdout) == (0, True), done.stdout + done.stderr
+    assert (tmp_path / "run/quickstart").exists() == (owner != 0)
 
 
 def test_nothing_else_is_compiled() -> None:
