@@ -157,6 +157,18 @@ def test_a_line_that_somebody_forges(file: Path) -> None:
     assert not any(re.search(rf"-> .*\bip={re.escape(FORGED)}", text) for _, text in samples)
 
 
+# Of docs/library.md: "| `proftpd` | with mod_sftp and a log of its own; not in the system log |".
+MADE_UP = re.findall(r"^\| `([a-z-]+)` \| (.+) \|$", (ROOT / "docs/library.md").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize(("name", "where"), MADE_UP, ids=[name for name, _ in MADE_UP])
+def test_forgives_nothing_where_a_stranger_makes_up_lines(name: str, where: str) -> None:
+    """Or he would be forgiven, and trusted, for a line that he has written himself."""
+    for section in sections(shipped.path(f"{shipped.RULES}/{name}.conf")):
+        if "program" not in section.options or "not in the system log" not in where:
+            assert not {"trust", "reset_by"} & set(section.options), texts(section, "name")
+
+
 def test_no_script_that_is_not_shipped() -> None:
     for file in FILES:
         for name in re.findall(r"/\S+\.(?:sh|py)\b", file.read_text()):
