@@ -55,6 +55,11 @@ def find(name: str) -> Path | None:
     return ours if ours.is_file() else None
 
 
+def has(path: str) -> bool:
+    """Whether a file is one of the library's."""
+    return find(Path(path).stem) == Path(path)
+
+
 def services() -> Iterator[Service]:
     """All there are, in the order of their names."""
     local = {path.stem: path for path in LOCAL.glob(f"*{_ENDING}")}

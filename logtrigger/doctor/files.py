@@ -7,8 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatch
 from glob import has_magic
 
+from logtrigger.config import Configuration, library
 from logtrigger.doctor.findings import Case, Facts, Finding
 from logtrigger.durations import spoken
+from logtrigger.rule import SYSTEM_LOG
 from logtrigger.sources import paths
 from logtrigger.sources.generations import bases
 
@@ -35,11 +37,36 @@ def missing(case: Case) -> Iterator[Finding]:
     followed = [[rule.source] for rule in settings.rules if rule.source.startswith("/")]
     followed += [list(source.file) for source in settings.sources if source.file]
     for globs in dict.fromkeys(map(tuple, followed)):
-        if any(os.path.lexists(path) for path in paths.expand(globs)):
+        if _are_there(globs):
             continue
         several = len(globs) > 1 or has_magic(globs[0])
         text = f"no file is called {' or '.join(globs)}" if several else f"{globs[0]} is not there"
-        yield Finding("source", "error", text, "correct the path, or start what writes it")
+        if len(globs) == 1 and _is_one_of_several(case.configuration, globs[0]):
+            yield Finding("source", "note", f"{text}: the service may write to another log, which its other rules read")
+        else:
+            yield Finding("source", "error", text, "correct the path, or start what writes it")
+
+
+def _is_one_of_several(configuration: Configuration, source: str) -> bool:
+    """Whether only rules of the library want a source, of services that may as well write to another, which is there."""
+    by_file: dict[str, set[str]] = {}
+    wanting = set()
+    for rule in configuration.settings.rules:
+        given = configuration.origins[rule.of or rule.name]
+        place = given["name"].place.path
+        by_file.setdefault(place, set()).add(rule.source)
+        if rule.source == source:
+            option = given.get("file")
+            wanting.add(place if option is not None and option.place.path == place and library.has(place) else "")
+    return all(place and any(map(_is_there, by_file[place])) for place in wanting)
+
+
+def _is_there(source: str) -> bool:
+    return source == SYSTEM_LOG or (source.startswith("/") and _are_there([source]))
+
+
+def _are_there(globs: Sequence[str]) -> bool:
+    return any(os.path.lexists(path) for path in paths.expand(globs))
 
 
 def check(case: Case, source: Facts, written: Writers) -> Iterator[Finding]:

@@ -52,7 +52,7 @@ class Box:
         case = self.case(source, *read, **facts)
         assert case.status is not None
         found = [*files.missing(case), *files.check(case, case.status["sources"][0], files.writers(case))]
-        assert all(bool(one.remedy) is one.is_wrong for one in found)
+        assert all(one.remedy for one in found if one.is_wrong)
         return [(one.level, one.text) for one in found]
 
 
@@ -104,6 +104,23 @@ def test_files_that_are_not_there(box: Box, names: str, text: str) -> None:
     box.log("nolog")
     box.log("a.txt")
     assert box.said("other") == []
+
+
+@pytest.mark.parametrize(
+    ("service", "more", "levels"),
+    [
+        ("vsftpd", "", "note"),  # it may write to the system log, too
+        ("lighttpd", "", "error"),
+        ("vsftpd", "config override\n\toption rule 'vsftpd_failed'\n\toption file '/var/log/none'\n", "error note"),
+    ],
+)
+def test_logs_of_the_library_that_are_not_there(
+    box: Box, service: str, more: str, levels: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service of which all logs are missing is not watched."""
+    box.rules.write_text(f"config logtrigger\n\tlist use '{service}'\n{more}")
+    monkeypatch.setattr(files, "_are_there", lambda globs: False)
+    assert {level for level, _ in box.said("other")} == set(levels.split())
 
 
 def test_files_that_the_daemon_may_not_read(box: Box) -> None:
