@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from logtrigger.actions.senders import log as log_module
 from logtrigger.actions.senders.base import Refused, Unreachable
 from logtrigger.actions.senders.log import LogFile
 from logtrigger.logfiles import Template as PathTemplate
@@ -64,6 +65,31 @@ def test_no_name_can_hold_up_the_lines_of_others(tmp_path: Path, make_trigger: M
     assert not (tmp_path / "target").exists()
     if user == "device":
         os.close(reader)
+
+
+def test_who_invents_names_makes_no_files_without_end(
+    tmp_path: Path, make_trigger: MakeTrigger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They share one, a day and a rule; who was there before keeps a file, and the next day begins anew."""
+    monkeypatch.setattr(log_module, "MOST_FILES", 3)
+    log = LogFile(PathTemplate(f"{tmp_path}/{{name}}-{{day}}-{{user}}.log", None), Template("{user}"))
+
+    def tell(user: str, days: int = 0) -> None:
+        log.send([make_trigger(fields={"user": user}, time=1_500_000_000.0 + days * 86_400)])
+
+    for user in ("bob", "x1", "x2", "x3", "x4", "bob"):
+        tell(user)
+    tell("x4", days=1)
+    found = {path.name.partition("-")[2]: path.read_text().split() for path in tmp_path.iterdir()}
+    today, tomorrow = sorted({name[:2] for name in found})
+    assert found == {
+        f"{today}-bob.log": ["bob", "bob"],
+        f"{today}-x1.log": ["x1"],
+        f"{today}-x2.log": ["x2"],
+        f"{today}-others.log": ["x3", "x4"],
+        f"{tomorrow}-x4.log": ["x4"],
+    }
+    assert all(path.name.startswith("sshd-") for path in tmp_path.iterdir())
 
 
 def test_hostile_field_stays_inside(tmp_path: Path, make_trigger: MakeTrigger) -> None:
