@@ -33,7 +33,9 @@ run: $(VENV)/.installed
 	set -x; exec $(VENV)/bin/logtrigger -c $$folder/logtrigger -D 2
 
 test: $(VENV)/.installed-dev
-	$(VENV)/bin/python -m pytest
+	@echo $(VENV)/bin/python -m pytest
+	@$(VENV)/bin/python -m pytest || { status=$$?; [ -O Makefile ] || echo "make test: this checkout is another" \
+		"user's, whose rules and scripts are not used: run it as that user, or as $$(id -un) in a clone of your own" >&2; exit $$status; }
 
 check: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff format --check .

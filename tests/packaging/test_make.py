@@ -58,6 +58,25 @@ def test_root_may_try_it_in_the_checkout_of_a_user(tmp_path: Path, owner: int) -
     assert (tmp_path / "run/quickstart").exists() == (owner != 0)
 
 
+@pytest.mark.root
+@pytest.mark.tool("make")
+@pytest.mark.parametrize("owner", [0, 65534])
+def test_why_tests_fail_in_the_checkout_of_a_user(tmp_path: Path, owner: int) -> None:
+    """Many do for root, as they use rules and scripts of the checkout."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / "pyproject.toml").touch()
+    os.chown(tmp_path / "Makefile", owner, owner)
+    python = tmp_path / ".venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text("#!/bin/sh\nexit 1\n")
+    for path in (python, tmp_path / ".venv/.installed-dev"):
+        path.touch()
+        path.chmod(0o755)
+    done = subprocess.run(["make", "test"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert ("run it as that user, or as root in a clone of your own" in done.stderr) == (owner != 0)
+
+
 def test_nothing_else_is_compiled() -> None:
     """What make asks for first are wheels."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
