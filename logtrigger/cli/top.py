@@ -9,6 +9,8 @@ import click
 
 from logtrigger.cli import ask
 
+PATIENCE = 5.0  # seconds that an answer may take: so long it takes to quit where the daemon hangs
+
 
 @click.command(short_help="the running daemon on one screen")
 @ask.options_without_json
@@ -31,4 +33,4 @@ def top(context: click.Context, path: Path | None, socket: Path | None) -> None:
     from logtrigger.control.client import Client
     from logtrigger.top.app import Top
 
-    Top(lambda: Client([where]), told).run()
+    Top(lambda: Client([where], PATIENCE), told).run()

@@ -252,6 +252,8 @@ def test_a_clock_that_differs_is_told(ahead: float | None, said: str) -> None:
         "unreadable": [],
     }
     assert status._source(source, 0.0) == f"a; no line yet{said}"
+    source["unreadable"] = ["/b cannot be read: Permission denied"]
+    assert status._source(source, 0.0) == f"a; no line yet{said}; /b cannot be read: Permission denied"
 
 
 def test_bans_that_nothing_carries_out_are_said_to_be_so(tmp_path: Path) -> None:
