@@ -81,11 +81,15 @@ def vsftpd(machine: Box) -> Iterator[None]:
 
 
 def by_ftp(host: str, password: str) -> bool:
-    with ftplib.FTP(host, timeout=BOUND) as client:
-        try:
-            client.login(USER, password)
-        except ftplib.error_perm:
-            return False
+    """A failure is logged before it is answered: the ban may come between, or before a good-bye."""
+    client = ftplib.FTP(timeout=BOUND)
+    try:
+        client.connect(host)
+        client.login(USER, password)
+    except (ftplib.error_perm, TimeoutError):
+        return False
+    finally:
+        client.close()
     return True
 
 
@@ -238,6 +242,8 @@ def by_http(host: str, password: str) -> bool:
             return cast(bytes, answer.read()) == b"inside\n"
     except HTTPError as error:
         assert error.code == 401
+        return False
+    except OSError:  # Apache logs a failure before it answers: the ban may come between
         return False
 
 
