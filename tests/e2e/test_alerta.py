@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import subprocess
 import threading
 import time
@@ -149,6 +150,16 @@ def test_another_severity_is_the_same_alert(server: Server, make_sender: Callabl
 def test_whatever_stands_in_the_line(server: Server, make_sender: Callable[..., Sender], value: str) -> None:
     make_sender(event="odd", resource="{user}", text="{user}").send([trigger(fields={"user": value})])
     assert [alert["text"] for alert in server.alerts(event="odd", resource=quote(value))] == [value]
+
+
+def test_however_long_a_name_is(server: Server, make_sender: Callable[..., Sender]) -> None:
+    """Its database takes 2,704 bytes for what it finds alerts by; a name of wide characters can be longer."""
+    choose = random.Random(7)
+    fields = {name: "".join(chr(choose.randrange(0x20000, 0x2A000)) for _ in range(900)) for name in ("user", "from")}
+    said = make_sender(event="{user}{from}", resource="{from}").send([trigger(fields=fields)])
+    assert said.startswith("HTTP 201")
+    said = make_sender(say="heartbeat", origin="{user}{from}", environment="Homelab").send([trigger(fields=fields)])
+    assert said.startswith("HTTP 201")
 
 
 def test_heartbeat_that_stops_goes_stale(server: Server, make_sender: Callable[..., Sender]) -> None:

@@ -13,6 +13,7 @@ from logtrigger.actions.senders.base import Refused, Secret, Unreachable, values
 from logtrigger.actions.senders.http import Http
 from logtrigger.model import Trigger
 from logtrigger.templates import Template, one_line
+from logtrigger.text import cut
 
 # As its server knows them; `information` is what older configurations say.
 SEVERITIES = (
@@ -32,6 +33,9 @@ SEVERITIES = (
 )
 ALIASES = {"information": "informational", "info": "informational"}
 _LONGEST_TEXT = 8_192  # characters
+# Bytes. By these its database finds an alert or a heartbeat, and an index takes 2,704 in all (PostgreSQL, nbtree): what is
+# longer is answered as a fault of the server, which is to be tried again, and would hold up all others.
+LONGEST_RESOURCE, LONGEST_EVENT, LONGEST_ORIGIN = 500, 1_800, 1_800
 _LONGEST_ANSWER = 1 << 20  # bytes; it repeats the alert, with its history
 _NEVER = re.compile(r" answers 500 .*Severity \(.*\) is not one of ")  # a refusal that its server takes for its own fault
 
@@ -111,8 +115,8 @@ def document(say: Alert | Heartbeat, trigger: Trigger) -> dict[str, Any]:
 def _alert(say: Alert, known: Mapping[str, str], trigger: Trigger) -> dict[str, Any]:
     return _said(
         {
-            "resource": say.resource.render(known, one_line) or "unknown",
-            "event": say.event.render(known, one_line),
+            "resource": cut(say.resource.render(known, one_line), LONGEST_RESOURCE) or "unknown",
+            "event": cut(say.event.render(known, one_line), LONGEST_EVENT) or trigger.rule,
             "environment": say.environment,
             "severity": say.severity,
             "service": list(say.service),
@@ -134,7 +138,7 @@ def _heartbeat(say: Heartbeat, known: Mapping[str, str], trigger: Trigger) -> di
     attributes = {"environment": say.environment, "severity": say.severity, "service": list(say.service), "group": say.group}
     return _said(
         {
-            "origin": say.origin.render(known, one_line),
+            "origin": cut(say.origin.render(known, one_line), LONGEST_ORIGIN) or trigger.rule,
             "tags": [tag.render(known, one_line) for tag in say.tags],
             "createTime": _time(trigger.time),
             "timeout": say.timeout,

@@ -74,6 +74,18 @@ def test_long_texts_and_controls(make_trigger: MakeTrigger) -> None:
     assert len(said["text"]) == 8192
 
 
+def test_what_alerts_are_found_by_is_never_too_long_nor_empty(make_trigger: MakeTrigger) -> None:
+    """The server answers both as if it might take them later, or refuses the alert."""
+    fields = {"user": "\U00020000" * 5_000, "ip": ""}
+    alert = document(Alert(event=Template("{user}{user}"), resource=Template("{user}")), make_trigger(fields=fields))
+    beat = document(Heartbeat(origin=Template("{user}{user}{user}")), make_trigger(fields=fields))
+    sizes = [len(text.encode()) for text in (alert["event"], alert["resource"], beat["origin"])]
+    assert sizes == [1_800, 500, 1_800]
+    alert = document(Alert(event=Template("{ip}"), resource=Template("{ip}")), make_trigger(fields=fields))
+    assert (alert["event"], alert["resource"]) == ("sshd", "unknown")
+    assert document(Heartbeat(origin=Template("{ip}")), make_trigger(fields=fields))["origin"] == "sshd"
+
+
 @pytest.mark.parametrize(
     ("message", "kind"),
     [(b"Severity (x) is not one of security, critical, ok", Refused), (b"deadlock detected", Unreachable)],
