@@ -34,7 +34,7 @@ def examine(path: Path, sockets: Sequence[Path], now: float) -> Iterator[Finding
     case, client = Case(path, now), None
     try:
         client = Client(sockets)
-        case.ask, case.user = client.ask, client.user
+        case.ask, case.user, case.socket = client.ask, client.user, client.path
         case.status = next(iter(list(client.ask("status"))), None)
         case.firewall = next(iter(list(client.ask("firewall"))), None)
     except NoDaemon as error:

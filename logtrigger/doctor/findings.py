@@ -34,7 +34,7 @@ class Case:
     """What is examined.
 
     `configuration` is None where it has mistakes; `status` and `firewall` are what the daemon says of itself, None where none
-    answers; `user` is the id it runs as. `ask` asks it something else.
+    answers; `user` is the id it runs as, `socket` where it answers. `ask` asks it something else.
     """
 
     path: Path
@@ -42,6 +42,7 @@ class Case:
     configuration: Configuration | None = None
     status: Facts | None = None
     firewall: Facts | None = None
+    socket: Path | None = None
     user: int = field(default_factory=os.geteuid)
     ask: Callable[..., Iterator[Facts]] | None = None
     machine: Machine = field(default_factory=Machine)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ from logtrigger.programs import PATH
 from logtrigger.rule import FirewallOptions
 
 _RECENT = 86_400.0  # seconds
+_SOCKETS = ("/logtrigger/control.sock", ".db.control")  # how a daemon's socket is called where no option names it
 _TIMEOUT = 20.0  # seconds for a tool
 # What may be let in before us: this machine itself, and what was let in once already.
 _HARMLESS = re.compile(r"-i lo\b|--(?:ct)?state (?:\w+,)*(?:RELATED|ESTABLISHED)(?:,(?:RELATED|ESTABLISHED))*\b")
@@ -60,7 +62,16 @@ def _kernel(case: Case, facts: Facts) -> Iterator[Finding]:
         text = f"somebody has removed our bans {_times(facts['flushes'])}, last {ago} ago"
         who = "fw4 reload, firewalld, ufw, nft flush ruleset in a script, a second logtrigger"
         remedy = f"look for who flushes the whole firewall: {who}"
+        if rivals := _rivals(case):
+            remedy = f"another logtrigger answers at {rivals[0]}: stop one of them, or give it option backend 'null'"
         yield Finding("firewall", "warning", text, remedy)
+
+
+def _rivals(case: Case) -> list[str]:
+    """Where other daemons answer: two that both have the firewall take it from each other."""
+    own = "" if case.socket is None else os.path.realpath(case.socket)
+    found = (path for path in case.machine.listening() if path.endswith(_SOCKETS) and os.path.realpath(path) != own)
+    return sorted(found)
 
 
 def _path(backend: str, options: FirewallOptions, case: Case) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from logtrigger.sources.receiver.unix import is_left_behind
 # In /var/log: Debian's names; Red Hat's, where messages has neither logins nor mail, and BusyBox's.
 TOGETHER = (("syslog", "auth.log"), ("messages", "secure", "maillog"))
 UNREADABLE = "we may not read it (run as root or in its group)"
+_LISTENS = 0x10000  # linux/net.h, __SO_ACCEPTCON
 INITS = frozenset(
     "systemd init procd runit runsvdir s6-svscan openrc-init openrc busybox dinit finit launchd upstart linuxrc".split()
 )
@@ -65,6 +66,15 @@ class Machine:
             for name in _open_for_writing(process, folders):
                 found[name] = _name_of(process)
         return found
+
+    def listening(self) -> list[str]:
+        """The paths of Unix sockets that somebody listens on, in this network namespace; see unix(7), /proc/net/unix."""
+        try:
+            lines = (self.proc / "net/unix").read_text(errors="replace").splitlines()
+        except OSError:
+            return []
+        rows = (line.split(maxsplit=7) for line in lines[1:])
+        return [row[7] for row in rows if len(row) == 8 and int(row[3], 16) & _LISTENS]
 
     def sees_all(self) -> bool:
         """Whether we may look into every process."""

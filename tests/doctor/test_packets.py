@@ -84,3 +84,29 @@ def test_bridges_that_packets_are_forwarded_to(tmp_path: Path, hook: str, names:
     found = [one.text for one in packets.check(case) if one.is_wrong]
     text = f"what is forwarded to {said} does not come past the bans, which are at {hook} only"
     assert found == [text] * bool(said)
+
+
+UNIX = """\
+Num       RefCount Protocol Flags    Type St Inode Path
+0000000000000000: 00000002 00000000 00010000 0001 01 1 /run/systemd/private
+0000000000000000: 00000002 00000000 00010000 0001 01 2 {own}
+0000000000000000: 00000003 00000000 00000000 0001 03 3 /srv/other/state.db.control
+0000000000000000: 00000003 00000000 00000000 0001 03 4
+{more}"""
+
+
+@pytest.mark.parametrize(
+    ("flags", "remedy"), [("00010000", "another logtrigger answers at /srv/b/x.db.control: "), ("0", "look")]
+)
+def test_two_daemons_with_one_firewall(tmp_path: Path, flags: str, remedy: str) -> None:
+    own = tmp_path / "state.db.control"
+    (tmp_path / "net").mkdir()
+    row = f"0000000000000000: 00000002 00000000 {flags} 0001 01 5 /srv/b/x.db.control\n"
+    (tmp_path / "net/unix").write_text(UNIX.format(own=own, more=row))
+    rules = tmp_path / "rules"
+    rules.write_text("config firewall\n\toption backend nftables\n" + BANNING)
+    rules.chmod(0o600)
+    facts = {"backend": "nftables", "error": "", "missing": [], "bans": 0, "blocked": 0, "flushes": 9, "last_flush": 1.0}
+    case = Case(rules, 2.0, config.read(rules), firewall=facts, socket=own, machine=Machine(root=tmp_path, proc=tmp_path))
+    (found,) = packets.check(case)
+    assert found.text.startswith("somebody has removed our bans 9 times") and found.remedy.startswith(remedy)
