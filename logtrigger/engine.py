@@ -19,7 +19,6 @@ from logtrigger.places import Look, nowhere
 from logtrigger.recognise import KEY_JOINT, Line, Recogniser
 from logtrigger.repeats import Repeats
 from logtrigger.rule import Settings
-from logtrigger.text import WHITE
 from logtrigger.wallclock import Step
 from logtrigger.watch import OWN_PROGRAM, Clock, Watch, watches_of
 from logtrigger.ways import Headed
@@ -207,10 +206,7 @@ class Engine:
             if guarded and not watch.may_see(reading.chunk):
                 continue
             way = None if thorough else watch.way
-            stop = end
-            while stop > start and data[stop - 1] in WHITE:
-                stop -= 1
-            answer = way.one(data, start, stop, stamps) if way else None
+            answer = way.one(data, start, end, stamps) if way else None
             if answer is False:
                 continue
             if answer is not None:

@@ -75,8 +75,8 @@ _WHOLE_TIME = re.compile(
 
 # The commonest headers up to the tag, for re.MULTILINE: a group that is a time and a blank if `KnownStamps` has it, and a host.
 USUAL_HEAD = rb"^(?:<[0-9]{1,3}>)?([A-Z].{14} (?![0-9])|[0-9]{4}-[^\s]{15,27} )[^\s:\[\]]{1,255} "
-# Up to where a pattern that is anchored at the time begins, in a line that has one; behind it a group that is a blank.
-TIME_HEAD = rb"^" + _BEHIND_TIME + rb"(?<=( ))"
+# Up to where a pattern that is anchored at the time begins; a group that is not empty.
+TIME_HEAD = rb"^(?=(.))" + _BEHIND_TIME + rb"?+"
 
 
 def usual_tag(programs: Iterable[str], longest_pid: int = 32) -> bytes:

@@ -20,10 +20,11 @@ from logtrigger.patterns.form import PID_WIDTH
 from logtrigger.patterns.pattern import Body, Pattern
 from logtrigger.recognise import Normalise
 from logtrigger.rule import Rule
+from logtrigger.text import WHITE
 
 # Among many lines: where the last character stands that is not white.
 _LINE_END = rb"(?<![ \t\r\f\x0b])[ \t\r\f\x0b]*+$"
-_MARK = rb"(?<=( ))"  # a group that is not empty; behind a head, or a tag
+_MARK = rb"(?=(.))"  # a group that is not empty, where a pattern begins
 _NEVER = rb"(?!)"
 
 Fold = Callable[[Sequence[bytes]], Captures]
@@ -53,7 +54,9 @@ class Bare:
         self._ways = [(pattern.captures, fold, answers) for pattern, fold, answers in ways]
 
     def one(self, data: bytes, begin: int, end: int, stamps: KnownStamps) -> Answer:
-        """What the line data[begin:end], which ends without white space, is for the rule."""
+        """What the line data[begin:end] is for the rule."""
+        while end > begin and data[end - 1] in WHITE:
+            end -= 1
         for captures, fold, answers in self._ways:
             found = captures(data, begin, end)
             if found is not None:

@@ -67,7 +67,7 @@ def test_anchored_pattern_begins_where_the_message_does(
     recogniser, line = Recogniser(made), line_of(text)
     assert (recogniser.recognise(line) is not None) is is_event
     way = Ways("logtrigger").of(made)
-    if way is not None and (answer := way.one(line.data, line.begin, len(line.data.rstrip()), KnownStamps())) is not None:
+    if way is not None and (answer := way.one(line.data, line.begin, line.end, KnownStamps())) is not None:
         assert (answer is not False) is is_event
 
 
