@@ -202,9 +202,9 @@ def test_many_triggers_for_a_hanging_server(one: Live) -> None:
         before = resident(one)
         for begin in range(FIRST, MANY, 1_000):
             one.write(*(f"hit {number}" for number in range(begin, begin + 1_000)))
-        reach(MANY)
-        one.until(lambda: stored(one), "a commit")
-        assert resident(one) - before < 3072  # KiB; a trigger in memory takes some KiB
+            reach(begin + 1_000)
+            one.until(lambda: stored(one), "a commit")  # how much waits for one is another matter, and chance
+        assert resident(one) - before < 1024  # KiB; a trigger in memory takes some KiB
         assert written.read_text() == "".join(f"hit {number}\n" for number in range(MANY))
         assert status(one)["waiting"] == MOST
         assert status(one)["given_up"] == MANY - MOST
