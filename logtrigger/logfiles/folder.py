@@ -79,7 +79,7 @@ class Folder:
 
 def _make(path: str) -> None:
     """The folder and those around it, where they are missing; a umask would keep their group out."""
-    if not os.path.isdir(path):
+    if not os.path.lexists(path):  # what else stands there, opening it tells
         above = os.path.dirname(path)
         if above != path:
             _make(above)

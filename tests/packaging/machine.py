@@ -104,7 +104,7 @@ def booted(folder: Path) -> Iterator[Machine]:
         pid = _child(process)
         machine = Machine(pid)
         machine.until("systemctl is-system-running; test -S /run/systemd/private && echo up", "up")
-        machine.until("systemctl is-active multi-user.target", "active")
+        machine.until("systemctl is-active multi-user.target && echo up", "up")
         yield machine
     finally:
         if pid is not None:
