@@ -319,6 +319,7 @@ class Daemon:
         for step in self.clock.since(self._steps):
             self._steps += 1
             self.engine.shift(step)
+            self.banning.clock_was_set()
             way = "forward" if step.by > 0 else "back"
             self.report(1, f"the clock was set {way} by {spoken(max(1, round(abs(step.by))))}; nothing is missing for that")
         return now

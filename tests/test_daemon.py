@@ -622,6 +622,27 @@ def test_clock_that_is_set(one: Live, stage: Callable[..., Stage], monkeypatch: 
     assert "no event of b" not in play.said.getvalue()
 
 
+def test_bans_move_along_with_a_clock_that_is_set(one: Live, stage: Callable[..., Stage]) -> None:
+    """Also for who asks right after it, before any ban has begun or ended."""
+    by = [0.0]
+    null = "config firewall\n\toption backend 'null'\n"
+    one.configure(one.rule("Bad", "bad %s", fields="ip", script=None, ban="1h"), one.rule(script=None), null)
+    play = stage(wall=lambda: time.monotonic() + by[0], uptime=time.monotonic)
+
+    def left() -> float:
+        ban = play.daemon.banning.bans.get("192.0.2.7")
+        return ban.until - play.daemon.clock() if ban is not None and ban.until is not None else 0.0
+
+    play.play(
+        does(lambda: one.write("bad 192.0.2.7")),
+        lambda: 3_500 < left() <= 3_600,
+        does(lambda: by.__setitem__(0, 1.8e9)),
+        does(lambda: one.write("hit me")),
+        lambda: play.has_said("the clock was set forward"),
+        lambda: 3_500 < left() <= 3_600,
+    )
+
+
 def test_store_that_lags_makes_sources_wait(one: Live, stage: Callable[[], Stage], monkeypatch: pytest.MonkeyPatch) -> None:
     """Reading pauses, also that of a source which is opened meanwhile; then all is read, and nothing twice."""
     monkeypatch.setattr(daemon_module, "_LAGGING", 20)
