@@ -46,7 +46,7 @@ class Silent:
 
 
 def silent(rules: Sequence[Rule], others: Sequence[Rule], data: bytes) -> Iterator[Silent]:
-    """Those of the rules that have no event among the lines of `data`, although lines were meant for them.
+    """Those of the rules that have no event among the lines of `data`, or none any more, although lines were meant for them.
 
     Args:
         rules: that are judged.
@@ -76,10 +76,12 @@ def _alone(rule: Rule) -> Rule:
 
 def _judge(rule: Rule, known: Sequence[Recogniser], data: bytes) -> Silent | None:
     own = Recogniser(_alone(rule))
-    if any(own.recognise(Line(data, begin, end)) for begin, end in _hits(rule.patterns, data)):
-        return None
     programs = programs_of(rule)
-    renamed = _meant(_Anyone(rule), known, data) if programs else {}
+    events = [end for begin, end in _hits(rule.patterns, data) if own.recognise(Line(data, begin, end))]
+    if events:
+        renamed = _since(max(events), _Anyone(rule), known, data) if programs else {}
+    else:
+        renamed = _meant(_Anyone(rule), known, data) if programs else {}
     if renamed:
         program, lines = max(renamed.items(), key=lambda item: len(item[1]))
         whose = ", ".join(sorted(programs))
@@ -90,12 +92,18 @@ def _judge(rule: Rule, known: Sequence[Recogniser], data: bytes) -> Silent | Non
             else f"add patterns that begin with {program}[%d]:, or with option program and option anchored"
         )
         return _of(rule, program, lines, f"{program} writes its lines now, and it is for {whose}", remedy)
-    reworded = _meant(_AnyWording(rule, programs), known, data)
+    reworded = _meant(_AnyWording(rule, programs), known, data) if not events else {}
     if not reworded:
         return None
     program, lines = max(reworded.items(), key=lambda item: len(item[1]))
     remedy = "compare it with the pattern: logtrigger match 'PATTERN' LOG shows where it stops"
     return _of(rule, program, lines, "lines with its text are no events of it", remedy)
+
+
+def _since(at: int, by: _Anyone, known: Sequence[Recogniser], data: bytes) -> Mapping[str, list[bytes]]:
+    """The lines that were meant, of programs that have written none before, and several since the rule's last event."""
+    before, after = (_meant(by, known, part) for part in (data[:at], data[at:]))
+    return {program: lines for program, lines in after.items() if program not in before and len(lines) >= ENOUGH}
 
 
 def _of(rule: Rule, program: str, lines: Sequence[bytes], why: str, remedy: str) -> Silent:

@@ -33,6 +33,14 @@ def test_program_that_was_renamed(made: Rule) -> None:
     assert "sshd-session" in found.remedy
 
 
+def test_program_that_was_renamed_lately() -> None:
+    """What stands in the log from before does not hide it; a program that has always written such lines is another one."""
+    (found,) = silent([NAMED], [NAMED], lines(*3 * [OLD], *ENOUGH * [NEW]))
+    assert (found.lines, found.program) == (ENOUGH, "sshd-session")
+    assert list(silent([NAMED], [NAMED], lines(*3 * [OLD], *(ENOUGH - 1) * [NEW]))) == []
+    assert list(silent([NAMED], [NAMED], lines(NEW, OLD, *9 * [NEW]))) == []
+
+
 @pytest.mark.parametrize(
     ("made", "data"),
     [
