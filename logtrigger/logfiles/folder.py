@@ -83,7 +83,10 @@ def _make(path: str) -> None:
         above = os.path.dirname(path)
         if above != path:
             _make(above)
-        os.mkdir(path, FOLDER_MODE)
+        try:
+            os.mkdir(path, FOLDER_MODE)
+        except FileExistsError:  # which is no folder: that is what is wrong, be it only seen now
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path) from None
         os.chmod(path, FOLDER_MODE)
 
 
