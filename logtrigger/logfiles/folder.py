@@ -83,10 +83,7 @@ def _make(path: str) -> None:
         above = os.path.dirname(path)
         if above != path:
             _make(above)
-        try:
-            os.mkdir(path, FOLDER_MODE)
-        except FileExistsError:  # which is no folder: that is what is wrong, be it only seen now
-            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path) from None
+        os.mkdir(path, FOLDER_MODE)
         os.chmod(path, FOLDER_MODE)
 
 
