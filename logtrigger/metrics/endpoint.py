@@ -83,8 +83,8 @@ class _Collector:
         self._families = families
 
     def describe(self) -> Iterator[Any]:
-        """Nothing is known before it is asked for."""
-        return iter(())
+        """By which the library finds what `name[]` in a request asks for."""
+        return self.collect()
 
     def collect(self) -> Iterator[Any]:
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily

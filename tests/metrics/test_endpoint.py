@@ -55,6 +55,15 @@ def test_many_who_ask_at_once_cost_one_answer() -> None:
     assert {one[0].name for one in found if one} == {"logtrigger_bans"} and all(found)
 
 
+def test_some_metrics_only(tmp_path: Path) -> None:
+    port = free_port()
+    with asked(tmp_path, metrics=port):
+        url = f"http://127.0.0.1:{port}/metrics?name[]=logtrigger_bans&name[]=logtrigger_unbans_total"
+        with urllib.request.urlopen(url, timeout=20) as answer:
+            said = answer.read().decode().splitlines()
+    assert [line for line in said if line[0] != "#"] == ["logtrigger_bans 0.0", "logtrigger_unbans_total 0.0"]
+
+
 def test_a_daemon_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """Prometheus shall see that nothing came, instead of nothing to see."""
     monkeypatch.setattr(endpoint, "_PATIENCE", 0.05)
