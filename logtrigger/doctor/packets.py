@@ -7,13 +7,16 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile
 
 from logtrigger.doctor.findings import Case, Facts, Finding
 from logtrigger.durations import amount, spoken
 from logtrigger.firewall.chains import BASES, CHAIN
+from logtrigger.firewall.nft_rules import TABLE
 from logtrigger.programs import PATH
 from logtrigger.rule import FirewallOptions
 
+_OURS = ('iif "lo" ', "iif lo ", "icmpv6 type {")  # how nft lists what we accept ourselves, nft_rules.NEVER
 _RECENT = 86_400.0  # seconds
 _SOCKETS = ("/logtrigger/control.sock", ".db.control")  # how a daemon's socket is called where no option names it
 _TIMEOUT = 20.0  # seconds for a tool
@@ -78,12 +81,31 @@ def _path(backend: str, options: FirewallOptions, case: Case) -> Iterator[Findin
     if backend == "iptables":
         for tool in ("iptables", "ip6tables"):
             yield from _behind(tool, [base for hook in options.hooks for base in BASES.get(hook, ())])
+    if backend == "nftables":
+        yield from _in_our_table(_listing(["nft", "-t", "list", "table", *TABLE.split()]) or ())
     if "forward" not in options.hooks and "prerouting" not in options.hooks:
         guests = sorted(path.name for path in case.machine.file("sys/class/net").glob("*") if _BRIDGE.fullmatch(path.name))
         if guests:
             where = f"the bans, which are at {' '.join(options.hooks)} only"
             text = f"what is forwarded to {', '.join(guests)} does not come past {where}"
             yield Finding("firewall", "warning", text, "option hook 'input forward'")
+
+
+def _in_our_table(listed: Sequence[str]) -> Iterator[Finding]:
+    """What somebody has done to our table: packets that are accepted there before they come to the bans, or nothing happens."""
+    chain, is_before = "", False
+    for line in map(str.strip, listed):
+        if line == "flags dormant":
+            text = f"the table {TABLE} is dormant, so nothing is blocked"
+            yield Finding("firewall", "error", text, f"nft delete table {TABLE}; the daemon makes it anew")
+        elif line.startswith("chain "):
+            chain, is_before = line.split()[1], True
+        elif is_before and "@" in line:
+            is_before = False
+        elif is_before and chain and line.endswith(" accept") and not line.startswith(_OURS):
+            text = f"packets are accepted before they come to the bans, by a rule in our chain {chain}: {line}"
+            yield Finding("firewall", "error", text, f"move that rule into a table of its own; nft delete table {TABLE}")
+            return
 
 
 def _behind(tool: str, bases: Sequence[str]) -> Iterator[Finding]:
@@ -119,7 +141,8 @@ def _before_ours(chains: Mapping[str, list[str]], chain: str, seen: frozenset[st
             continue
         name, is_for_all = target[1], line[: target.start()].strip() == f"-A {chain}"
         if name == CHAIN and is_for_all:
-            return accepting, True
+            ours = takewhile(lambda own: "--match-set" not in own, chains.get(CHAIN, []))
+            return [*accepting, *((line, own) for own in ours if own.endswith("-j ACCEPT"))], True
         if name == "ACCEPT":
             accepting.append((line,))
         elif name in chains and name not in seen:

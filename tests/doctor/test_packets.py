@@ -57,6 +57,15 @@ def test_packets_that_never_come(monkeypatch: pytest.MonkeyPatch, rules: str) ->
     assert said(monkeypatch, rules) == ["iptables: the chain INPUT does not jump to LOGTRIGGER, so nothing is blocked there"]
 
 
+def test_packets_that_are_accepted_in_our_own_chain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind the bans an accept does no harm, but who writes there will write before them, too."""
+    rules = (
+        f"{OURS}|-A LOGTRIGGER -i lo -j RETURN|-A LOGTRIGGER -p tcp -j ACCEPT|-A LOGTRIGGER -m set --match-set l4 src -j DROP"
+    )
+    (text,) = said(monkeypatch, rules)
+    assert text.endswith("by -A INPUT -j LOGTRIGGER, then -A LOGTRIGGER -p tcp -j ACCEPT")
+
+
 def test_what_docker_forwards_has_come_past_its_own_chain(monkeypatch: pytest.MonkeyPatch) -> None:
     """A Docker that is started after us puts its rules before ours."""
     assert said(monkeypatch, f"{OF_DOCKER}|-A DOCKER-USER -j LOGTRIGGER", ["FORWARD", "DOCKER-USER"]) == []

@@ -232,6 +232,26 @@ def test_ban_chain_behind_an_accepting_rule(one: Box, tool: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (
+            "nft insert rule inet logtrigger input tcp dport 22 accept",
+            "packets are accepted before they come to the bans, by a rule in our chain input: tcp dport 22 accept",
+        ),
+        ("nft add table inet logtrigger '{ flags dormant; }'", "the table inet logtrigger is dormant, so nothing is blocked"),
+    ],
+)
+def test_a_foreign_hand_in_our_table(one: Box, command: str, said: str) -> None:
+    patient = Patient(one)
+    with patient.daemon():
+        patient.ban()
+        one.run("nft", "add", "rule", "inet", "logtrigger", "input", "tcp", "dport", "80", "accept")
+        assert patient.examine() == {}
+        one.run("sh", "-c", command)
+        assert patient.named("firewall") == said
+
+
+@pytest.mark.parametrize(
     ("backend", "flush", "shown"),
     [
         ("nftables", ["nft", "flush", "ruleset"], ["nft", "list", "ruleset"]),
