@@ -58,11 +58,10 @@ def test_packets_that_never_come(monkeypatch: pytest.MonkeyPatch, rules: str) ->
 
 
 def test_packets_that_are_accepted_in_our_own_chain(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Behind the bans an accept does no harm, but who writes there will write before them, too."""
-    rules = (
-        f"{OURS}|-A LOGTRIGGER -i lo -j RETURN|-A LOGTRIGGER -p tcp -j ACCEPT|-A LOGTRIGGER -m set --match-set l4 src -j DROP"
-    )
-    (text,) = said(monkeypatch, rules)
+    """Behind the bans that does no harm."""
+    accept, drop = "-A LOGTRIGGER -p tcp -j ACCEPT", "-A LOGTRIGGER -m set --match-set logtrigger4 src -j DROP"
+    assert said(monkeypatch, f"{OURS}|-A LOGTRIGGER -i lo -j RETURN|{drop}|{accept}") == []
+    (text,) = said(monkeypatch, f"{OURS}|-A LOGTRIGGER -i lo -j RETURN|{accept}|{drop}")
     assert text.endswith("by -A INPUT -j LOGTRIGGER, then -A LOGTRIGGER -p tcp -j ACCEPT")
 
 
