@@ -37,6 +37,9 @@ _SET = 2.0  # seconds by which a clock is off that somebody has set
 _STRAYS = 10.0  # seconds after the start: what is read again by then is banned again
 _ROOM = 0.9  # of max_bans: below it there is room again
 _NAMED = 10  # networks that are named one by one
+_QUIET = 60.0  # seconds after which a flush is the first of a row again
+_PATIENT = 5  # flushes of a row that are made good quickly; after them each time is twice as long in coming
+_LONGEST = 30.0  # seconds between a flush and the restoring
 _AT_ONCE = 1_000  # ends of bans that are recorded in one go
 _AGAIN = 2.0  # seconds after which lines of a banned address mean that the firewall may have lost it
 
@@ -80,6 +83,7 @@ class Banning:
         self.on_begin: Callable[[Ban, str, Trigger], None] = lambda ban, whom, trigger: None
         self.on_extended: Callable[[Ban], None] = lambda ban: None  # is told of bans that end later than was said
         self.flushes, self.last_flush = 0, 0.0  # by others, since the start; when the last one was
+        self._in_a_row, self._row_until = 0, 0.0  # flushes with less than _QUIET between them, in seconds that nobody sets
         self._settings, self._store, self._commits, self._clock = settings, store, commits, clock
         self._dry_run, self._monotonic = dry_run, monotonic
         self._upkeep = Upkeep(self, self.bans, self._options(settings), self._now, self._expire, make)
@@ -442,21 +446,27 @@ class Banning:
             self._restoring = True
             self.flushes += 1
             self.last_flush = self._clock()
-            self.loop.call_later(_SETTLE, self._after_flush)
+            now = self._monotonic()
+            self._in_a_row = self._in_a_row + 1 if now < self._row_until else 1
+            doublings = min(max(0, self._in_a_row - _PATIENT), 16)
+            wait = min(_SETTLE * 2**doublings, _LONGEST)  # two who flush each other come to rest
+            self._row_until = now + wait + _QUIET
+            self.loop.call_later(wait, self._after_flush)
 
     def _after_flush(self) -> None:
         self._restoring = False
+        said = "somebody has removed our bans from the firewall"
+        if self._in_a_row > _PATIENT:
+            said += f", {self._in_a_row} times in a row (logtrigger doctor may know who)"
         if self._settings.firewall.restore:
             self._expire()
             if self._upkeep.rebuild():
-                self.report(0, f"somebody has removed our bans from the firewall: {amount(len(self.bans), 'ban')} restored")
+                self.report(0, f"{said}: {amount(len(self.bans), 'ban')} restored")
             return
         lifted = self.bans.unban_all()
         self._record(lifted, "firewall flushed")
         self._upkeep.clear()
-        self.report(
-            0, f"somebody has removed our bans from the firewall: {amount(len(lifted), 'ban')} dropped (on_flush forget)"
-        )
+        self.report(0, f"{said}: {amount(len(lifted), 'ban')} dropped (on_flush forget)")
 
     def present(self, done: Callable[[frozenset[str] | None], None]) -> None:
         """Call `done` later with the networks that the kernel blocks; None: it cannot be told."""

@@ -473,6 +473,34 @@ def test_flush_is_made_good(bench: Make) -> None:
     assert one.told(0) == ["somebody has removed our bans from the firewall: 2 bans restored"]
 
 
+def test_two_who_flush_each_other_come_to_rest(bench: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each makes good what the other does, for ever; but not three times a second, with a line in the log each time."""
+    one = bench()
+    one.banning.ban("192.0.2.1", None, by="root")
+    waits = list[float]()
+
+    def at_once(seconds: float, call: Callable[[], None]) -> None:
+        waits.append(seconds)
+        call()
+
+    monkeypatch.setattr(module, "_SETTLE", 0.2)
+    monkeypatch.setattr(one.loop, "call_later", at_once)
+    for _ in range(2000):
+        one.fake.held.clear()
+        one.banning.flushed()
+        assert one.fake.held
+        one.pass_time(waits[-1])
+    assert waits[:8] == [0.2, 0.2, 0.2, 0.2, 0.2, 0.4, 0.8, 1.6] and waits[11:] == [25.6] + 1988 * [30.0]
+    said = "somebody has removed our bans from the firewall"
+    assert one.told(0)[4:6] == [
+        f"{said}: 1 ban restored",
+        f"{said}, 6 times in a row (logtrigger doctor may know who): 1 ban restored",
+    ]
+    one.pass_time(91)
+    one.banning.flushed()
+    assert waits[-1] == 0.2, "the first of a new row"
+
+
 def test_flush_that_is_to_be_obeyed(bench: Make, store: Store) -> None:
     one = bench(settings(restore=False))
     one.meet("192.0.2.1", "192.0.2.2")
