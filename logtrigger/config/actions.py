@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -217,11 +218,11 @@ def _check_script(section: Section, own: Any, report: Report) -> None:
 def _check_written(section: Section, path: Path, report: Report) -> None:
     """A file that is to be written, if something stands there."""
     place = section.options["path"].place
-    if path.is_dir():
+    if os.path.isdir(path):  # unlike Path's, these take what we may not look at for nothing
         report.warning(place, f"'path' is a folder: {path}", "name a file in it")
-    elif path.is_symlink():
+    elif os.path.islink(path):
         report.warning(place, f"'path' is a link: {path}", "name the file itself, as no link is followed")
-    elif path.exists() and not path.is_file():
+    elif os.path.exists(path) and not os.path.isfile(path):
         report.warning(place, f"'path' is no regular file: {path}", "name a file")
 
 

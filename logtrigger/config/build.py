@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -158,7 +159,7 @@ def _check_metrics(own: Mapping[str, Option], report: Report) -> None:
 
 def _check_files(found: Mapping[str, Path | None], own: Mapping[str, Option], report: Report) -> None:
     for name, path in found.items():
-        if path is not None and path.is_dir():
+        if path is not None and os.path.isdir(path):
             report.error(own[name].place, f"'{name}' is a folder: {path}", "name a file in it")
 
 

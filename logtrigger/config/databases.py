@@ -7,6 +7,7 @@ from pathlib import Path
 
 from logtrigger import places
 from logtrigger.config.options import DaemonOptions
+from logtrigger.config.trust import is_missing
 from logtrigger.config.uci import Option
 from logtrigger.config.words import Report, listed
 from logtrigger.errors import Place
@@ -69,7 +70,7 @@ def _known(given: Option, paths: Sequence[Path], tell: Tell, report: Report) -> 
     known: set[str] = set()
     complete = len(paths) == len(given.values)  # what is no path has been reported already
     for value, path in zip(given.values, paths, strict=True) if complete else ():
-        if not path.exists():
+        if is_missing(path):
             report.warning(value.place, f"there is no database {path}", "install it there; until then addresses have no place")
             complete = False
             continue

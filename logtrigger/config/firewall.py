@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -68,12 +69,17 @@ def check_ignoring(given: Mapping[str, Option], options: DaemonOptions, report: 
             report.warning(given["ignore_command"].place, fault, "add {ip} where the program takes it")
     for path in options.ignore_file:
         place = given["ignore_file"].place
-        if not path.exists():
+        try:
+            status = path.stat()
+        except (FileNotFoundError, NotADirectoryError):
             report.warning(place, f"there is no file {path}", "create it; until then it spares nobody")
-        elif path.is_dir():
-            report.error(place, f"'ignore_file' is a folder: {path}", "name a file in it")
+        except OSError as error:
+            report.warning(place, f"{path} cannot be seen: {error.strerror}", "until it can be read it spares nobody")
         else:
-            for fault, remedy in trust.doubts(path, path.stat()):
+            if stat.S_ISDIR(status.st_mode):
+                report.error(place, f"'ignore_file' is a folder: {path}", "name a file in it")
+                continue
+            for fault, remedy in trust.doubts(path, status):
                 report.error(place, f"'ignore_file': {fault}", remedy)
 
 

@@ -36,6 +36,17 @@ def _us() -> int:
     return _daemon.get(ours) if ours == 0 else ours
 
 
+def is_missing(path: Path) -> bool:
+    """Whether nothing stands there. Where we may not look, something may: whoever uses it will say."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        pass
+    return False
+
+
 def script_doubts(path: Path, us: int | None = None) -> Iterator[Doubt]:
     """What speaks against running a script: the file itself, and the folders it and what it links to lie in.
 

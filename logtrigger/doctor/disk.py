@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+from logtrigger.config import trust
 from logtrigger.doctor.findings import Case, Finding
 from logtrigger.store.database import WAY_OUT
 
@@ -25,7 +26,7 @@ def check(case: Case) -> Iterator[Finding]:
         text = f"the daemon cannot write it: {case.status['store']['error']}"
         yield Finding("store", "error", text, "see the disk, the folder's rights, and that it is not mounted read-only")
         return
-    if case.status is not None and case.status["store"]["path"] == str(state) and not state.exists():
+    if case.status is not None and case.status["store"]["path"] == str(state) and trust.is_missing(state):
         text = f"{state} was deleted under the daemon: when it ends, bans, counters and reading positions are lost"
         yield Finding("store", "error", text, "restart logtrigger, which makes a new one; see who deletes files there")
         return
@@ -55,7 +56,7 @@ def check(case: Case) -> Iterator[Finding]:
 
 def _damage(state: Path) -> str:
     """Why a daemon would not start with this store, which nobody has open; nothing is changed."""
-    if not state.exists() or _size(Path(f"{state}-wal")):
+    if not os.path.exists(state) or _size(Path(f"{state}-wal")):
         return ""  # what a crash has left is put in order at the next start, and cannot be judged before
     try:
         with closing(sqlite3.connect(f"{state.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as db:

@@ -240,6 +240,11 @@ def test_a_log_that_is_no_file(complaints: Complaints, tmp_path: Path) -> None:
     ]
 
 
+def test_a_log_that_cannot_be_looked_at(complaints: Complaints) -> None:
+    """Nothing is known of it then, as in a folder that whoever checks may not see into."""
+    assert complaints(RULE + action(f"option type log; option path {'/x' * 3000}")) == []
+
+
 def secret(folder: Path, text: str) -> Path:
     path = folder / "secret"
     path.write_text(text)

@@ -110,6 +110,15 @@ def test_file_of_ours_that_is_a_folder(complaints: Complaints, tmp_path: Path, n
     ]
 
 
+@pytest.mark.parametrize("name", ["state", "control", "state_copy"])
+def test_file_of_ours_that_cannot_be_looked_at(complaints: Complaints, name: str) -> None:
+    """As where whoever asks may not see into its folder: the other mistakes are told all the same."""
+    path = "x" * 300
+    assert complaints(f"{RULE}config logtrigger\noption {name} {path}\noption late 1x\n")[0].startswith(
+        "rules.conf:7: error: 'late'"
+    )
+
+
 def test_a_copy_of_the_store_in_its_own_place(complaints: Complaints) -> None:
     assert complaints(f"{RULE}config logtrigger\noption state /x/y.db\noption state_copy /x/y.db\n") == [
         "rules.conf:7: error: 'state_copy' is the store itself (name a file on a medium that lasts)"

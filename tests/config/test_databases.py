@@ -51,6 +51,11 @@ def test_missing_one_is_waited_for(complaints: Complaints, tmp_path: Path) -> No
     assert said.startswith(f"rules.conf:8: warning: there is no database {tmp_path}/later.mmdb (install it there;")
 
 
+def test_one_that_cannot_be_looked_at(complaints: Complaints, tmp_path: Path) -> None:
+    (said,) = complaints(RULE + geoip(tmp_path / ("x" * 300)))
+    assert said.startswith("rules.conf:7: warning: ") and "File name too long" in said
+
+
 @pytest.mark.parametrize("content", [b"rubbish", None])
 def test_broken_one_keeps_nobody_from_starting(write: Write, tmp_path: Path, city: Path, content: bytes | None) -> None:
     """The daemon is needed for more than places; `check` calls it a mistake."""

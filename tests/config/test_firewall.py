@@ -103,6 +103,7 @@ def test_ignore_list(write: Write) -> None:
         ("list ignore 10.0.0.300", "2: error: 'ignore' cannot be '10.0.0.300' (write one such as"),
         ("list ignore somebody", "2: error: 'ignore' cannot be 'somebody' (write one such as"),
         ("list ignore_file friends", "2: warning: there is no file "),
+        (f"list ignore_file /{'x' * 300}", f"2: warning: /{'x' * 300} cannot be seen: File name too long"),
         ("list ignore_file /", "2: error: 'ignore_file' is a folder: / (name a file in it)"),
         (
             "option ignore_command '/bin/sh -c \"exit 1\"'",

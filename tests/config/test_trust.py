@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from logtrigger.config.trust import doubts, on_behalf_of, script_doubts
+from logtrigger.config.trust import doubts, is_missing, on_behalf_of, script_doubts
 
 US, OTHER = 4_000_000, 4_000_001  # users that no system has
 
@@ -127,3 +127,10 @@ def test_line_ends_of_windows(script: Path, text: bytes, mode: int) -> None:
     [(fault, remedy)] = script_doubts(script)
     assert fault == f"the script {script} has the line ends of Windows, CR LF"
     assert remedy == f"sed -i 's/\\r$//' {script}"
+
+
+def test_what_is_missing(tmp_path: Path) -> None:
+    """Nothing there, or no folder on the way; but not what cannot be looked at."""
+    (tmp_path / "file").touch()
+    assert is_missing(tmp_path / "none") and is_missing(tmp_path / "file" / "below")
+    assert not is_missing(tmp_path / "file") and not is_missing(tmp_path / ("x" * 300))

@@ -57,3 +57,15 @@ def test_what_a_crash_has_left_is_not_judged(tmp_path: Path, state: Path) -> Non
         shutil.copy(tmp_path / name, tmp_path / "crash" / name)
     db.close()
     assert said(tmp_path / "crash")[0][0] == "ok"
+
+
+def test_a_store_that_cannot_be_looked_at(tmp_path: Path) -> None:
+    """As in a folder of another user's: that is no reason to call it deleted, nor to say nothing at all."""
+    state = tmp_path / ("x" * 300)
+    rules = tmp_path / "rules"
+    rules.write_text(f"config logtrigger\n\toption state '{state}'\n")
+    rules.chmod(0o600)
+    case = Case(rules, NOW, config.read(rules))
+    for case.status in (None, {"store": {"path": str(state), "error": ""}}):
+        (found,) = disk.check(case)
+        assert found.text == f"{state} cannot be written: File name too long"
