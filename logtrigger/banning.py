@@ -492,6 +492,8 @@ class Banning:
     def _shift(self, seconds: float) -> None:
         """What remains of everything stays the same."""
         self.bans.shift(seconds)
+        if self._expires_at is not None:
+            self._expires_at += seconds
         self.guard.shift(seconds)
         self.offenders.shift(seconds)
         self._record_offenders()

@@ -19,7 +19,7 @@ from logtrigger.commits import Commits
 from logtrigger.errors import FirewallError
 from logtrigger.firewall.base import Firewall, Host
 from logtrigger.hostaddresses import HostAddresses
-from logtrigger.loop import Loop
+from logtrigger.loop import Loop, Timer
 from logtrigger.model import Ban, Trigger
 from logtrigger.rule import BanOptions, Escalation, FirewallOptions, Rule, Settings
 from logtrigger.store import Store
@@ -332,6 +332,25 @@ def test_clock_that_is_set_moves_the_bans_along(bench: Make, store: Store) -> No
     assert dict(one.banning.bans.remaining(one.now)) == {"192.0.2.7": HOUR, "192.0.2.8": HOUR}
     one.commits.last()
     assert [ban.until for ban in store.load_bans(one.now)[0]] == [one.now + HOUR] * 2
+
+
+def test_ban_that_begins_after_the_clock_was_set_ends_in_time(bench: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not when the one ends that we were waiting for: a firewall without timeouts lets nobody through by itself."""
+    one = bench()
+    waits = list[float]()
+    later = one.loop.call_later
+
+    def call_later(seconds: float, callback: Callable[[], None]) -> Timer:
+        waits.append(seconds)
+        return later(seconds, callback)
+
+    monkeypatch.setattr(one.loop, "call_later", call_later)
+    one.meet("192.0.2.7")
+    assert max(waits) >= HOUR
+    waits.clear()
+    one.now += 1e8
+    one.meet("192.0.2.8", made=banner(60.0))
+    assert [round(wait) for wait in waits if wait > 2.0] == [60]
 
 
 def test_clock_that_is_set_moves_logins_and_trials_along(bench: Make) -> None:
