@@ -537,6 +537,11 @@ class Banning:
         """Whether ends of bans are still to be handed to the store."""
         return bool(self._unrecorded)
 
+    def record_all(self) -> None:
+        """Hand them to the store now: there is no later."""
+        while self._unrecorded:
+            self._record_some()
+
     def _record(self, lifted: Iterable[str], how: str) -> None:
         """Tell everybody of what was lifted; of very many at once a part at a time, so that others get their turn."""
         now, is_recording = self._now(), self.is_recording

@@ -119,6 +119,7 @@ class Daemon:
             console.report,
             limit=lambda: self.settings.script_timeout,
             begins=self._say_stopping,
+            ends=lambda: self.banning.record_all(),
         )
         self.banning = Banning(self.loop, settings, self.store, self.commits, console.report, clock, dry_run=dry_run)
         self._notices = BanNotices(self._tell_of_ban, lambda event: bool(self.settings.notices.get(event)))

@@ -24,6 +24,7 @@ class Ending:
         report: tells the operator.
         limit: gives the seconds that a script may take.
         begins: called when a stop begins.
+        ends: called before everything is stored, to hand over what is to be.
     """
 
     def __init__(
@@ -35,9 +36,10 @@ class Ending:
         report: Callable[[int, str], None],
         limit: Callable[[], float],
         begins: Callable[[], None],
+        ends: Callable[[], None],
     ) -> None:
         self._loop, self._feeds, self._dispatch, self._commits = loop, feeds, dispatch, commits
-        self._report, self._limit, self._begins = report, limit, begins
+        self._report, self._limit, self._begins, self._ends = report, limit, begins, ends
         self.has_begun = self._is_waiting = self._is_over = False
 
     def stop(self) -> None:
@@ -102,6 +104,7 @@ class Ending:
             return
         self._is_over = True
         try:
+            self._ends()
             self._commits.last()
         except StoreError as error:
             self._report(0, str(error))

@@ -643,6 +643,21 @@ def test_bans_move_along_with_a_clock_that_is_set(one: Live, stage: Callable[...
     )
 
 
+def test_many_bans_that_are_lifted_right_before_a_stop_are_lifted(one: Live, stage: Callable[..., Stage]) -> None:
+    """Their ends are recorded a part at a time; the next start is not to ban again those whose turn had not come."""
+    null = "config firewall\n\toption backend 'null'\n"
+    one.configure(one.rule(script=None), null)
+    play = stage()
+    banning = play.daemon.banning
+    some = [f"198.51.{number >> 8}.{number & 255}" for number in range(9_000)]
+    play.play(
+        does(lambda: [banning.ban(address, None, by="root") for address in some]),
+        does(lambda: play.daemon.commits.last()),
+        does(lambda: banning.unban(all=True)),
+    )
+    assert not Store(one.state).load_bans(clock())[0]
+
+
 def test_store_that_lags_makes_sources_wait(one: Live, stage: Callable[[], Stage], monkeypatch: pytest.MonkeyPatch) -> None:
     """Reading pauses, also that of a source which is opened meanwhile; then all is read, and nothing twice."""
     monkeypatch.setattr(daemon_module, "_LAGGING", 20)
