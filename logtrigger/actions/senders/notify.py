@@ -76,7 +76,10 @@ class Notify:
 
         self._last = threading.Thread(target=tell, name="notify", daemon=True)
         with _Heard(said):
-            self._last.start()
+            try:
+                self._last.start()
+            except RuntimeError as error:  # a machine under attack may lack a thread for a while
+                raise Unreachable(str(error)) from None
             self._last.join(PATIENCE)
         if self._last.is_alive():
             raise Unreachable(f"a service has not answered within {PATIENCE:.0f} s")

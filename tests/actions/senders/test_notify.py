@@ -81,6 +81,21 @@ def test_who_never_comes_to_the_end_keeps_nobody_busy(make_trigger: MakeTrigger,
         notify._last.join(10)
 
 
+def test_a_machine_without_room_for_a_thread(
+    web: WebServer, make_trigger: MakeTrigger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That is no reason to give anything up: it is tried again."""
+
+    def no(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    notify = Notify([web.url.replace("http://", "json://")])
+    with monkeypatch.context() as patched, pytest.raises(Unreachable, match="can't start new thread"):
+        patched.setattr(threading.Thread, "start", no)
+        notify.send([make_trigger()])
+    assert notify.send([make_trigger()]) == "sent"
+
+
 def test_unknown_service(make_trigger: MakeTrigger) -> None:
     with pytest.raises(Unreachable, match="nonsense: apprise knows no such service"):
         Notify(["nonsense://secret-token"]).send([make_trigger()])
