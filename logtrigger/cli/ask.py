@@ -59,6 +59,9 @@ def daemon(context: click.Context, path: Path | None, socket: Path | None) -> It
     except Refused as error:
         _flush()
         _fail(context, WRONG, error.error, error.remedy)
+    except KeyError as error:  # so it is between an update and the restart that it asks for
+        _flush()
+        _fail(context, WRONG, f"the daemon does not tell {error}", "restart it: it is of another version than this command")
     except BrokenPipeError:  # whoever reads has seen enough
         print_no_more()
         context.exit(DONE)

@@ -149,6 +149,27 @@ def test_something_else_answers(tmp_path: Path, answer: bytes, error: str) -> No
     assert said.stderr.startswith(f"{path}: {error}")
 
 
+def test_a_daemon_of_an_earlier_version(tmp_path: Path) -> None:
+    """So it is after each update, until it is restarted: it lacks what has been added since."""
+    path = tmp_path / "socket"
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(path))
+        other.listen()
+
+        def serve() -> None:
+            client, _ = other.accept()
+            with client:
+                client.recv(1000)
+                client.sendall(b'{"version":"0.0.9","pid":7,"started":1,"loaded":1,"configuration":"/x"}\n{"end":"done"}\n')
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        said = CliRunner().invoke(main, ["status", "--socket", str(path)])
+        thread.join()
+    assert said.exit_code == 2 and isinstance(said.exception, SystemExit)
+    assert said.stderr == "the daemon does not tell 'stopping' (restart it: it is of another version than this command)\n"
+
+
 @pytest.mark.root
 def test_another_user_learns_what_to_become(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
