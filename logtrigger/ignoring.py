@@ -80,10 +80,10 @@ class Ignoring:
 
     def take_up(self, settings: Settings) -> None:
         """Go by these settings from now on."""
-        if settings.ignore_command != self._settings.ignore_command:
-            self._answers.clear()
-            self._friends = Within()
+        is_another = settings.ignore_command != self._settings.ignore_command
         self._settings = settings
+        if is_another:
+            self._ask_another()
         self._of_names = {name: found for name, found in self._of_names.items() if name in settings.ignore_names}
         self._of_files = {path: found for path, found in self._of_files.items() if path in settings.ignore_files}
         self._look_at_files()
@@ -241,6 +241,17 @@ class Ignoring:
         self._waiting.add(address)
         words = [word.replace("{ip}", address) for word in command]
         self._children.run(words, lambda ended: self._answered(address, ended), {"LT_ip": address})
+
+    def _ask_another(self) -> None:
+        """The command is another one now: whom the one before spares, or would have, does not count."""
+        self._answers.clear()
+        self._friends = Within()
+        if self._children is not None:
+            self._children.close()
+            self._children = None
+        waiting, self._waiting, self._is_full = self._waiting, set(), False
+        for address in waiting:
+            self.ask(address)
 
     def _answered(self, address: str, ended: Ended) -> None:
         self._waiting.discard(address)

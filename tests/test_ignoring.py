@@ -222,6 +222,23 @@ def test_command_that_fails_spares_nobody(bench: Callable[..., Bench], tmp_path:
     assert not made.list._waiting, "it is not asked again at once"
 
 
+def test_command_that_is_replaced_has_no_say_any_more(bench: Callable[..., Bench], tmp_path: Path) -> None:
+    """Who waits for its answer is asked about anew."""
+    go = tmp_path / "go"
+    made = bench(ignore_command=command(tmp_path, f"until [ -e {go} ]; do sleep 0.01; done"))
+    made.list.ask("192.0.2.7")
+    made.until((tmp_path / "asked").exists)
+    other = tmp_path / "other"
+    other.mkdir()
+    made.list.take_up(given(ignore_command=command(other, "exit 1")))
+    go.touch()
+    made.until(lambda: not made.list._waiting)
+    assert made.spared == [] and (other / "asked").read_text() == "asked\n"
+    made.list.ask("192.0.2.8")
+    made.list.take_up(given())
+    assert not made.list._waiting
+
+
 def test_queue_for_the_command_is_bounded(bench: Callable[..., Bench], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MOST_WAITING", 2)
     made = bench(ignore_command=command(tmp_path, "exit 1"))
