@@ -9,6 +9,7 @@ from logtrigger.absence import Absences
 from logtrigger.digests import blake2s
 from logtrigger.distinct import DistinctWindows
 from logtrigger.rule import Rule
+from logtrigger.wallclock import Step
 from logtrigger.window import Entry, Windows
 
 
@@ -50,6 +51,11 @@ class Counters:
         """Forget counters whose events are all too old."""
         for windows in self._windows.values():
             windows.expire(now)
+
+    def shift(self, step: Step) -> None:
+        """Somebody has set the clock: the times noted by it go along."""
+        for windows in self._windows.values():
+            windows.shift(step)
 
     def evictions(self) -> dict[str, int]:
         """How many counters each rule or group had to give up for others, where it had to."""

@@ -9,6 +9,7 @@ from array import array
 from heapq import heapify, heappop, heappush
 
 from logtrigger.digests import blake2b
+from logtrigger.wallclock import Step
 from logtrigger.window import Entry, Windows
 
 MOST_VALUES = 1_000  # maxfail of a rule that counts values: looking one up takes as many steps
@@ -127,6 +128,14 @@ class DistinctWindows(Windows):
             over.append(key)
         for key in over:
             self.reset(key)
+
+    def _shift_events(self, step: Step) -> None:
+        for values in self._values.values():
+            noted = list(zip(values.times, values.digests, strict=True))
+            values.drop(len(noted))
+            for at, value in noted:
+                values.put(value, step.carried(at))
+        self._ranks = []
 
     def _remove(self, key: str) -> bool:
         return self._values.pop(key, None) is not None

@@ -93,9 +93,8 @@ class Engine:
             absences.begin(now)
 
     def shift(self, step: Step) -> None:
-        """Somebody has set the clock: nobody is missing for that."""
-        for _, absences in self._waiting:
-            absences.shift(step)
+        """Somebody has set the clock: nobody is missing for that, and what counts goes on counting."""
+        self.counters.shift(step)
 
     @property
     def waits(self) -> bool:

@@ -29,10 +29,16 @@ class Step:
 
     def shifted(self, at: float) -> float:
         """What a time noted since the boot comes to. One from before stays, unless no clock was right then: it is now."""
-        if self.booted <= at <= self.until:
-            return at + self.by
         now = self.until + self.by
-        return now if at < FLOOR <= now else at
+        return now if at < FLOOR <= now and not self.booted <= at <= self.until else self.carried(at)
+
+    def carried(self, at: float) -> float:
+        """The same for what counts: from before the boot it never counts as new."""
+        return at + self.by if self.booted <= at <= self.until else at
+
+    def end_carried(self, until: float) -> float:
+        """The same for the end of something, which may be still to come. After a step forward it may be over too soon."""
+        return until + self.by if self.by < 0 and until >= self.booted else until
 
 
 class WallClock:

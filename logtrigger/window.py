@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Sequence
 from heapq import heapify, heappop, heappush
 from itertools import islice
 
+from logtrigger.wallclock import Step
+
 Entry = list[tuple[float, int]]  # the (time, weight) of each event still counted, oldest first
 Ones = list[float]  # the times of events of weight 1, oldest first
 
@@ -216,6 +218,20 @@ class Windows:
         self._forget(self._single, _first_while(self._single.items(), lambda event: event < oldest))
         for key in _first_while(((key, _last(kept)) for key, kept in self._many.items()), lambda event: event < oldest):
             self.reset(key)
+
+    def shift(self, step: Step) -> None:
+        """Somebody has set the clock: the times noted by it go along. One that was far ahead leaves nothing for years."""
+        self._suppressed = {key: step.end_carried(until) for key, until in self._suppressed.items()}
+        self._shift_events(step)
+        if self._stored:
+            self.changed.update(dict.fromkeys(self.keys()))
+
+    def _shift_events(self, step: Step) -> None:
+        self._single = {key: step.carried(at) for key, at in self._single.items()}
+        for key, kept in self._many.items():
+            events = sorted((step.carried(at), weight) for at, weight in _Counter.of(kept).events)
+            self._many[key] = [at for at, _ in events] if isinstance(kept, list) else _Counter(events, kept.total)
+        self._lowest, self._oldest, self._next_over = [], [], -math.inf
 
     def _forget(self, table: dict[str, float], keys: Iterable[str]) -> None:
         for key in keys:

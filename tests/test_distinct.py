@@ -16,6 +16,7 @@ from logtrigger.distinct import DistinctWindows
 from logtrigger.engine import Engine
 from logtrigger.model import Chunk
 from logtrigger.rule import Distinct, Settings
+from logtrigger.wallclock import Step
 from logtrigger.windowrows import from_row, to_row
 from tests.script import NOW, SSHD, Script, failed, rule
 
@@ -181,3 +182,14 @@ def test_memory() -> None:
     """100,000 keys with 20 values each."""
     megabytes = int(subprocess.check_output([sys.executable, "-c", _FILL], text=True))
     assert megabytes < 200
+
+
+def test_clock_that_is_set_changes_no_counter() -> None:
+    windows = DistinctWindows(3, 60.0, 10)
+    windows.see("a", b"before the boot", 900.0)
+    for at, value in ((1_000.0, b"x"), (1_010.0, b"y")):
+        windows.see("b", value, at)
+    windows.shift(Step(950.0, 1_020.0, -500.0))
+    assert windows.state("a")[0][0][0] == 900.0
+    assert [at for at, _ in windows.state("b")[0]] == [500.0, 510.0]
+    assert windows.see("b", b"z", 521.0) == (3, True)

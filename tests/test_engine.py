@@ -14,6 +14,7 @@ from logtrigger import conditions, places
 from logtrigger.engine import Engine
 from logtrigger.model import Chunk, Sender, Trigger
 from logtrigger.rule import SYSTEM_LOG, BanOptions, Rule, SenderIs, Settings
+from logtrigger.wallclock import Step
 from tests.script import NOW, SSHD, Script, engine, failed, rule
 
 FIELDS = "user ip port"
@@ -28,6 +29,17 @@ def test_trigger_when_the_window_is_full() -> None:
     assert script.names(failed(), at=10) == ["r"]
     assert script.feed(failed(), failed(), at=10) == []
     assert script.feed(failed(), at=20.5) == []  # the two are too old
+
+
+@pytest.mark.parametrize("by", [-1e8, 1e8])
+def test_clock_that_is_set_changes_no_counter(by: float) -> None:
+    script = Script(rule(SSHD, FIELDS, maxfail=3, time=60.0, suppress=100.0))
+    assert script.feed(failed(), failed(), at=0) == []
+    script.engine.shift(Step(NOW - 500.0, NOW + 10.0, by))
+    assert script.names(failed(), at=20 + by) == ["r"]
+    script.engine.shift(Step(NOW - 500.0 + by, NOW + by + 30.0, -1e9))
+    assert script.names(*[failed()] * 3, at=119 + by - 1e9) == []
+    assert script.names(*[failed()] * 3, at=120 + by - 1e9) == ["r"]
 
 
 def test_trigger_tells_all() -> None:

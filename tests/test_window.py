@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from logtrigger.wallclock import Step
 from logtrigger.window import Windows
 
 
@@ -258,3 +259,41 @@ def test_an_old_event_does_not_count_with_newer_ones_that_are_far_from_it() -> N
         windows.add("a", at)
     assert windows.add("a", 18_000.0) == (1, False)
     assert windows.add("a", 36_000.5) == (5, True)
+
+
+# A clock that is set
+
+BOOTED, SET = 1e9, 1e9 + 500.0
+
+
+@pytest.mark.parametrize("by", [-1e8, -30.0, 30.0, 1e8])
+def test_clock_that_is_set_changes_no_counter(by: float) -> None:
+    windows = Windows(4, 60.0, 10)
+    for key, events in {"one": [(1, 1)], "two": [(1, 1), (1, 1)], "heavy": [(1, 2)], "old": [(-700, 1)]}.items():
+        for at, weight in events:
+            assert not windows.add(key, SET - 20.0 + at, weight)[1]
+    windows.take_changed()
+    windows.shift(Step(BOOTED, SET, by))
+    states = {key: (entry, suppressed) for key, entry, suppressed in windows.take_changed()}
+    assert states["two"] == ([(SET - 19.0 + by, 1)] * 2, 0.0)
+    assert states["old"] == ([(SET - 720.0, 1)], 0.0), "from before the boot"
+    now = SET + by + 1.0
+    assert [windows.add(key, now)[0] for key in ("one", "two", "heavy")] == [2, 3, 3]
+    windows.expire(now + 61.0)
+    assert [key for key in windows.keys() if key != "old"] == []
+
+
+def test_clock_that_is_set_back_suppresses_nobody_for_longer() -> None:
+    windows = Windows(1, None, 10)
+    assert windows.add("a", SET - 10.0, suppress=60.0) == (1, True)
+    windows.shift(Step(BOOTED, SET, -1e8))
+    assert windows.add("a", SET - 1e8 + 49.0, suppress=60.0) == (0, False)
+    assert windows.add("a", SET - 1e8 + 51.0, suppress=60.0) == (1, True)
+
+
+def test_clock_that_is_set_forward_suppresses_nobody_for_longer() -> None:
+    """Also not where the suppression is of an earlier run, when the clock was right."""
+    windows = Windows(1, None, 10)
+    windows.restore("a", [], 1.7e9)
+    windows.shift(Step(0.0, 30.0, 1.7e9))
+    assert windows.add("a", 1.7e9 + 31.0) == (1, True)
