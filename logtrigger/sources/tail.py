@@ -196,8 +196,10 @@ class Tail:
                     tail = fingerprint.tail(self._open, self.offset)
             except OSError:
                 head = tail = ""  # nobody can say now; the inode must do
-            self._position = replace(known, offset=self.offset, head=head, tail=tail)
-        return self._position
+            known = replace(known, offset=self.offset, head=head, tail=tail)
+            if self._first or self.offset:  # else what stands there may be cut, and other bytes be read than were looked at
+                self._position = known
+        return known
 
     def waits_for(self, other: Tail) -> bool:
         """Whether other, or what waits for it, is to be read before this one."""

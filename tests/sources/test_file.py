@@ -8,6 +8,7 @@ import lzma
 import os
 import shutil
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -500,6 +501,36 @@ def test_copytruncate_just_before_the_stop(host: TestHost, log: Path) -> None:
         add(log, "another\n")
         host.settle(0.1)
     restart(host, log, b"half", b"another")
+
+
+@pytest.mark.parametrize("commit", [False, True], ids=["killed at once", "committed"])
+def test_copytruncate_before_the_first_line_and_a_kill_after_it(host: TestHost, log: Path, commit: bool) -> None:
+    """What is stored with the first line tells of the bytes that were read, not of those that stood there before."""
+    log.touch()
+    with running(source(host, log), host):
+        pass
+    add(log, "first\n" * 200)
+    log.with_suffix(".log.1.gz").write_bytes(gzip.compress(b"packed\n"))  # to be told from what stands at the path
+    follower = source(host, log)
+    follower.pause()
+    with running(follower, host, crash=not commit):
+        shutil.copy(log, log.with_suffix(".log.2"))
+        os.truncate(log, 0)
+        add(log, "second\n" * 200)
+        follower.resume()
+        until(host.loop, lambda: len(host.lines) == 401)
+        streams = {line: {chunk.stream for chunk in host.chunks if line in chunk.data} for line in (b"first", b"second")}
+    shutil.copy(log, log.with_suffix(".log.3"))
+    os.truncate(log, 0)
+    add(log, "third\n")
+    host.chunks.clear()
+    with running(source(host, log), host):
+        until(host.loop, lambda: b"third" in host.lines)
+        host.settle(0.15)
+    assert Counter(host.lines) == {b"third": 1} | ({} if commit else {b"packed": 1, b"first": 200, b"second": 200})
+    for line, known in streams.items():
+        assert {chunk.stream for chunk in host.chunks if line in chunk.data} == (set() if commit else known)
+    assert host.said("is not read") == []
 
 
 def test_truncated_and_regrown_while_stopped(stopped: TestHost, log: Path) -> None:

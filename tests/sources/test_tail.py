@@ -10,6 +10,7 @@ import pytest
 
 from logtrigger.model import Chunk, Position
 from logtrigger.sources import content as content_module
+from logtrigger.sources import fingerprint
 from logtrigger.sources.content import open_content
 from logtrigger.sources.tail import READ, Tail, Unlike, has_writer, last_line_end
 
@@ -103,6 +104,16 @@ def test_what_was_fetched_before_a_cut_is_told_from_what_came_after(tmp_path: Pa
     path.write_bytes(b"two\nthree\n")
     assert not tail.holds(data)
     assert tail.holds(tail.fetch())
+
+
+def test_a_position_that_was_asked_for_before_a_cut_tells_of_what_is_read_after_it(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"first\n" * 300)
+    tail = tail_of(path)
+    assert tail.position().head == fingerprint.head(open_content(str(path)))
+    path.write_bytes(b"other\n" * 300)
+    read(tail)
+    assert tail.position().head == fingerprint.head(open_content(str(path)))
 
 
 @pytest.mark.parametrize("read_to", [3, 900, 2000, 5000])
