@@ -8,6 +8,8 @@ from functools import lru_cache
 
 Transform = Callable[[str], str]
 
+_LONGEST_KNOWN = 512  # characters of a text that is remembered
+
 # RFC 4514, section 3: a character may stand behind a backslash as it is, or as two hexadecimal digits of its UTF-8.
 _PIECE = re.compile(r'\\(?P<hex>[0-9A-Fa-f]{2})|\\(?P<char>.)|(?P<quote>")|(?P<comma>[,;+])|(?P<text>[^\\",;+]+|.)', re.DOTALL)
 _PART = re.compile(r"\s*(?:OID\.)?([A-Za-z][A-Za-z0-9-]*|[0-9]+(?:\.[0-9]+)*)\s*=", re.IGNORECASE)
@@ -68,7 +70,11 @@ def _base(text: str) -> str:
     return text.rstrip("/").rpartition("/")[2] or text
 
 
-_remembered = lru_cache(maxsize=1024)  # what a log says of one user it says often
+def _remembered(transform: Transform) -> Transform:
+    """What a log says of one user it says often; but whoever writes long texts shall fill no memory."""
+    known = lru_cache(maxsize=1024)(transform)
+    return lambda text: known(text) if len(text) <= _LONGEST_KNOWN else transform(text)
+
 
 TRANSFORMS: dict[str, Transform] = {
     "base": _base,  # the last part of a path

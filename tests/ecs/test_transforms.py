@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,6 +32,20 @@ from logtrigger.ecs.transforms import TRANSFORMS, dn_domain, dn_name
 )
 def test_distinguished_names(dn: str, name: str, domain: str) -> None:
     assert (dn_name(dn), dn_domain(dn)) == (name, domain)
+
+
+@pytest.mark.parametrize("name", ["dn_name", "dn_domain"])
+def test_long_names_are_not_kept(name: str) -> None:
+    """A client's certificate says what he likes, and a line may have a megabyte."""
+    transform = TRANSFORMS[name]
+    tracemalloc.start()
+    try:
+        for number in range(100):
+            transform(f"CN={number}{'x' * 50_000},DC=org")
+        assert tracemalloc.get_traced_memory()[0] < 1 << 20
+    finally:
+        tracemalloc.stop()
+    assert transform("CN=bob,DC=org") == transform("CN=bob,DC=org") == {"dn_name": "bob", "dn_domain": "org"}[name]
 
 
 @given(st.text())
