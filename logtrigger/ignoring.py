@@ -129,8 +129,13 @@ class Ignoring:
             self._next_look = None
         names = self._settings.ignore_names
         if names and not self._closed and self._thread is None:
-            self._thread = threading.Thread(target=self._ask_names, args=(names,), name="names", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._ask_names, args=(names,), name="names", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # a machine under attack may have no room for one
+                self._next_look = self._loop.call_later(_NAMES_AGAIN, self._look_up)
+            else:
+                self._thread = thread
 
     def _ask_names(self, names: Sequence[str]) -> None:
         """In a thread of its own: a name server may take its time."""

@@ -54,8 +54,13 @@ class StateCopy:
     def _on_time(self) -> None:
         self._timer = self._loop.call_later(self._every, self._on_time)
         if self._thread is None or not self._thread.is_alive():
-            self._thread = threading.Thread(target=self._work, name="state copy", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._work, name="state copy", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:  # a machine under attack may have no room for one
+                self._tell(str(error))
+            else:
+                self._thread = thread
 
     def _work(self) -> None:
         fault = self._copy()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -106,6 +107,19 @@ def test_slow_name_server_holds_nobody_up(bench: Callable[..., Bench], monkeypat
     made = bench(ignore_names=("slow.example.org",))
     made.loop.turn(0.0)
     answers.set()  # only now: had anybody waited for it, there would be no address
+    made.until(lambda: "192.0.2.7" in made.list.addresses)
+
+
+def test_names_wait_for_room_for_a_thread(bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a machine under attack: neither the start nor a later look fails for good."""
+
+    def no_room(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", no_room)
+        made = bench(ignore_names=("gw.example.org",))
+    made.names["gw.example.org"] = ["192.0.2.7"]
     made.until(lambda: "192.0.2.7" in made.list.addresses)
 
 

@@ -70,6 +70,23 @@ def place(tmp_path: Path) -> Iterator[Place]:
     made.loop.close()
 
 
+def test_no_room_for_a_thread(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said, and the copy at the end is made all the same."""
+
+    def no_room(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    keeper = place.keep(every=0.01)
+    place.ban("192.0.2.7")
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", no_room)
+        place.until(lambda: bool(place.said))
+    hourly = "it is tried again each hour, and until then a reboot forgets what is new"
+    assert place.said == [(0, f"state_copy: can't start new thread; {hourly}")]
+    keeper.last()
+    assert place.copy.is_file()
+
+
 def test_what_the_last_copy_holds_outlasts_a_reboot(place: Place) -> None:
     keeper = place.keep()
     place.ban("192.0.2.7", "2001:db8::/64")
