@@ -138,7 +138,7 @@ class Feeds:
         tally = self.tallies.setdefault(chunk.source, Tally())
         tally.lines += chunk.data.count(b"\n")
         tally.bytes += len(chunk.data)
-        if not chunk.catching_up and now - self._skew.get(chunk.source, (-SKEW_EVERY, None))[0] >= SKEW_EVERY:
+        if not chunk.catching_up and abs(now - self._skew.get(chunk.source, (-SKEW_EVERY, None))[0]) >= SKEW_EVERY:
             self._look_at_clock(chunk, now)
         if files := self._files.get(chunk.source):
             self._write(files, chunk, now)

@@ -279,6 +279,8 @@ def test_a_clock_that_is_ahead_is_seen_each_minute() -> None:
     assert feeds.skew() == {"a": 5.0}
     line("2026-11-21T08:01:00+00:00 h app: x", "a", 1795248060.0)
     assert feeds.skew() == {"a": 0.0}
+    line("2026-11-21T06:01:04+00:00 h app: x", "a", 1795240862.0)
+    assert feeds.skew() == {"a": 2.0}, "our own clock was set back"
 
 
 def test_what_cannot_be_written_is_for_the_rules_all_the_same() -> None:
