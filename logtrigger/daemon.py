@@ -131,7 +131,7 @@ class Daemon:
         self.banning.on_ignore = self._set_ignore
         self.commits.drop(self.engine.counters.restore(self._stored_windows()))
         self.engine.begin(clock())
-        self._overdue = Overdue(self.loop, lambda: self.engine, self._tell_missing, self._is_reading, self._now)
+        self._overdue = Overdue(self.loop, lambda: self.engine, self._tell_missing, self._is_reading, self.now)
         self._service = service(self) if service is not None else None
         self._fed = 0  # chunks
         self._vigil = Vigil()
@@ -245,7 +245,7 @@ class Daemon:
                 self._manager.ready(self._in_short())
 
     def _take_up(self) -> None:
-        loaded = self._now()
+        loaded = self.now()
         configuration = self._load()
         settings = configuration.settings
         if settings.state != self.state:
@@ -303,7 +303,7 @@ class Daemon:
     def deliver(self, chunk: Chunk) -> None:
         """Count the lines of a chunk and start what they cause."""
         self._console.chunk(chunk)
-        now = self._now()
+        now = self.now()
         self.feeds.delivered(chunk, now)
         self._vigil.hear(chunk, now)
         for text in [text for text in self.probes if text in chunk.data]:
@@ -314,12 +314,13 @@ class Daemon:
             self._overdue.read(old=chunk.catching_up)
         self._note_changes()
 
-    def _now(self) -> float:
+    def now(self) -> float:
         """The time. Where somebody has set the clock, what was noted since the boot goes along first."""
         now = self.clock()
         for step in self.clock.since(self._steps):
             self._steps += 1
             self.engine.shift(step)
+            self.dispatch.clock_was_set(step.by)
             self.banning.clock_was_set()
             way = "forward" if step.by > 0 else "back"
             self.report(1, f"the clock was set {way} by {spoken(max(1, round(abs(step.by))))}; nothing is missing for that")
@@ -425,7 +426,7 @@ class Daemon:
 
     def _tidy(self) -> None:
         """Now and then: forget what is over, and look for what is new."""
-        self.engine.expire(self._now())
+        self.engine.expire(self.now())
         if self._geoip is not None:
             self._geoip.refresh()
         for name, count in self.engine.counters.evictions().items():

@@ -134,6 +134,11 @@ class Dispatch:
         """Do nothing about a rule's triggers until then (epoch seconds), or a restart; they are recorded."""
         self.suspended[rule] = until
 
+    def clock_was_set(self, seconds: float) -> None:
+        """Forward by so many, or back: what is paused goes on when it was to."""
+        self.suspended = {name: until + seconds for name, until in self.suspended.items()}
+        self._guard.shift(seconds)
+
     def why_not(self, rule: str) -> str:
         """Why nothing is done about a rule's triggers now; empty: it is."""
         made = self.rules.get(rule)

@@ -71,6 +71,11 @@ class LoopGuard:
             self._times.popitem(last=False)
         return Verdict.ACT
 
+    def shift(self, seconds: float) -> None:
+        """The clock was set: what remains of each pause stays the same."""
+        for pause in self._pauses.values():
+            pause.until += seconds
+
     def over(self, now: float) -> list[Pause]:
         """The pauses that have ended by now; they are told once."""
         ended = [(key, pause) for key, pause in self._pauses.items() if pause.until <= now]

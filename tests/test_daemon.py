@@ -23,7 +23,7 @@ from logtrigger import daemon as daemon_module
 from logtrigger.actions import outbox
 from logtrigger.config import Configuration
 from logtrigger.console import Console
-from logtrigger.control import standing
+from logtrigger.control import desk, standing
 from logtrigger.control.protocol import Rows
 from logtrigger.daemon import Daemon
 from logtrigger.engine import Engine
@@ -636,11 +636,14 @@ def test_bans_move_along_with_a_clock_that_is_set(one: Live, stage: Callable[...
     play.play(
         does(lambda: one.write("bad 192.0.2.7")),
         lambda: 3_500 < left() <= 3_600,
-        does(lambda: by.__setitem__(0, 1.8e9)),
+        does(lambda: play.daemon.dispatch.suspend("Bad", play.daemon.clock() + 3_600)),
+        lambda: (by.__setitem__(0, 1.8e9), rows(desk.pause(play.daemon, 0, rule="Hit", seconds=3_600))),
         does(lambda: one.write("hit me")),
         lambda: play.has_said("the clock was set forward"),
         lambda: 3_500 < left() <= 3_600,
+        lambda: all(3_500 < until - play.daemon.clock() <= 3_600 for until in play.daemon.dispatch.suspended.values()),
     )
+    assert len(play.daemon.dispatch.suspended) == 2
 
 
 def test_many_bans_that_are_lifted_right_before_a_stop_are_lifted(one: Live, stage: Callable[..., Stage]) -> None:

@@ -86,6 +86,28 @@ def test_a_message_that_triggers_its_rule_without_end_is_not_acted_on_for_a_whil
     store.close()
 
 
+@pytest.mark.parametrize("by", [-1e8, 1e8])
+def test_what_is_paused_goes_on_in_time_where_the_clock_is_set(by: float) -> None:
+    loop, store, now = Loop(), Store(None), NOW
+    one = rule("a", name="r", script=SCRIPT)
+    settings = Settings(path=Path("rules.conf"), rules=(one,), state=Path("state.db"))
+    commits = Commits(loop, store, lambda: ((), ()), lambda seq: None, lambda error: None)
+    dispatch = Dispatch(loop, settings, store, commits, Console(io.StringIO(), 0, lambda: now), lambda: now, dry_run=False)
+    dispatch.work.set_limits({"script": 0}, {})  # nothing is really run
+    for number in range(102):
+        dispatch.trigger(Trigger(f"r@s:{number}", "r", now, 1, (), {}, "m", "again", "log"))
+    dispatch.suspend("r", now + 600.0)
+    now += by
+    dispatch.clock_was_set(by)
+    now += 599.0
+    dispatch._go_on()
+    assert dispatch.why_not("r") == "not acted on: the rule is paused for 1s more" and dispatch.pauses
+    now += 1.0
+    dispatch._go_on()
+    assert dispatch.why_not("r") == "" and not dispatch.pauses
+    store.close()
+
+
 def test_what_sends_goes_by_its_own_give_up(tmp_path: Path) -> None:
     """What waited over a weekend is too late for a script, not for a mail that is tried for days."""
     loop, told = Loop(), io.StringIO()

@@ -86,7 +86,7 @@ def pause(daemon: Daemon, user: int, *, rule: str, seconds: int | None = None) -
             f"no rule called '{rule[:100]}' runs", suggestion(rule, daemon.dispatch.rules) or "'logtrigger rules' lists them"
         )
     span = PAUSE if seconds is None else max(1, seconds)
-    daemon.dispatch.suspend(rule, daemon.clock() + span)
+    daemon.dispatch.suspend(rule, daemon.now() + span)
     daemon.report(1, f"rule {rule}: paused for {spoken(round(span))} by {banned.named(user)}")
     yield next(iter(standing.rule(daemon, user, name=rule)))
 
