@@ -22,6 +22,7 @@ from logtrigger.firewall import auto
 from logtrigger.sources.machine import Choice, Machine, choices
 
 _DAEMON = "# daemon:"  # in the head of a library file: what its processes or units are called, where not like file or program
+_ELSEWHERE = "-"  # so where it runs on other machines, whose lines come here
 # Where it stands what is started with the machine, though it may not run yet: systemd's wants, and OpenWrt's rc.d(S19dropbear).
 _WANTS = ("etc/systemd/system/multi-user.target.wants", "etc/systemd/system/sockets.target.wants")
 _RC = "etc/rc.d"
@@ -113,7 +114,10 @@ def _kept_apart(found: list[Found]) -> Iterator[Found]:
 def _called(service: Service) -> set[str]:
     """What its daemon may be called: as the file, the program in the header (postfix/smtpd is of postfix), or as it says."""
     data = service.path.read_bytes()
-    said = [line.removeprefix(_DAEMON) for line in data.decode("utf-8", "replace").splitlines() if line.startswith(_DAEMON)]
+    text = data.decode("utf-8", "replace")
+    said = " ".join(line.removeprefix(_DAEMON) for line in text.splitlines() if line.startswith(_DAEMON)).split()
+    if said == [_ELSEWHERE]:
+        return set()
     programs = [
         word.partition("/")[0]
         for section in uci.parse(data, str(service.path), Report())
@@ -121,7 +125,7 @@ def _called(service: Service) -> set[str]:
         for value in given.values
         for word in value.text.split()
     ]
-    return {service.name, *programs, *" ".join(said).split()}
+    return {service.name, *programs, *said}
 
 
 def _session(proc: Path) -> str:

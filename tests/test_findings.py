@@ -62,6 +62,14 @@ def test_a_daemon_that_runs(machine: Machine, comm: str, command: str, program: 
     assert findings.gather(machine).services == (Found("zzd", "what zzd says", True),)
 
 
+def test_what_only_runs_elsewhere_is_not_found(machine: Machine) -> None:
+    """pfSense's pages are PHP, as much on a Linux machine is; its lines come over the network."""
+    service("zzsense", "php-fpm php", head="# daemon: -")
+    runs(machine, 10, "php-fpm", "php-fpm: master process")
+    assert found(machine) == {}
+    assert [one for one in library.services() if one.name == "pfsense" and findings._called(one)] == []
+
+
 def test_we_are_no_service_that_was_found(machine: Machine) -> None:
     """Else the rule about whom we have banned often would be in each first configuration, and a bare machine have a service."""
     service("recidive", "logtrigger")
