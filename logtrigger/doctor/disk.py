@@ -30,6 +30,9 @@ def check(case: Case) -> Iterator[Finding]:
         text = f"{state} was deleted under the daemon: when it ends, bans, counters and reading positions are lost"
         yield Finding("store", "error", text, "restart logtrigger, which makes a new one; see who deletes files there")
         return
+    if case.status is not None and (fault := case.status["store"]["copy_error"]):
+        text = f"the copy of it cannot be made, so that a reboot forgets what is new: {fault}"
+        yield Finding("store", "error", text, f"see the medium, and who may write {case.status['store']['copy']}")
     if case.status is None and (fault := _damage(state)):
         yield Finding("store", "error", fault, WAY_OUT)
         return

@@ -66,6 +66,17 @@ def test_a_store_that_cannot_be_looked_at(tmp_path: Path) -> None:
     rules.write_text(f"config logtrigger\n\toption state '{state}'\n")
     rules.chmod(0o600)
     case = Case(rules, NOW, config.read(rules))
-    for case.status in (None, {"store": {"path": str(state), "error": ""}}):
+    for case.status in (None, {"store": {"path": str(state), "error": "", "copy_error": ""}}):
         (found,) = disk.check(case)
         assert found.text == f"{state} cannot be written: File name too long"
+
+
+def test_a_copy_that_cannot_be_made(tmp_path: Path, state: Path) -> None:
+    """As where the flash of a router is full: nothing else would tell before the reboot."""
+    rules = tmp_path / "rules"
+    rules.write_text(f"config logtrigger\n\toption state '{state}'\n")
+    rules.chmod(0o600)
+    store = {"path": str(state), "error": "", "copy": "/flash/copy.db", "copy_error": "No space left on device"}
+    wrong, good = disk.check(Case(rules, NOW, config.read(rules), {"store": store}))
+    assert (wrong.level, wrong.text.partition(": ")[2]) == ("error", "No space left on device")
+    assert wrong.remedy.endswith("who may write /flash/copy.db") and good.level == "ok"
