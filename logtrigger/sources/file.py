@@ -160,7 +160,7 @@ class FileSource:
         self._generations.refresh()
         for path in self._standing.named:
             self._look(path)
-            self._read_in_order(path, self._rests.find(path, path in self._at))
+            self._find(path)
         for stream in self._past.evict_others(self._standing.named):
             self._host.forget(stream)
 
@@ -243,6 +243,9 @@ class FileSource:
             self._later("pending", self._patience, self._look_again)
         return bool(begun)
 
+    def _find(self, path: str) -> None:
+        self._read_in_order(path, self._rests.find(path, path in self._at))
+
     def _look_again(self) -> None:
         """At what could not be judged; ever more rarely, as long as no name comes or goes."""
         del self._timers["pending"]
@@ -250,6 +253,7 @@ class FileSource:
         self._generations.refresh()
         for path in list(self._rests.pending):
             self._look(path)
+            self._find(path)
 
     def _is_old(self, path: str) -> bool:
         """Whether it was rotated away before the first start ever."""

@@ -139,6 +139,13 @@ class Generations:
             found += [one for other in paths if other not in named and (one := _candidate(other)) is not None]
         return found
 
+    def have_moved(self, path: str, found: Sequence[Candidate]) -> bool:
+        """Whether files changed names since `found` was what `of` gave: one of them may have been missed under both names."""
+        names = {name for folder in self.folders(path) for name in self._listed(folder).names}
+        self.refresh()
+        now = {name for folder in self.folders(path) for name in self._listed(folder).names}
+        return not names <= now or _places(self.of(path)) != _places(found)
+
     def _found(self, path: str) -> list[Candidate]:
         found: dict[str, Candidate] = {}
         names = {os.path.basename(path)}
@@ -163,6 +170,10 @@ class Generations:
             known.refresh()
             self._listed_now.add(folder)
         return known
+
+
+def _places(found: Sequence[Candidate]) -> set[tuple[str, Inode]]:
+    return {(one.path, one.inode) for one in found}
 
 
 def _candidate(path: str) -> Candidate | None:

@@ -62,6 +62,8 @@ class Rests:
                 self._give_up(path, one, error)
             if tail is not None:
                 begun.append(tail)
+        if self.past.unfinished(path) and path not in self.pending and self._generations.have_moved(path, found):
+            self.pending.add(path)
         for stream in self.past.evict(path, found):
             self._host.forget(stream)
         return begun

@@ -14,9 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from logtrigger.model import Position
 from logtrigger.sources import file as file_module
 from logtrigger.sources import inotify as inotify_module
-from logtrigger.sources.content import Plain
+from logtrigger.sources import rests as rests_module
+from logtrigger.sources.content import Content, Plain, open_content
 from logtrigger.sources.file import FileSource
 from logtrigger.sources.fingerprint import OVER
 from logtrigger.sources.inotify import Watcher
@@ -531,6 +533,90 @@ def test_copytruncate_before_the_first_line_and_a_kill_after_it(host: TestHost, 
     for line, known in streams.items():
         assert {chunk.stream for chunk in host.chunks if line in chunk.data} == (set() if commit else known)
     assert host.said("is not read") == []
+
+
+class Rotating(TestHost):
+    """A host that rotates the other logs on as soon as one is made durable: in the midst of a look at all of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rotated: list[Path] = []
+
+    def register(self, position: Position) -> None:
+        super().register(position)
+        for path in [path for path in self.rotated if not path.name.startswith(Path(position.path).name)]:
+            path.rename(path.with_suffix(".2"))
+            self.rotated.clear()
+
+
+def test_rotated_on_while_it_is_looked_for(tmp_path: Path) -> None:
+    """What has another name by the time it is to be opened is not lost."""
+    host, logs = Rotating(), [tmp_path / "a.log", tmp_path / "b.log"]
+    for log in logs:
+        log.touch()
+    with running(source(host, *logs), host):
+        for log in logs:
+            add(log, f"{log.stem} one\n")
+        until(host.loop, lambda: len(host.lines) == 2)
+    for log in logs:
+        add(log, f"{log.stem} rest\n")
+        log.rename(log.with_suffix(".log.1"))
+        add(log, f"{log.stem} new\n")
+    host.chunks.clear()
+    host.rotated = [log.with_suffix(".log.1") for log in logs]
+    with running(source(host, *logs), host):
+        assert host.rotated == []
+        until(host.loop, lambda: len(host.lines) == 4)
+        host.settle(0.15)
+    assert Counter(host.lines) == Counter([b"a rest", b"a new", b"b rest", b"b new"])
+    assert host.said("is not read") == []
+    host.loop.close()
+
+
+def test_a_copy_that_is_rotated_on_while_it_is_looked_for(host: TestHost, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same where a cut is noticed."""
+    copy = log.with_suffix(".log.1")
+
+    def rotate_and_open(path: str) -> Content:
+        if copy.exists():
+            copy.rename(log.with_suffix(".log.2"))
+        return open_content(path)
+
+    log.touch()
+    follower = source(host, log)
+    with running(follower, host):
+        add(log, "one\n")
+        host.wait_for(b"one")
+        paused(host, follower)
+        add(log, "rest\n")
+        shutil.copy(log, copy)
+        os.truncate(log, 0)
+        add(log, "another\n")
+        monkeypatch.setattr(rests_module, "open_content", rotate_and_open)
+        follower.resume()
+        until(host.loop, lambda: len(host.lines) == 3)
+        host.settle(0.15)
+    assert not copy.exists()
+    assert Counter(host.lines) == Counter([b"one", b"rest", b"another"])
+    assert host.said("is not read") == []
+
+
+def test_a_loss_is_told_as_soon_as_the_last_file_that_might_hold_it_is_known(
+    stopped: TestHost, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_module, "SWEEP", 1000.0)
+    os.truncate(log, 0)
+    add(log, "new\n")
+    packed = gzip.compress(b"other\n")
+    stopped.chunks.clear()
+    with log.with_suffix(".log.1.gz").open("wb", buffering=0) as out:
+        out.write(packed[:5])
+        with running(source(stopped, log), stopped):
+            stopped.wait_for(b"new")
+            assert stopped.said("is not read") == []
+            out.write(packed[5:])
+            until(stopped.loop, lambda: bool(stopped.said("beyond byte 4, if anything, is not read")))
+            until(stopped.loop, lambda: stopped.lines == [b"new", b"other"])
 
 
 def test_truncated_and_regrown_while_stopped(stopped: TestHost, log: Path) -> None:

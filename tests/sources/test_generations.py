@@ -106,3 +106,20 @@ def test_a_change_is_seen_in_the_next_round(log: Path) -> None:
     generations.refresh()
     assert len(before) == len(names(generations, log)) == 3
     assert names(generations, log)[-1] == "app.log.7"
+
+
+def test_what_moved_since_it_was_found_is_known(log: Path) -> None:
+    generations = Generations()
+    found = generations.of(str(log))
+    assert not generations.have_moved(str(log), found)
+    log.with_name("new.txt").touch()  # nothing that was there can have been missed for that
+    assert not generations.have_moved(str(log), found)
+    log.with_name("app.log.1").rename(log.with_name("app.log.2"))
+    assert generations.have_moved(str(log), found)
+    found = generations.of(str(log))
+    log.with_name("app.log.2").rename(log.with_name("app.log.3"))  # both names are known
+    assert generations.have_moved(str(log), found)
+    found = generations.of(str(log))
+    log.with_name("aside.txt").rename(log.with_name("away.txt"))
+    assert generations.have_moved(str(log), found)
+    assert not generations.have_moved(str(log), found)

@@ -97,6 +97,29 @@ def test_what_was_told_as_lost_is_read_when_it_turns_up(search: Search) -> None:
     assert search.look() == [("app.log.1", 1000)]
 
 
+def test_nothing_is_told_as_lost_while_names_change_hands(search: Search) -> None:
+    """Rotation renames what was about to be looked at: its new name was not there yet, its old one is not any more."""
+    search.log.rename(search.log.with_name("app.log.1"))
+    search.log.write_bytes(b"new\n")
+    assert len(search.rests._generations.of(str(search.log))) == 1  # this is the list that the look goes by
+    search.log.with_name("app.log.1").rename(search.log.with_name("app.log.2"))
+    assert search.look() == []
+    assert search.rests.pending == {str(search.log)}
+    assert search.host.reports == []
+    assert search.look() == [("app.log.2", 1000)]
+    assert search.rests.pending == set()
+
+
+def test_nothing_is_told_as_lost_while_another_name_changes(search: Search) -> None:
+    search.log.rename(search.log.with_name("saved"))
+    search.log.write_bytes(b"new\n")
+    assert len(search.rests._generations.others(str(search.log))) == 1
+    search.log.with_name("saved").rename(search.log.with_name("kept"))
+    assert search.look() == []
+    assert search.host.reports == []
+    assert search.look() == [("kept", 1000)]
+
+
 def test_a_file_that_is_being_packed_is_waited_for_and_nothing_told(search: Search) -> None:
     search.log.write_bytes(b"new\n")
     with search.log.with_name("app.log.1.gz").open("wb", buffering=0) as out:
