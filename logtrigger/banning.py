@@ -289,10 +289,10 @@ class Banning:
 
     def _forgive(self) -> None:
         """Now and then: earlier bans that do not count any more need not be remembered."""
+        self.loop.call_later(_FORGIVE, self._forgive)
         self.offenders.expire(self._now())
         self.guard.expire(self._now())
         self._record_offenders()
-        self.loop.call_later(_FORGIVE, self._forgive)
 
     def _record_offenders(self) -> None:
         if self.offenders.changed:

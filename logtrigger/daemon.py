@@ -426,6 +426,7 @@ class Daemon:
 
     def _tidy(self) -> None:
         """Now and then: forget what is over, and look for what is new."""
+        self.loop.call_later(_TIDY_EVERY, self._tidy)  # first: what fails now is tried again
         self.engine.expire(self.now())
         if self._geoip is not None:
             self._geoip.refresh()
@@ -433,7 +434,6 @@ class Daemon:
             if count != self._evictions.get(name, 0):
                 self.report(0, f"{name}: {amount(count, 'counter')} given up for others (max_keys {self.settings.max_keys})")
                 self._evictions[name] = count
-        self.loop.call_later(_TIDY_EVERY, self._tidy)
         for silent in self._vigil.judge(self.settings.rules, self.engine.events(), self.clock()):
             self.report(0, f"{silent} ({silent.remedy})")
             self.dispatch.notice("rule_silent", str(silent), {"program": silent.program, "rule": silent.rule})

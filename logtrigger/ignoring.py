@@ -173,12 +173,12 @@ class Ignoring:
     # Files
 
     def _look_at_files(self) -> None:
-        for path in self._settings.ignore_files:
-            self._look_at(path)
-        self._renew()
         if self._settings.ignore_files and not self._is_watching and not self._closed:
             self._is_watching = True
             self._loop.call_later(_FILES_EVERY, self._look_again)
+        for path in self._settings.ignore_files:
+            self._look_at(path)
+        self._renew()
 
     def _look_again(self) -> None:
         self._is_watching = False

@@ -50,8 +50,8 @@ class NotifySocket:
     def watch(self, loop: Loop, status: Callable[[], str]) -> None:
         """Ping from this loop as often as it takes."""
         if self.patience is not None:
-            self._send("WATCHDOG=1", _status(status()))
             loop.call_later(self.patience / _OFTEN, lambda: self.watch(loop, status))
+            self._send("WATCHDOG=1", _status(status()))
 
     def _send(self, *lines: str) -> None:
         try:

@@ -81,5 +81,5 @@ class Sparing:
         self._host = hostaddresses.read()
 
     def _refresh(self) -> None:
-        self._host = hostaddresses.read()
         self._loop.call_later(_REFRESH, self._refresh)
+        self._host = hostaddresses.read()

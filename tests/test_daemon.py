@@ -646,6 +646,19 @@ def test_bans_move_along_with_a_clock_that_is_set(one: Live, stage: Callable[...
     assert len(play.daemon.dispatch.suspended) == 2
 
 
+def test_tidying_that_fails_is_done_again(one: Live, stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(daemon_module, "_TIDY_EVERY", 0.01)
+    play, tried = stage(), list[float]()
+
+    def expire(now: float) -> None:
+        tried.append(now)
+        if len(tried) == 2:
+            raise ValueError("the second time")
+
+    monkeypatch.setattr(play.daemon.engine, "expire", expire)
+    play.play(lambda: play.has_said("the second time"), lambda: len(tried) > 2)
+
+
 def test_many_bans_that_are_lifted_right_before_a_stop_are_lifted(one: Live, stage: Callable[..., Stage]) -> None:
     """Their ends are recorded a part at a time; the next start is not to ban again those whose turn had not come."""
     null = "config firewall\n\toption backend 'null'\n"

@@ -188,6 +188,19 @@ def test_file_is_read_again_when_it_changes(bench: Callable[..., Bench], tmp_pat
 # The command
 
 
+def test_look_at_files_that_fails_is_not_the_last_one(bench: Callable[..., Bench], tmp_path: Path) -> None:
+    path, faults = tmp_path / "friends", list[Exception]()
+    path.touch()
+    made = bench(ignore_files=(path,))
+    made.loop.on_fault = faults.append
+    made.list._changed = lambda: made.spared.append("nobody" if faults else str(1 // 0))
+    path.write_text("192.0.2.7\n")
+    made.until(lambda: faults)
+    path.write_text("192.0.2.7 192.0.2.8\n")
+    made.until(lambda: made.spared)
+    assert "192.0.2.8" in made.list.addresses
+
+
 def test_file_of_something_else_is_not_told_word_by_word(bench: Callable[..., Bench], tmp_path: Path) -> None:
     path = tmp_path / "friends"
     path.write_text("192.0.2.7\n" + "Nov 21 gate sshd: hello\n" * 5_000)

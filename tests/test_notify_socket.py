@@ -7,6 +7,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,26 @@ def test_a_life(one: Live, receiver: Receiver) -> None:
     one.signal(signal.SIGTERM)
     assert receiver.next_with("STOPPING") == {"STOPPING": "1", "STATUS": "stopping"}
     assert one.wait() == 0
+
+
+def test_pings_go_on_where_it_cannot_be_told_how_it_stands(receiver: Receiver) -> None:
+    """Else systemd would end a daemon that works."""
+    states, loop, faults = iter(["", "fine"]), Loop(), list[Exception]()
+    loop.on_fault = faults.append
+
+    def status() -> str:
+        return next(states) or str(1 // 0)
+
+    loop.call_soon(lambda: NotifySocket(receiver.address, patience=0.03).watch(loop, status))
+    receiver.socket.setblocking(False)
+    end, heard = time.monotonic() + BOUND, dict[str, str]()
+    while not heard and time.monotonic() < end:
+        loop.turn(0.05)
+        with suppress(BlockingIOError):
+            heard = receiver.message()
+    assert heard == {"WATCHDOG": "1", "STATUS": "fine"}
+    assert isinstance(faults[0], ZeroDivisionError)
+    loop.close()
 
 
 def test_pings_go_on_while_a_script_holds_up_the_stop(one: Live, receiver: Receiver, tmp_path: Path) -> None:

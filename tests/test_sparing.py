@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 
 from logtrigger import hostaddresses
+from logtrigger import sparing as module
 from logtrigger.addresses import AddressSet
 from logtrigger.hostaddresses import HostAddresses
 from logtrigger.ignoring import Ignoring
 from logtrigger.loop import Loop
 from logtrigger.rule import Settings
 from logtrigger.sparing import Sparing
+from tests.live import BOUND
 
 
 @pytest.fixture
@@ -35,6 +37,26 @@ def this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 def sparing(loop: Loop, *ignored: str) -> Sparing:
     settings = Settings(path=Path("rules.conf"), rules=(), state=Path("state.db"), ignore=AddressSet(ignored))
     return Sparing(loop, Ignoring(loop, settings, lambda level, text: None, lambda: None, lambda address: None))
+
+
+def test_look_that_fails_is_not_the_last_one(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_REFRESH", 0.01)
+    made, read, faults = sparing(loop), hostaddresses.read, list[Exception]()
+    loop.on_fault = faults.append
+    made.start()
+
+    def fail() -> HostAddresses:
+        raise ValueError("a line of /proc that nobody expects")
+
+    monkeypatch.setattr(hostaddresses, "read", fail)
+    end = time.monotonic() + BOUND
+    while not faults and time.monotonic() < end:
+        loop.turn(0.05)
+    monkeypatch.setattr(hostaddresses, "read", lambda: HostAddresses(AddressSet(["192.0.2.7"]), read().gateways))
+    while not made.against_address(ipaddress.ip_address("192.0.2.7")):
+        assert time.monotonic() < end
+        loop.turn(0.05)
+    made.close()
 
 
 @pytest.mark.parametrize(
