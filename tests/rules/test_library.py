@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
@@ -222,6 +223,24 @@ def test_samples_among_all_rules(settings: Settings, matcher: MatcherFactory) ->
             assert {field: found[name][field] for field in wanted} == wanted
         for line in texts(section, "reject"):
             assert name not in events(engines, line), line
+
+
+HEADS = [(file, head) for file in FILES if "  option file" in (head := file.read_text().partition("\nconfig ")[0])]
+
+
+@pytest.mark.parametrize(("file", "head"), HEADS, ids=[file.stem for file, _ in HEADS])
+def test_another_log_is_for_the_rules_of_one_log(file: Path, head: str) -> None:
+    """The override that a file's head shows leaves alone what reads something else: the system log, say, or a second file."""
+    shown = "\n".join(line[1:].strip() for line in head.splitlines() if line.startswith("#     "))
+    report = Report()
+    for override in uci.parse(f"{shown}\n".encode(), file.name, report):
+        meant = {
+            tuple(texts(one, "file")) if "file" in one.options else ()
+            for one in sections(file)
+            if any(fnmatchcase(texts(one, "name")[0], glob) for glob in texts(override, "rule"))
+        }
+        assert len(meant) == 1 and () not in meant, meant
+    assert not report.complaints
 
 
 @pytest.mark.parametrize("name", ["openvpn", "openvpn-log"])
