@@ -337,9 +337,10 @@ def _check_filled(own: Any, place: Place, whose: str, types: Mapping[str, str], 
     """Fields in the texts that a script of ours is given: one that is not there would be nothing."""
     if own.script is None or own.script.name not in _FILLING:
         return
+    there = {*KNOWN, "truncated", *types}  # of what is cut a script alone is told
     for name, text in own.env:
-        for missing in sorted({*_FIELD.findall(text)} - {*KNOWN, *types}):
-            report.error(place, f"'env', in {name}: {whose} has no field '{missing}'", suggestion(missing, {*KNOWN, *types}))
+        for missing in sorted({*_FIELD.findall(text)} - there):
+            report.error(place, f"'env', in {name}: {whose} has no field '{missing}'", suggestion(missing, there))
 
 
 def _check_json(one: Named, types: Mapping[str, str], report: Report) -> None:

@@ -314,7 +314,7 @@ def test_fields_in_what_a_script_of_ours_is_given(complaints: Complaints, tmp_pa
     """It would put nothing in the place of one that is not there. What other scripts do with braces is their own affair."""
     (tmp_path / script).write_text("#!/bin/sh\n")
     (tmp_path / script).chmod(0o755)
-    given = f"option script {tmp_path}/{script}; list env 'EVENT={{usr}} {{host}} {{ip_country}}'; list env 'B={{ }}'"
+    given = f"option script {tmp_path}/{script}; list env 'EVENT={{usr}} {{ip_country}} {{truncated}}'; list env 'B={{ }}'"
     said = "'env', in EVENT: rule 'login' has no field 'usr' (did you mean 'user'?)"
     wanted = [f"rules.conf:{{}}: error: {said}"] if script != "own.sh" else []
     assert complaints(RULE + action(f"option type script; {given}")) == [line.format(9) for line in wanted]
