@@ -89,10 +89,16 @@ class Work:
         """Start what can be. An action may end while it is being started: the loop here goes on with the next then."""
         if self._pumping:
             return
-        self._pumping = True
-        while self._head and self._running < self.parallel and self._drained is None:
-            self._start(*self._head.popleft())
-        self._pumping = False
+        self._pumping, running = True, self._running
+        try:
+            while self._head and self._running < self.parallel and self._drained is None:
+                running = self._running
+                self._start(*self._head.popleft())
+        except BaseException:
+            self._running = running  # it stays undone in the table; those behind it are not to wait for it
+            raise
+        finally:
+            self._pumping = False
         self._ask()
 
     def _start(self, seq: int, trigger: Trigger, name: str) -> None:

@@ -53,6 +53,28 @@ class Failing:
         done(Result(False, "cannot be started"))
 
 
+class Broken(Slow):
+    """An action with a fault of ours in it, which shows at its first start."""
+
+    def start(self, trigger: Trigger, done: Callable[[Result | None], None]) -> None:
+        super().start(trigger, done)
+        if len(self.started) == 1:
+            raise ValueError("a fault")
+
+
+def test_fault_of_one_start_holds_up_no_other() -> None:
+    action = Broken()
+    work = Work(1, lambda trigger, name: action, lambda after, limit, done: None, lambda *ended: None)
+    with pytest.raises(ValueError, match="a fault"):
+        work.add(1, a_trigger(1), ["broken"])
+    for number in (2, 3):
+        work.add(number, a_trigger(number), ["broken"])
+    assert action.started == ["r:1:1", "r:1:2"] and (work.running, work.waiting) == (1, 1)
+    del action.open[0]
+    action.end_one()
+    assert action.started[2:] == ["r:1:3"]
+
+
 class Table:
     """The store's trigger table, as far as the queue sees it. A refill is answered when the test says so."""
 
