@@ -80,11 +80,15 @@ def reload(daemon: Daemon, user: int) -> Rows:
 
 
 def pause(daemon: Daemon, user: int, *, rule: str, seconds: int | None = None) -> Rows:
-    """Do nothing about what a rule finds, for an hour if nothing else is said; a row with what the rule does now."""
+    """Do nothing about what a rule finds, for an hour if nothing else is said; a row with what the rule does now.
+
+    A rule that `widen` has made is a part of the one that is written.
+    """
     if rule not in daemon.dispatch.rules:
         raise Refused(
             f"no rule called '{rule[:100]}' runs", suggestion(rule, daemon.dispatch.rules) or "'logtrigger rules' lists them"
         )
+    rule = daemon.dispatch.rules[rule].of or rule
     span = PAUSE if seconds is None else max(1, seconds)
     daemon.dispatch.suspend(rule, daemon.now() + span)
     daemon.report(1, f"rule {rule}: paused for {spoken(round(span))} by {banned.named(user)}")
@@ -93,6 +97,8 @@ def pause(daemon: Daemon, user: int, *, rule: str, seconds: int | None = None) -
 
 def resume(daemon: Daemon, user: int, *, rule: str) -> Rows:
     """Act on what a rule finds again."""
+    if rule in daemon.dispatch.rules:
+        rule = daemon.dispatch.rules[rule].of or rule
     if not daemon.dispatch.why_not(rule):
         raise No(f"{rule[:100]} is not paused")
     del daemon.dispatch.suspended[rule]

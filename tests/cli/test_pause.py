@@ -39,6 +39,15 @@ def test_no_ban_of_a_paused_rule(tmp_path: Path) -> None:
         assert ask(one, "bans", "192.0.2.7").exit_code == 1
 
 
+def test_a_rule_that_widens_is_paused_with_its_prefixes(tmp_path: Path) -> None:
+    with asked(tmp_path) as one:
+        null = "config firewall\n\toption backend 'null'\n"
+        one.configure(one.rule("Ban", "ban %s", fields="ip", ban="1h", widen="24/5", script=None), null)
+        assert ask(one, "reload").exit_code == 0
+        assert ask(one, "pause", "Ban/24").stdout.startswith("Ban: paused, not acted on: the rule is paused for 1h")
+        assert ask(one, "resume", "Ban/24").stdout == "Ban: running\n"
+
+
 def test_mistakes(tmp_path: Path) -> None:
     with asked(tmp_path) as one:
         said = ask(one, "pause", "Hut")
