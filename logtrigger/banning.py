@@ -486,7 +486,8 @@ class Banning:
             self._offset += drift
             self._shift(drift)
             if len(self.bans):
-                self.report(1, f"the clock was set by {drift:+.0f} s: {amount(len(self.bans), 'ban')} moved along")
+                why = "it was set, or the machine has slept"
+                self.report(1, f"the clock jumped by {drift:+.0f} s ({why}): {amount(len(self.bans), 'ban')} moved along")
         return now
 
     def _shift(self, seconds: float) -> None:

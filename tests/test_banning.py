@@ -332,6 +332,7 @@ def test_clock_that_is_set_moves_the_bans_along(bench: Make, store: Store) -> No
     assert dict(one.banning.bans.remaining(one.now)) == {"192.0.2.7": HOUR, "192.0.2.8": HOUR}
     one.commits.last()
     assert [ban.until for ban in store.load_bans(one.now)[0]] == [one.now + HOUR] * 2
+    assert "the clock jumped by +100000000 s (it was set, or the machine has slept): 1 ban moved along" in one.told(1)
 
 
 def test_ban_that_begins_after_the_clock_was_set_ends_in_time(bench: Make, monkeypatch: pytest.MonkeyPatch) -> None:
