@@ -8,7 +8,7 @@ from math import inf
 from logtrigger.durations import spoken
 from logtrigger.model import Ban, Unban
 
-LONGER = 60.0  # seconds by which an end must lie behind the one that was told last
+LONGER = 60.0  # seconds by which a ban must last longer than was told last
 
 Tell = Callable[[str, str, Mapping[str, str]], None]  # state, text, fields
 
@@ -26,32 +26,33 @@ class BanNotices:
 
     def __init__(self, tell: Tell, wanted: Callable[[str], bool]) -> None:
         self._tell, self._wanted = tell, wanted
-        self._ends: dict[str, float] = {}  # network -> the end that was told last; inf: for ever
+        # network -> for how many seconds it was said last that it is banned, inf: for ever; ends move where the clock is set
+        self._told: dict[str, float] = {}
 
     def changed(self, change: Ban | Unban) -> None:
         """A ban has begun or ended."""
         network = change.network
         if isinstance(change, Unban):
-            self._ends.pop(network, None)
+            self._told.pop(network, None)
             if self._wanted("unban"):
                 self._say("unban", network, f"{network} is no longer banned: {change.how}")
         elif self._wanted("ban"):
-            self._ends[network] = _end(change)
+            self._told[network] = _length(change)
             self._say("ban", network, f"{network} is banned {_for(change)} by {_whose(change)}")
 
     def extended(self, ban: Ban) -> None:
         """A ban will end later than it would have."""
-        if not self._wanted("ban") or _end(ban) < self._ends.get(ban.network, -inf) + LONGER:
+        if not self._wanted("ban") or _length(ban) < self._told.get(ban.network, -inf) + LONGER:
             return
-        self._ends[ban.network] = _end(ban)
+        self._told[ban.network] = _length(ban)
         self._say("extended", ban.network, f"{ban.network} stays banned, {_for(ban)} in all, by {_whose(ban)}")
 
     def _say(self, state: str, network: str, text: str) -> None:
         self._tell(state, text, {"ip": network.partition("/")[0], "network": network})
 
 
-def _end(ban: Ban) -> float:
-    return inf if ban.until is None else ban.until
+def _length(ban: Ban) -> float:
+    return inf if ban.until is None else ban.until - ban.since
 
 
 def _for(ban: Ban) -> str:

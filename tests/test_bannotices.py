@@ -61,6 +61,16 @@ def test_who_goes_on_knocking_is_told_once_a_minute_and_no_end_is_lost() -> None
     assert len(reader.told) == 7
 
 
+@pytest.mark.parametrize("by", [-1e6, 1e6])
+def test_a_clock_that_is_set_hides_no_extension_and_makes_none_up(by: float) -> None:
+    """Bans move along with it."""
+    reader = Reader("ban")
+    reader.notices.changed(ban(600))
+    for seconds in (630, 7200):
+        reader.notices.extended(Ban("192.0.2.7", NOW + by, NOW + by + seconds, "SSH"))
+    assert reader.told[1:] == ["extended: 192.0.2.7 stays banned, for 2h in all, by rule SSH"]
+
+
 def test_after_a_restart_an_extension_is_told() -> None:
     """What was told before is not known any more: once too often is better than never."""
     reader = Reader("ban")
