@@ -153,8 +153,8 @@ class Commits:
             self._commit()
 
     def _commit(self) -> None:
-        self._writing = True
         batch = self._batch()
+        self._writing = True  # not before: where that fails, nobody would tell of an end
         newest = self._newest = batch.triggers[-1][0] if batch.triggers else self._newest
         told, self._awaiting = self._awaiting, []
         self._store.commit(batch, lambda error: self._loop.call_threadsafe(lambda: self._written(newest, error, told)))

@@ -95,6 +95,21 @@ def desk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     desk.loop.close()
 
 
+def test_moment_that_cannot_be_taken_down_is_not_the_last_one(desk: Desk) -> None:
+    faults, taken = list[Exception](), desk.commits._snapshot
+    desk.loop.on_fault = faults.append
+
+    def fail() -> tuple[Sequence[Position], Sequence[WindowState]]:
+        raise ValueError("a fault")
+
+    desk.commits._snapshot = fail
+    desk.commits.trigger(1, a_trigger(1), ())
+    desk.until(lambda: faults)
+    desk.commits._snapshot = taken
+    desk.commits.trigger(2, a_trigger(2), ())
+    assert [seq for seq, *_ in desk.next_batch().triggers] == [1, 2]
+
+
 def test_all_of_one_moment_together(desk: Desk) -> None:
     done = Done(1, "script", "exit 0", 0.1)
     desk.commits.trigger(1, a_trigger(1), ("script",))
