@@ -11,7 +11,7 @@ from logtrigger.within import Within
 MOST = 10_000  # addresses and users that are remembered; beyond it the one noted longest ago is forgotten
 EACH = 100  # addresses of one user; and so of the others, whoever logs in from one address after the other
 ON_TRIAL = ""  # the user of those that were spared
-_WORTH = 60.0  # seconds by which a trust must grow to be stored anew
+_WORTH = 60.0  # seconds, in which a trust that grows and grows is stored anew once
 
 
 class Trusts:
@@ -40,7 +40,7 @@ class Trusts:
         """Trust a user's login from an address until then, or longer if it was trusted for longer."""
         before = self._ends.get((address, user), 0.0)
         self._put(address, user, max(until, before))
-        if until - before >= _WORTH:
+        if until // _WORTH > before // _WORTH:
             self.changed.append(Trust(address, user, until))
         if len(self._addresses[user]) > (self._most // 2 if user == ON_TRIAL else self._each):
             self._drop((next(iter(self._addresses[user])), user))

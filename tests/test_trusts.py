@@ -28,6 +28,15 @@ def test_trust_never_becomes_shorter_and_is_stored_seldom() -> None:
     assert [one.until for one in trusts.changed] == [NOW + 1000, NOW + 1070]
 
 
+def test_trust_that_grows_a_little_each_time_is_stored_now_and_then() -> None:
+    """As of a machine that logs in every half a minute: a restart must not forget it."""
+    trusts = Trusts()
+    for seconds in range(0, 3600, 30):
+        trusts.note("192.0.2.7", "bob", NOW + seconds)
+        assert trusts.until("192.0.2.7", "bob") - trusts.changed[-1].until < 60
+    assert len(trusts.changed) <= 61
+
+
 def test_what_is_over_is_forgotten() -> None:
     trusts = Trusts()
     trusts.restore([Trust("192.0.2.7", "bob", NOW), Trust("192.0.2.8", "bob", NOW + 10)])
