@@ -28,6 +28,7 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from tests.live import Live, live
@@ -289,6 +290,8 @@ class Torture:
             while (self.logs / "hold").exists():
                 time.sleep(0.01)
             self.one.kill()
+            while self._outlived():
+                time.sleep(0.01)
             self.kills.append(clock())
         else:
             assert self.one.stop() == 0, self.one.output[-5000:]
@@ -296,6 +299,15 @@ class Torture:
         time.sleep(self.dice.choice([0, 0, 0.3, 1]) * self.dice.random())
         self.one.start(level=1)
         self.one.wait_ready()
+
+    def _outlived(self) -> bool:
+        """Whether a script still runs that the killed daemon had started: it would note a time after the kill."""
+        folder = os.fsencode(self.one.folder) + b"/"
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            with suppress(OSError):
+                if any(word.startswith(folder) and word.endswith(b".sh") for word in path.read_bytes().split(b"\0")):
+                    return True
+        return False
 
     def _settle(self) -> None:
         """Wait until each file has been read to its end, and a little for what comes late."""
