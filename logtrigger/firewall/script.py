@@ -20,13 +20,15 @@ from logtrigger.rule import FirewallOptions
 
 NAME = "script"
 _TIME = "{seconds}"
+_SAME = 1.0  # seconds by which two ends differ that are one for a command, which is told whole seconds
+_SPARE = 1_000
 
 
 class Script:
     """Runs a command for each ban and each end of one, in their order, without waiting for them.
 
-    A network that is banned already is not banned again, unless the command is told the seconds. When a ban's time is over,
-    the command of its end is run, if there is one. What another process has banned is not known here.
+    A network that is banned already is not banned again, unless the command is told the seconds, and its end has been put off.
+    When a ban's time is over, the command of its end is run, if there is one. What another process has banned nobody knows.
     """
 
     name = NAME
@@ -53,12 +55,15 @@ class Script:
         now = time.monotonic()
         timed = any(_TIME in word for word in self._ban)
         for entry in entries:
-            known = self._ends.get(entry.network, -math.inf) > now
+            before = self._ends.get(entry.network, -math.inf)
+            known = before > now
             end = math.inf if entry.seconds is None else now + entry.seconds
             command = filled(self._ban, entry)  # first, since it refuses what is no network
+            if known and (end == before or abs(end - before) < _SAME):
+                continue  # it was told so: lines of one that goes on all the same shall not make others wait
             self._ends[entry.network] = end
             if end < math.inf:
-                heapq.heappush(self._due, (end, entry.network))
+                self._due_at(end, entry.network)
             if timed or not known:
                 self._run(command, entry, f"cannot ban {entry.network}")
         self._wait()
@@ -101,6 +106,12 @@ class Script:
     def _told(self, ended: Ended, fault: str) -> None:
         if ended.code:
             self._host.report(0, f"{fault}: {ended}")
+
+    def _due_at(self, end: float, network: str) -> None:
+        heapq.heappush(self._due, (end, network))
+        if len(self._due) > 2 * len(self._ends) + _SPARE:  # mostly ends that have been put off since
+            self._due = [(at, name) for name, at in self._ends.items() if at < math.inf]
+            heapq.heapify(self._due)
 
     def _wait(self) -> None:
         if self._due and (self._timer is None or self._due[0][0] < self._timer.due):

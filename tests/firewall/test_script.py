@@ -53,6 +53,26 @@ def test_words_and_variables(noted: Noted, host: FakeHost) -> None:
     assert host.reports == []
 
 
+def test_who_goes_on_though_he_is_banned_makes_nobody_wait(noted: Noted, host: FakeHost) -> None:
+    """A command that was told an end is not told it again with each line; one that is put off it is told."""
+    firewall = Script(FirewallOptions(ban=(str(noted.program), "{ip}", "{seconds}")), host)
+    for _ in range(3_000):
+        firewall.add([Entry("192.0.2.1", 600.0), Entry("192.0.2.2", None)])
+    firewall.add([Entry("192.0.2.1", 1200.0)])
+    assert len(firewall._children) == 3
+    host.until(lambda: len(noted.lines()) == 3, "the commands have run")
+    assert [line.partition(" |")[0] for line in noted.lines()] == ["192.0.2.1 600", "192.0.2.2 0", "192.0.2.1 1200"]
+    firewall.close()
+
+
+def test_ends_that_are_put_off_cost_no_memory(host: FakeHost) -> None:
+    firewall = Script(FirewallOptions(ban=("/bin/true", "{ip}")), host)
+    for number in range(3_000):
+        firewall.add([Entry("192.0.2.1", 600.0 + 2 * number)])
+    assert len(firewall._due) < 1_100
+    firewall.close()
+
+
 def test_a_ban_ends_by_its_command(noted: Noted, host: FakeHost) -> None:
     program = str(noted.program)
     firewall = Script(FirewallOptions(ban=(program, "ban", "{ip}"), unban=(program, "unban", "{ip}")), host)
