@@ -39,7 +39,12 @@ class Run:
         self.is_open = True
         self.started = time.monotonic()
         self.out, out = os.pipe2(os.O_CLOEXEC)
-        self.err, err = os.pipe2(os.O_CLOEXEC)
+        try:
+            self.err, err = os.pipe2(os.O_CLOEXEC)
+        except OSError:  # there are no more descriptors: these two shall not be missing, too
+            os.close(self.out)
+            os.close(out)
+            raise
         try:
             self.pid = start(argv[0], argv, {**os.environ, "LC_ALL": "C"}, out, err)
         except OSError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Iterator
@@ -132,6 +133,23 @@ def test_without_pidfd_the_end_of_the_pipe_tells(host: TestHost, monkeypatch: py
     monkeypatch.setattr(program, "_pidfd", lambda pid: None)
     with running(shell(host, "echo x"), host):
         until(host.loop, lambda: len(host.lines) >= 2)
+
+
+def test_no_descriptor_is_left_where_there_are_too_few(host: TestHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, made = len(os.listdir("/proc/self/fd")), list[tuple[int, int]]()
+    pipe = os.pipe2
+
+    def scarce(flags: int) -> tuple[int, int]:
+        if made:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        made.append(pipe(flags))
+        return made[-1]
+
+    with monkeypatch.context() as few:
+        few.setattr(os, "pipe2", scarce)
+        with pytest.raises(SourceError, match="Too many open files"):
+            shell(host, "exit").open()
+    assert made and len(os.listdir("/proc/self/fd")) == before
 
 
 def test_no_descriptor_is_left(host: TestHost) -> None:
