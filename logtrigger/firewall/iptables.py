@@ -187,13 +187,20 @@ class Iptables:
             if era != self._era:
                 return
             if whole is None:
-                self._host.report(1, "iptables: it cannot be told whether our chain is still there")
+                self._look_again(has_shrunk)
             elif not whole and not has_shrunk:
                 self._grow()
             elif not whole:
                 self._lose()
 
         self._chains.look(take)
+
+    def _look_again(self, has_shrunk: bool) -> None:
+        """It could not be told: another may hold the lock of iptables for long."""
+        self._host.report(1, "iptables: it cannot be told whether our chain is still there; it is looked again")
+        self._has_shrunk = self._has_shrunk or has_shrunk
+        if self._sign is None:
+            self._sign = self._host.loop.call_later(EVERY, self._look)
 
     def _grow(self) -> None:
         """Docker has begun, and made its chain: nobody has taken anything away, but it is to jump to ours, too."""

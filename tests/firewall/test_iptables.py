@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from logtrigger.errors import FirewallError
-from logtrigger.firewall import iptables, iptables_library
+from logtrigger.firewall import chains, iptables, iptables_library
 from logtrigger.firewall.base import Entry
 from logtrigger.firewall.iptables import Iptables
 from logtrigger.rule import FirewallOptions
@@ -167,6 +167,25 @@ def test_a_loss_is_told_once_and_can_be_made_good(
     assert traffic.is_blocked(network[1], 4)
     network[0].run("ipset", "flush", "logtrigger4")
     host.until(lambda: host.losses == 2, "another loss is told")
+
+
+def test_a_loss_that_could_not_be_seen_is_seen_later(make: Make, host: FakeHost, network: Pair, variant: str) -> None:
+    """While another holds the lock of iptables nothing can be told."""
+    firewall = make()
+    assert firewall._chains is not None
+    look, asked = firewall._chains.look, list[Callable[[bool | None], None]]()
+
+    def locked_at_first(done: Callable[[bool | None], None]) -> None:
+        asked.append(done)
+        if len(asked) == 1:
+            done(None)
+        else:
+            look(done)
+
+    firewall._chains.look = locked_at_first  # type: ignore[method-assign]
+    network[0].run(f"iptables{variant}", "-F", chains.CHAIN)
+    host.until(lambda: host.losses, "the loss is told")
+    assert len(asked) > 1
 
 
 def test_a_set_that_is_destroyed(make: Make, host: FakeHost, network: Pair, variant: str) -> None:
