@@ -116,7 +116,7 @@ class Http:
             raise Unreachable(f"{self.place}: the password or key holds characters that no header can") from None
         except (OSError, ValueError) as error:  # HTTPException is none of them
             raise Unreachable(f"{self.place}: {_why(error)}") from None
-        except Exception as error:  # http.client.HTTPException: the far end speaks no HTTP
+        except Exception as error:  # HTTPException: the far end speaks no HTTP. Whatever else it is, it is tried again
             raise Unreachable(f"{self.place}: {type(error).__name__} {error}") from None
 
     def _open(self, request: urllib.request.Request) -> Any:
